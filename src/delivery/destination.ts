@@ -1,0 +1,136 @@
+/**
+ * The destination kit: a destination is one file that exports `defineDestination({…})`. `request` and `interpret` are
+ * pure; the engine alone owns HTTP, egress rules, rate limits, retries and secrets. A record that `interpret` does not
+ * name is uncertain, never delivered.
+ */
+import type { z } from 'zod'
+import type { Operation } from '../plan/plan.ts'
+import type { Json, Mode } from '../project/project.ts'
+
+/** One record as a destination sees it. */
+export interface Change {
+  readonly key: string
+  readonly changeId: string
+  readonly op: Operation
+  readonly fields: Readonly<Record<string, Json>>
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Joined to the destination's base URL. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON; the engine serialises once and freezes the bytes. */
+  readonly json?: unknown
+  readonly form?: Readonly<Record<string, string>>
+}
+
+export interface HttpReply {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+  /** The parsed body, or undefined when it is not JSON. */
+  readonly json: unknown
+}
+
+export type RecordOutcome = { readonly changeId: string } & (
+  | { readonly outcome: 'acked' }
+  | { readonly outcome: 'rejected'; readonly code: string; readonly message: string }
+  | { readonly outcome: 'retry'; readonly code: string; readonly message: string }
+  | { readonly outcome: 'uncertain'; readonly code: string; readonly message: string }
+)
+
+/** What a reply (or its absence) means. */
+export type Verdict =
+  /** Each record by its own id; records that are missing, or named twice with different answers, become uncertain. */
+  | { readonly kind: 'each'; readonly outcomes: readonly RecordOutcome[] }
+  | { readonly kind: 'acked' }
+  /** The request was refused whole and nothing of it was applied: halves are tried, down to the record at fault. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /** Definitely not processed: the same request later. `after` in milliseconds when the destination named a time. */
+  | { readonly kind: 'retry'; readonly code: string; readonly message: string; readonly after?: number }
+  | { readonly kind: 'uncertain'; readonly code: string; readonly message: string }
+  /** Credentials or permission: the run stops, nothing of this request was processed. */
+  | { readonly kind: 'denied'; readonly code: string; readonly message: string }
+
+/**
+ * What a repetition does. `natural`: the same again changes nothing (PUT, upsert by id). `keyed`: the destination
+ * recognises our key for `window` milliseconds. `lookup`: it can be asked. `none`: every repetition is a new effect.
+ */
+export type Idempotency =
+  | { readonly kind: 'natural' }
+  | { readonly kind: 'keyed'; readonly window: number }
+  | { readonly kind: 'lookup' }
+  | { readonly kind: 'none' }
+
+export interface RateLimit {
+  readonly requests: number
+  readonly perMilliseconds: number
+}
+
+export interface RequestContext<Settings> {
+  readonly settings: Settings
+  /** Stable over every attempt of this request. */
+  readonly idempotencyKey: string
+}
+
+/** A connection that is not HTTP (a file, a database); made by the definition's `open`. */
+export interface Session {
+  deliver(action: string, batch: readonly Change[]): Promise<Verdict>
+  close(): Promise<void>
+}
+
+export interface Action<Settings> {
+  readonly summary: string
+  readonly modes: readonly Mode[]
+  /** Names and types of the fields a sync may map; undefined accepts any field. */
+  readonly fields?: z.ZodObject
+  /** Undefined: one record per request. */
+  readonly batch?: { readonly maxRecords: number; readonly maxBytes?: number }
+  readonly idempotency: Idempotency
+  /** The action that takes the leavers of a mirror or an audience; undefined when this one takes them itself. */
+  readonly leavers?: string
+  /** Whether this action can take leavers at all. */
+  readonly takesLeavers?: boolean
+  readonly request?: (batch: readonly Change[], context: RequestContext<Settings>) => HttpRequest
+  /** Only called with what the destination truly answered. Undefined: `interpretStatus`. */
+  readonly interpret?: (reply: HttpReply, batch: readonly Change[]) => Verdict
+  readonly examples?: readonly Example[]
+}
+
+/** A worked request and reply: the conformance test and the reference page are made from these. */
+export interface Example {
+  readonly name: string
+  readonly changes: readonly Change[]
+  readonly request: HttpRequest
+  readonly reply: { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown }
+  readonly verdict: Verdict
+}
+
+export interface DestinationDefinition<Schema extends z.ZodObject = z.ZodObject> {
+  readonly name: string
+  readonly summary: string
+  /** The vendor's documentation, with the date it was read. */
+  readonly docs?: string
+  readonly settings: Schema
+  readonly baseUrl?: (settings: z.output<Schema>) => string
+  readonly headers?: (settings: z.output<Schema>) => Readonly<Record<string, string>>
+  /** Private and loopback addresses are refused unless this says otherwise. */
+  readonly allowPrivateNetwork?: (settings: z.output<Schema>) => boolean
+  readonly limits: (settings: z.output<Schema>) => readonly RateLimit[]
+  readonly concurrency: (settings: z.output<Schema>) => number
+  /** Milliseconds for one whole attempt. */
+  readonly timeout?: (settings: z.output<Schema>) => number
+  /** Adds headers over the frozen bytes, such as a signature; `at` is in milliseconds. */
+  readonly sign?: (settings: z.output<Schema>, message: { readonly id: string; readonly at: number; readonly body: string }) => Readonly<Record<string, string>>
+  readonly actions: (settings: z.output<Schema>) => Readonly<Record<string, Action<z.output<Schema>>>>
+  /** For what is not HTTP. `root` is the project's folder. */
+  readonly open?: (settings: z.output<Schema>, context: { readonly root: string }) => Promise<Session>
+  /** A harmless request that proves address and credentials, for `doctor`. */
+  readonly probe?: (settings: z.output<Schema>) => HttpRequest
+}
+
+export function defineDestination<Schema extends z.ZodObject>(definition: DestinationDefinition<Schema>): DestinationDefinition<Schema> {
+  return definition
+}

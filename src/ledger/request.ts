@@ -1,0 +1,36 @@
+/**
+ * A request's life. `sending` is committed before the first byte leaves. What the destination then says is recorded row by
+ * row; what we do not know we call `uncertain`, and only the action's idempotency may bring it back. A `sending` row that
+ * another runner finds is uncertain too: it may have left.
+ *
+ *   planned ─► sending ─► acked                            every record answered for; exceptions are recorded beside it
+ *                 ├─────► rejected                         definitely refused for good
+ *                 ├─────► planned                          definitely not processed: later again, same key, same bytes
+ *                 └─────► uncertain ─► sending             natural or keyed, inside its window
+ *                              ├─────► acked | planned     lookup: asked the destination
+ *                              └─────► parked ─► acked | planned | dead     a person says which
+ *
+ * `cancelled` is for requests that never left and whose changes a later plan takes over.
+ */
+export const requestStates = ['planned', 'sending', 'acked', 'rejected', 'uncertain', 'parked', 'dead', 'cancelled'] as const
+export type RequestState = (typeof requestStates)[number]
+
+export const transitions = {
+  planned: { send: 'sending', cancel: 'cancelled' },
+  sending: { ack: 'acked', refuse: 'rejected', postpone: 'planned', lose: 'uncertain' },
+  uncertain: { resend: 'sending', found: 'acked', absent: 'planned', park: 'parked' },
+  parked: { resolve: 'acked', retry: 'planned', drop: 'dead' },
+  rejected: { bury: 'dead' },
+  acked: {},
+  dead: {},
+  cancelled: {},
+} as const satisfies Record<RequestState, Partial<Record<string, RequestState>>>
+
+export type RequestEvent = { [State in RequestState]: keyof (typeof transitions)[State] }[RequestState]
+
+/** The state after an event; throws when the machine has no such edge, which is a defect of the caller. */
+export function transition(from: RequestState, event: RequestEvent): RequestState {
+  const next = (transitions[from] as Partial<Record<RequestEvent, RequestState>>)[event]
+  if (next === undefined) throw new TypeError(`a request that is ${from} cannot ${event}`)
+  return next
+}

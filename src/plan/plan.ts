@@ -1,0 +1,66 @@
+/**
+ * A plan: what one night of one sync would do. It is data: `dry-run` prints it, `run` executes it, and both come from the
+ * same statements. The counts obey the sums of the contract:
+ *
+ *   model = quarantined + ineligible + population
+ *   population = unchanged + enter + change
+ *   enter + change + leave = send + withhold + defer + skip + blocked
+ */
+import type { Json, Mode } from '../project/project.ts'
+
+/** What happened to a key between the snapshot and tonight's population. */
+export const operations = ['enter', 'change', 'leave'] as const
+export type Operation = (typeof operations)[number]
+
+export const decisions = ['send', 'withhold', 'defer', 'skip', 'blocked'] as const
+export type Decision = (typeof decisions)[number]
+
+export interface GuardVerdict {
+  readonly verdict: 'pass' | 'hold'
+  readonly reasons: readonly string[]
+}
+
+export interface Sample {
+  readonly key: string
+  readonly op: Operation
+  readonly decision: Decision
+  readonly reason?: string
+  readonly before: Readonly<Record<string, Json>> | null
+  readonly after: Readonly<Record<string, Json>> | null
+}
+
+export interface Plan {
+  readonly sync: string
+  /** SHA-256 over what decides the plan's effect: compiled model, mapping, policies, the clock, and the planned changes themselves. */
+  readonly plan_hash: string
+  readonly model: string
+  readonly destination: string
+  readonly action: string
+  readonly mode: Mode
+  readonly rows: {
+    readonly model: number
+    readonly quarantined: number
+    readonly ineligible: number
+    readonly population: number
+    readonly unchanged: number
+  }
+  readonly changes: Readonly<Record<Operation, number>>
+  readonly decisions: Readonly<Record<Decision, number>>
+  /** `<rule>.<reason>` to number of changes (or, for ineligible rows, rows). */
+  readonly reasons: Readonly<Record<string, number>>
+  readonly requests: number
+  readonly seconds_at_limit: number
+  readonly guard: GuardVerdict
+  readonly samples: readonly Sample[]
+  readonly warnings: readonly string[]
+}
+
+/** A row of the outbox as delivery reads it. */
+export interface PlannedChange {
+  /** Counts from 1 within the run, without gaps over the changes to be sent. */
+  readonly seq: number
+  readonly key: string
+  readonly op: Operation
+  readonly changeId: string
+  readonly fields: Readonly<Record<string, Json>>
+}

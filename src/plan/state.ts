@@ -1,0 +1,116 @@
+/**
+ * The tool's own tables in the warehouse (architecture section 4): their names, columns and statements that make them.
+ * `snapshot__<sync>` and `outbox__<run>` are one per sync and run; the others hold all syncs.
+ *
+ * A person who left keeps a row in the snapshot with the standing `left`, so that version and episode never start again
+ * and a change id is never used twice.
+ */
+import type { Dialect, StateType } from '../warehouse/dialect.ts'
+import { type Fragment, raw } from '../warehouse/sql.ts'
+
+export type Standing = 'member' | 'withheld' | 'left'
+
+type Columns = Readonly<Record<string, StateType>>
+
+export const snapshotColumns = {
+  key: 'text',
+  row_hash: 'text',
+  /** Mapped fields as last acknowledged: a JSON object. */
+  payload: 'text',
+  /** How many times the key has entered. */
+  episode: 'bigint',
+  /** How many changes of this key were acknowledged. */
+  version: 'bigint',
+  standing: 'text',
+  run_id: 'text',
+  changed_at: 'timestamp',
+} as const satisfies Columns
+
+export const outboxColumns = {
+  /** Counts the sends from 1; NULL for what is not sent. */
+  seq: 'bigint',
+  key: 'text',
+  op: 'text',
+  decision: 'text',
+  reason: 'text',
+  change_id: 'text',
+  row_hash: 'text',
+  payload: 'text',
+  previous: 'text',
+  episode: 'bigint',
+  version: 'bigint',
+} as const satisfies Columns
+
+export const stateTables = {
+  /** Acknowledged changes and communications: what re-entry, caps and reports read. */
+  deliveries: {
+    sync: 'text',
+    key: 'text',
+    channel: 'text',
+    purpose: 'text',
+    op: 'text',
+    change_id: 'text',
+    outcome: 'text',
+    run_id: 'text',
+    /** The run's logical clock. */
+    as_of: 'timestamp',
+    delivered_at: 'timestamp',
+  },
+  /** Every planned change with its decision and, once settled, its outcome: what `inspect` reads. */
+  decisions: {
+    run_id: 'text',
+    sync: 'text',
+    key: 'text',
+    op: 'text',
+    decision: 'text',
+    reason: 'text',
+    change_id: 'text',
+    outcome: 'text',
+    as_of: 'timestamp',
+  },
+  /** Keys refused for good: blocked until the row changes or the date comes. */
+  rejections: {
+    sync: 'text',
+    key: 'text',
+    row_hash: 'text',
+    error_class: 'text',
+    message: 'text',
+    attempts: 'bigint',
+    next_attempt_at: 'timestamp',
+    run_id: 'text',
+  },
+  /** Keys whose last change may or may not have arrived: blocked until a person resolves it. */
+  unresolved: { sync: 'text', key: 'text', change_id: 'text', run_id: 'text', since: 'timestamp' },
+  /** Settled runs, for BI and for the next plan. */
+  runs: {
+    run_id: 'text',
+    sync: 'text',
+    as_of: 'timestamp',
+    started_at: 'timestamp',
+    settled_at: 'timestamp',
+    status: 'text',
+    /** The mapping as JSON, by which the next run sees that it changed. */
+    mapping: 'text',
+    plan: 'text',
+    outcomes: 'text',
+  },
+} as const satisfies Record<string, Columns>
+
+export type StateTable = keyof typeof stateTables
+
+export function stateRelation(dialect: Dialect, state: readonly string[], table: StateTable): Fragment {
+  return raw(dialect.relation([...state, table]))
+}
+
+export function snapshotRelation(dialect: Dialect, state: readonly string[], sync: string): Fragment {
+  return raw(dialect.relation([...state, `snapshot__${sync}`]))
+}
+
+export function outboxName(runId: string): string {
+  return `outbox__${runId}`
+}
+
+export function createTable(dialect: Dialect, relation: Fragment, columns: Columns): Fragment {
+  const list = Object.entries(columns).map(([name, type]) => `${dialect.quote(name)} ${dialect.stateType(type)}`)
+  return raw(`create table if not exists ${relation.texts[0]} (${list.join(', ')})`)
+}

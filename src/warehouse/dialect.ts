@@ -1,0 +1,74 @@
+/**
+ * Everything in which warehouses differ, as one plain object of pure functions; every member is required, so that a new
+ * warehouse fails to compile rather than at night. Arguments named `expression` are SQL text that has been built by this
+ * tool; results are SQL text.
+ */
+import type { ColumnType, Scalar } from '../project/project.ts'
+import type { Fragment } from './sql.ts'
+
+/** Types of the tool's own state columns. `timestamp` is an instant (UTC). */
+export type StateType = 'text' | 'bigint' | 'double' | 'boolean' | 'timestamp'
+
+/** A column of a relation as the warehouse describes it. */
+export interface Column {
+  readonly name: string
+  /** The declared type it satisfies; `other` is anything without a counterpart, such as a blob. */
+  readonly type: ColumnType | 'other'
+  /** The warehouse's own name of the type, such as `DECIMAL(12,2)`. */
+  readonly native: string
+}
+
+/** A value that a model may name as a literal: the clock's readings carry their type. */
+export type Literal = Scalar | { readonly date: string } | { readonly timestamp: string }
+
+export interface Dialect {
+  readonly name: 'duckdb' | 'postgres' | 'bigquery'
+  /** The identifier quoted; throws on an empty one or one that holds a NUL. */
+  quote(identifier: string): string
+  /** A dotted relation, each part quoted. */
+  relation(parts: readonly string[]): string
+  /** The placeholder of the parameter with this index, counted from 0. */
+  placeholder(index: number): string
+  /** A literal inside compiled model SQL, which cannot carry parameters. Throws on NaN and infinities. */
+  literal(value: Literal): string
+  stateType(type: StateType): string
+  /** Native types by which columns are cast when a mapping says `as`. */
+  castTo(expression: string, type: ColumnType): string
+  /** The declared type that a native type satisfies. */
+  columnType(native: string): Column['type']
+  /**
+   * One text per distinct value, NULL for NULL: numbers without needless digits, dates as `2026-03-01`, zoned timestamps as
+   * `2026-03-01T02:00:00Z` (with a fraction only when it is not zero), zoneless ones without the `Z`, booleans as `true`.
+   */
+  asText(expression: string, column: Pick<Column, 'type' | 'native'>): string
+  /**
+   * A JSON object text in the order given, with typed values: NULL is `null`, integers beyond ±(2^53-1) and decimals
+   * that a double cannot hold are strings, dates and timestamps are the strings of `asText`, JSON columns are nested.
+   */
+  jsonObject(fields: readonly { readonly name: string; readonly expression: string; readonly column: Pick<Column, 'type' | 'native'> }[]): string
+  /** A JSON array text of texts: the canonical form of a composite key. NULL if any part is NULL. */
+  jsonTextArray(expressions: readonly string[]): string
+  /** The JSON text of one member of a JSON object text; NULL when it is absent. */
+  jsonMember(expression: string, name: string): string
+  /** Lower-case hex of the SHA-256 of a text's UTF-8 bytes. */
+  sha256(expression: string): string
+  /** A fast hash for comparing two texts within one query; never stored, it may change with the engine's version. */
+  quickHash(expression: string): string
+  /** `u` of architecture section 9: a double in [0, 1) from a salt and a key. */
+  unitInterval(saltExpression: string, keyExpression: string): string
+  isFinite(expression: string): string
+  trim(expression: string): string
+  lower(expression: string): string
+  /** Digits after the point; half away from zero. */
+  round(expression: string, digits: number): string
+  /** A timestamp parameter or literal (ISO 8601, UTC) as the state's timestamp type. */
+  timestamp(expression: string): string
+  /** `{{date}}`-like arithmetic on the state's timestamp type, in whole milliseconds. */
+  addMilliseconds(timestamp: string, milliseconds: number): string
+  /** Empties nothing, fails if it exists: `create table … as select …`; scratch tables live for the run only. */
+  createTableAs(relation: string, select: Fragment, options: { readonly scratch: boolean }): Fragment
+  /** Replaces a table or view that `activate` made: statements in their order. */
+  createModel(relation: string, select: string, materialised: 'view' | 'table'): readonly string[]
+  /** The relation of a file that this warehouse can read itself, or undefined if seeds must load it first. */
+  fileRelation(file: { readonly csv: string } | { readonly parquet: string }): string | undefined
+}

@@ -1,0 +1,35 @@
+/**
+ * The port to a warehouse. Planning speaks to it in statements that pure functions built; an adapter (`duckdb.ts`,
+ * later `postgres.ts`, `bigquery.ts`) executes them. Values cross as text, numbers, bigints, booleans and NULL: dates
+ * are `2026-03-01`, timestamps ISO 8601 in UTC, decimals and 64-bit integers keep every digit.
+ */
+import type { Column, Dialect } from './dialect.ts'
+import type { Statement, Value } from './sql.ts'
+
+export type Row = Readonly<Record<string, Value>>
+
+/** A column of a table to be created for a seed. */
+export interface SeedColumn {
+  readonly name: string
+  readonly type: Column['type']
+}
+
+export interface Warehouse {
+  readonly dialect: Dialect
+  /** Schema (dataset) of the state tables, ready to be prefixed: parts for `dialect.relation`. */
+  readonly state: readonly string[]
+  /** All rows of a small result. A cancelled or failed query throws; it never looks like an empty result. */
+  query(statement: Statement): Promise<readonly Row[]>
+  /** Rows in chunks, without holding the result in memory. Ending early without an error is impossible by contract. */
+  stream(statement: Statement, options?: { readonly chunkRows?: number }): AsyncIterable<readonly Row[]>
+  execute(statement: Statement): Promise<void>
+  /** All or nothing, in order. */
+  transaction(statements: readonly Statement[]): Promise<void>
+  /** Columns of a select or of a relation, without computing it. */
+  describe(select: string): Promise<readonly Column[]>
+  /** Base tables of a schema whose name starts with `prefix`. */
+  tables(schema: readonly string[], prefix: string): Promise<readonly string[]>
+  /** Replaces `relation` by these rows, all or nothing; returns their number. Values are texts in the columns' types. */
+  load(relation: readonly string[], columns: readonly SeedColumn[], rows: AsyncIterable<readonly (readonly (string | null)[])[]>): Promise<number>
+  close(): Promise<void>
+}

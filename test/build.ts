@@ -1,0 +1,6 @@
+import { execFileSync } from 'node:child_process'
+
+/** Tests that start the tool as a child process run what is shipped, so the bundle is built before any test starts. */
+export default function build(): void {
+  execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' })
+}
