@@ -69,6 +69,12 @@ export interface Dialect {
   createTableAs(relation: string, select: Fragment, options: { readonly scratch: boolean }): Fragment
   /** Replaces a table or view that `activate` made: statements in their order. */
   createModel(relation: string, select: string, materialised: 'view' | 'table'): readonly string[]
-  /** The relation of a file that this warehouse can read itself, or undefined if seeds must load it first. */
-  fileRelation(file: { readonly csv: string } | { readonly parquet: string }): string | undefined
+  /**
+   * The relation of a file that this warehouse can read itself, or undefined if seeds must load it first. `columns` are the
+   * declared ones that have a type: they are read as text and cast; in a type other than string, blank text is NULL.
+   */
+  fileRelation(
+    file: { readonly csv: string } | { readonly parquet: string },
+    columns?: readonly { readonly name: string; readonly type: ColumnType }[],
+  ): string | undefined
 }
