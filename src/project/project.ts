@@ -77,10 +77,7 @@ export interface Freshness {
 export interface Source {
   readonly name: string
   /** A file that the embedded warehouse reads itself, or a relation that is there already (`shop.main.customers`). */
-  readonly from:
-    | { readonly csv: string }
-    | { readonly parquet: string }
-    | { readonly table: readonly string[] }
+  readonly from: { readonly csv: string } | { readonly parquet: string } | { readonly table: readonly string[] }
   readonly description?: string
   readonly freshness?: Freshness
   readonly columns: readonly ColumnContract[]
@@ -116,7 +113,13 @@ export type Mode = (typeof modes)[number]
 
 /** One line of a sync's `fields`: where a field's value comes from and how it is shaped. */
 export type FieldSource =
-  | { readonly column: string; readonly as?: ColumnType; readonly round?: number; readonly hash?: 'sha256'; readonly normalise?: 'email' | 'trim' | 'lower' | 'e164' }
+  | {
+      readonly column: string
+      readonly as?: ColumnType
+      readonly round?: number
+      readonly hash?: 'sha256'
+      readonly normalise?: 'email' | 'trim' | 'lower' | 'e164'
+    }
   | { readonly value: Json }
   | { readonly template: string }
 
@@ -168,6 +171,8 @@ export interface Sync {
   readonly tags: readonly string[]
   readonly enabled: boolean
   readonly place: Place
+  /** Where each key stands, by its dotted path (`action`, `trigger.on`), for errors of later checks. */
+  readonly places?: Readonly<Record<string, Place>>
 }
 
 /** A destination as the project's file has it; its `type` names the definition that checks and reads `settings`. */
@@ -179,6 +184,15 @@ export interface DestinationSettings {
   /** Where each setting stands, by its dotted path (`actions.upsert.method`), for errors of the definition's schema. */
   readonly places: Readonly<Record<string, Place>>
   readonly place: Place
+}
+
+/** A file under `models/_partials/`, for `{{> name}}`. */
+export interface TemplatePartial {
+  /** Its path below `_partials/`, without the extension. */
+  readonly name: string
+  /** Relative to the project's root, with forward slashes. */
+  readonly path: string
+  readonly text: string
 }
 
 export interface Project {
@@ -194,6 +208,7 @@ export interface Project {
   readonly vars: Readonly<Record<string, Scalar>>
   readonly sources: readonly Source[]
   readonly models: readonly Model[]
+  readonly partials: readonly TemplatePartial[]
   readonly syncs: readonly Sync[]
   readonly destinations: readonly DestinationSettings[]
 }
