@@ -1,0 +1,73 @@
+import type { ErrorCodes } from '../project/problem.ts'
+
+/** Errors of the command line itself. Wrong usage ends with the exit code of an invalid project (7). */
+export const cliCodes = {
+  A8000: {
+    title: 'unexpected error',
+    explanation:
+      'Something failed that activate has no better words for: a defect of the tool, or of the machine (disk, memory, permissions). Run the command again with --verbose to see where it happened. Nothing is lost: a run that was under way is picked up by the next one.',
+    exit: 'failed',
+  },
+  A8001: {
+    title: 'unknown command',
+    explanation: 'The first word after `activate` has to be a command. `activate --help` lists them all.',
+    exit: 'invalid',
+  },
+  A8002: {
+    title: 'unknown option',
+    explanation:
+      'The command does not know this option. `activate <command> --help` lists its options; global options are accepted before and after the command.',
+    exit: 'invalid',
+  },
+  A8003: {
+    title: 'wrong argument',
+    explanation: 'An argument or the value of an option is missing, is one too many, or cannot be read.',
+    exit: 'invalid',
+  },
+  A8004: {
+    title: 'unreadable point in time',
+    explanation:
+      "Points in time are a date (`2026-03-01`, its midnight), a date and time (`2026-03-01T02:00`), both in the project's time zone, or an instant with its offset (`2026-03-01T02:00:00Z`).",
+    exit: 'invalid',
+  },
+  A8005: {
+    title: 'would overwrite a file',
+    explanation:
+      '`init` and `demo` only write into folders that do not have the files they would write. Choose another folder.',
+    exit: 'invalid',
+  },
+  A8006: {
+    title: 'unknown error code',
+    explanation: '`activate explain` without a code lists every code.',
+    exit: 'invalid',
+  },
+  A8007: {
+    title: 'the demonstration did not end as it should',
+    explanation:
+      'The worked example was run and one of its checks failed, which means that this installation does not work as it should. The message says which check; the folder is left as it is, so that it can be looked at.',
+    exit: 'failed',
+  },
+  A8008: {
+    title: 'unreadable plan file',
+    explanation:
+      'The file given with --plan is not a plan that `activate dry-run --save FILE` wrote. Make a new one and review it.',
+    exit: 'invalid',
+  },
+  A8009: {
+    title: 'unknown name',
+    explanation: 'The project has no model of this name, or no relation that can be named here.',
+    exit: 'invalid',
+  },
+  A8010: {
+    title: 'output could not be written',
+    explanation:
+      'Standard output, or a file that was to be written, refused the bytes: usually a full disk or a missing permission.',
+    exit: 'failed',
+  },
+  A8011: {
+    title: 'committed schemas have drifted',
+    explanation:
+      'The JSON Schemas on disk are not the ones this version makes. Write them again with `activate schema --write DIR` and commit them.',
+    exit: 'failed',
+  },
+} as const satisfies ErrorCodes

@@ -1,0 +1,228 @@
+/**
+ * Every command, its arguments and options: what the parser, the help, the shell completions and the reference are made
+ * of. A command's code is loaded when it is called.
+ */
+import type { Execute } from './invocation.ts'
+
+export interface OptionDefinition {
+  /** As commander reads it: `--save <file>`. */
+  readonly flags: string
+  readonly summary: string
+}
+
+export interface ArgumentDefinition {
+  readonly name: string
+  readonly summary: string
+  readonly required: boolean
+}
+
+export interface CommandDefinition {
+  readonly name: string
+  readonly summary: string
+  readonly description?: string
+  readonly arguments: readonly ArgumentDefinition[]
+  readonly options: readonly OptionDefinition[]
+  readonly examples: readonly string[]
+  readonly load: () => Promise<{ readonly execute: Execute }>
+}
+
+export const globalOptions: readonly OptionDefinition[] = [
+  { flags: '-C, --directory <dir>', summary: 'the project, or a folder inside it (default: the working directory)' },
+  { flags: '--target <name>', summary: 'warehouse and ledger of this target (or ACTIVATE_TARGET)' },
+  { flags: '--select <selector>', summary: 'only these syncs: name, glob, tag:, model:, destination:, path:, +x, x+' },
+  { flags: '--exclude <selector>', summary: 'all but these syncs, in the same grammar' },
+  { flags: '--as-of <time>', summary: 'the logical clock: 2026-03-01, 2026-03-01T02:00 or an instant with an offset' },
+  { flags: '--json', summary: 'one JSON document on stdout' },
+  { flags: '--quiet', summary: 'errors only' },
+  { flags: '--verbose', summary: 'more talk on stderr; the stack of unexpected errors' },
+  { flags: '--no-color', summary: 'no colours (as with NO_COLOR)' },
+]
+
+const showPii: OptionDefinition = {
+  flags: '--show-pii',
+  summary: 'show personal data in samples instead of masking it',
+}
+const fullResync: OptionDefinition = {
+  flags: '--full-resync',
+  summary: 'send every row again, changed or not; never repeats a communication',
+}
+const limit: OptionDefinition = { flags: '--limit <n>', summary: 'send at most this many changes per sync' }
+
+export const commands: readonly CommandDefinition[] = [
+  {
+    name: 'init',
+    summary: 'write a small project that runs in a minute',
+    arguments: [{ name: 'dir', summary: 'where (default: the working directory)', required: false }],
+    options: [{ flags: '--template <name>', summary: 'file (writes a CSV; the default) or sandbox (a local CRM)' }],
+    examples: ['activate init my-programme', 'activate init my-programme --template sandbox'],
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'demo',
+    summary: 'run the worked example: several nights against the sandbox',
+    arguments: [],
+    options: [
+      { flags: '--dir <dir>', summary: 'where to put it (default: a new temporary folder)' },
+      { flags: '--nights <n>', summary: 'how many nights (default: all of the example)' },
+      { flags: '--seed <n>', summary: 'seed of the sample data and of the sandbox' },
+    ],
+    examples: ['activate demo', 'activate demo --dir ./demo'],
+    load: () => import('./commands/demo.ts'),
+  },
+  {
+    name: 'validate',
+    summary: 'every problem of the project at once, without a network',
+    arguments: [],
+    options: [],
+    examples: ['activate validate', 'activate validate --json'],
+    load: () => import('./commands/validate.ts'),
+  },
+  {
+    name: 'compile',
+    summary: 'the SQL that would run',
+    arguments: [
+      { name: 'model', summary: 'one model (default: all, in the order of their dependencies)', required: false },
+    ],
+    options: [{ flags: '--explain', summary: 'add the order, and why each model is computed' }],
+    examples: ['activate compile at_risk', 'activate compile --explain --as-of 2026-03-01'],
+    load: () => import('./commands/compile.ts'),
+  },
+  {
+    name: 'test',
+    summary: 'the declared tests of sources and models',
+    arguments: [],
+    options: [],
+    examples: ['activate test', 'activate test --select at_risk'],
+    load: () => import('./commands/test.ts'),
+  },
+  {
+    name: 'seed',
+    summary: 'load the CSV sources into the warehouse',
+    arguments: [{ name: 'source', summary: 'one source (default: every CSV source)', required: false }],
+    options: [],
+    examples: ['activate seed', 'activate seed orders'],
+    load: () => import('./commands/seed.ts'),
+  },
+  {
+    name: 'dry-run',
+    summary: 'the plan: what a run would send, and why; nothing is sent',
+    arguments: [],
+    options: [
+      { flags: '--save <file>', summary: 'write the plan, for `run --plan`' },
+      { flags: '--sample <n>', summary: 'samples per sync (default: 5)' },
+      { flags: '--exit-code', summary: 'exit 2 when there is something to send' },
+      showPii,
+      fullResync,
+      limit,
+    ],
+    examples: [
+      'activate dry-run',
+      'activate dry-run --select at_risk --sample 20',
+      'activate dry-run --save plan.json',
+    ],
+    load: () => import('./commands/dry-run.ts'),
+  },
+  {
+    name: 'run',
+    summary: 'the plan, executed',
+    arguments: [],
+    options: [
+      { flags: '--plan <file>', summary: 'execute exactly this saved plan, or refuse it as stale' },
+      fullResync,
+      limit,
+      { flags: '--yes', summary: 'send what a guard holds' },
+      { flags: '--sample <n>', summary: 'samples per sync in the JSON document (default: 0)' },
+      showPii,
+    ],
+    examples: [
+      'activate run',
+      'activate run --select tag:nightly',
+      'activate run --as-of 2026-03-01',
+      'activate run --plan plan.json',
+    ],
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'where each sync stands',
+    arguments: [],
+    options: [],
+    examples: ['activate status'],
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'history',
+    summary: 'past runs, newest first',
+    arguments: [],
+    options: [{ flags: '--limit <n>', summary: 'how many (default: 20)' }],
+    examples: ['activate history --limit 50', 'activate history --select at_risk --json'],
+    load: () => import('./commands/history.ts'),
+  },
+  {
+    name: 'inspect',
+    summary: 'all that ever happened to one person, and why',
+    arguments: [{ name: 'key', summary: 'the key, as text; a composite key as a JSON array of texts', required: true }],
+    options: [showPii],
+    examples: ['activate inspect C00042', `activate inspect '["A7","2026-03"]'`],
+    load: () => import('./commands/inspect.ts'),
+  },
+  {
+    name: 'schedule',
+    summary: 'run due syncs in the foreground until stopped',
+    arguments: [],
+    options: [],
+    examples: ['activate schedule', 'activate schedule --select tag:nightly'],
+    load: () => import('./commands/schedule.ts'),
+  },
+  {
+    name: 'sandbox',
+    summary: 'a local CRM and messaging API with limits, faults and a memory',
+    arguments: [],
+    options: [
+      { flags: '--port <n>', summary: 'port (default: 8585; 0 takes a free one)' },
+      { flags: '--fail <faults>', summary: 'chosen faults, such as 5xx=2%,timeout=1%' },
+      { flags: '--seed <n>', summary: 'seed of the faults' },
+      { flags: '--state <file>', summary: 'remember what was received in this file' },
+    ],
+    examples: ['activate sandbox', 'activate sandbox --port 9000 --fail 5xx=2%,timeout=1%'],
+    load: () => import('./commands/sandbox.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'check the set-up: files, warehouse, ledger, secrets, destinations, clock',
+    arguments: [],
+    options: [],
+    examples: ['activate doctor'],
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'schema',
+    summary: 'JSON Schemas (draft-07) of the project files, for editors',
+    arguments: [{ name: 'kind', summary: 'project, sync or model', required: false }],
+    options: [
+      { flags: '--write <dir>', summary: 'write project.json, sync.json and model.json' },
+      { flags: '--check <dir>', summary: 'exit 1 when the files there differ' },
+    ],
+    examples: ['activate schema sync', 'activate schema --write schemas', 'activate schema --check schemas'],
+    load: () => import('./commands/schema.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'a completion script for a shell',
+    arguments: [{ name: 'shell', summary: 'bash, zsh or fish', required: true }],
+    options: [],
+    examples: [
+      'source <(activate completion bash)',
+      'activate completion fish > ~/.config/fish/completions/activate.fish',
+    ],
+    load: () => import('./commands/completion.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'what an error code means and what to do',
+    arguments: [{ name: 'code', summary: 'such as A1107 (default: list them all)', required: false }],
+    options: [],
+    examples: ['activate explain A1107', 'activate explain'],
+    load: () => import('./commands/explain.ts'),
+  },
+]

@@ -1,0 +1,86 @@
+/**
+ * The three places a command may speak to: data on stdout, talk on stderr, colours on either when somebody is looking.
+ * A reader who has gone (`activate history | head`) ends the output, never the work.
+ */
+import picocolors from 'picocolors'
+import { ActivateError } from '../project/problem.ts'
+
+export interface Stream {
+  write(text: string, done: (error?: Error | null) => void): boolean
+  write(text: string): boolean
+  on(event: 'error', listener: (error: Error) => void): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** What the process gives a command; tests give their own. */
+export interface Io {
+  readonly stdout: Stream
+  readonly stderr: Stream
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+}
+
+export type Colors = ReturnType<typeof picocolors.createColors>
+
+export interface Terminal {
+  /** Data. Resolves once the stream has taken it. */
+  write(text: string): Promise<void>
+  /** Talk: one or more lines on stderr, nothing with --quiet. */
+  say(text: string): void
+  /** Talk that --quiet does not silence: errors. */
+  complain(text: string): void
+  /** Rewrites the last lines of talk in place; only meaningful when `interactive`. */
+  draw(text: string): void
+  /** Colours of data and of talk. */
+  readonly paint: Colors
+  readonly ink: Colors
+  /** Whether talk goes to a person's terminal. */
+  readonly interactive: boolean
+  readonly columns: number
+}
+
+export function processIo(): Io {
+  return { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() }
+}
+
+/** Whether to colour: --no-color, then NO_COLOR (no-color.org), then CLICOLOR_FORCE (bixense.com/clicolors), then the TTY. */
+export function wantsColor(isTTY: boolean, env: Io['env'], noColor: boolean): boolean {
+  if (noColor || (env['NO_COLOR'] ?? '') !== '') return false
+  const forced = env['CLICOLOR_FORCE'] ?? env['FORCE_COLOR'] ?? ''
+  if (forced !== '' && forced !== '0') return true
+  return isTTY && env['TERM'] !== 'dumb' && env['CLICOLOR'] !== '0'
+}
+
+export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonly quiet: boolean }): Terminal {
+  const { stdout, stderr } = io
+  let reader = true
+  stdout.on('error', () => undefined) // the callback of each write carries the error
+  stderr.on('error', () => undefined) // talk that nobody hears changes nothing
+  const talk = (text: string) => {
+    stderr.write(text.endsWith('\n') ? text : `${text}\n`)
+  }
+  return {
+    write: text =>
+      new Promise((resolve, reject) => {
+        if (!reader || text === '') return resolve()
+        stdout.write(text, error => {
+          if (error === undefined || error === null) return resolve()
+          reader = false
+          if ('code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED')) return resolve()
+          reject(new ActivateError('failed', { code: 'A8010', message: `cannot write the output: ${error.message}` }))
+        })
+      }),
+    say: text => {
+      if (!flags.quiet) talk(text)
+    },
+    complain: talk,
+    draw: text => {
+      if (!flags.quiet) stderr.write(text)
+    },
+    paint: picocolors.createColors(wantsColor(stdout.isTTY === true, io.env, flags.noColor)),
+    ink: picocolors.createColors(wantsColor(stderr.isTTY === true, io.env, flags.noColor)),
+    interactive: stderr.isTTY === true && io.env['TERM'] !== 'dumb',
+    columns: stderr.columns ?? 100,
+  }
+}
