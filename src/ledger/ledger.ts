@@ -22,10 +22,23 @@ export interface Lease {
 }
 
 export type LeaseAnswer =
-  | { readonly kind: 'acquired'; readonly lease: Lease; /** Whose unreleased lease was taken over. */ readonly from?: Holder }
+  | {
+      readonly kind: 'acquired'
+      readonly lease: Lease /** Whose unreleased lease was taken over. */
+      readonly from?: Holder
+    }
   | { readonly kind: 'locked'; readonly by: Holder; readonly until: number }
 
-export const runStatuses = ['running', 'succeeded', 'partial', 'held', 'failed', 'locked', 'skipped', 'interrupted'] as const
+export const runStatuses = [
+  'running',
+  'succeeded',
+  'partial',
+  'held',
+  'failed',
+  'locked',
+  'skipped',
+  'interrupted',
+] as const
 export type RunStatus = (typeof runStatuses)[number]
 
 /** How many of the planned sends ended how; `pending` ones are planned anew by the next run. */
@@ -91,7 +104,10 @@ export interface ChangeException {
   readonly message: string
 }
 
-export type NewRequest = Pick<Request, 'requestId' | 'runId' | 'destination' | 'action' | 'members' | 'idempotencyKey' | 'bodyHash'>
+export type NewRequest = Pick<
+  Request,
+  'requestId' | 'runId' | 'destination' | 'action' | 'members' | 'idempotencyKey' | 'bodyHash'
+>
 
 /** What came of one attempt. */
 export interface Conclusion {
@@ -112,7 +128,13 @@ export interface RunFilter {
 }
 
 export interface Ledger {
-  acquire(scope: string, holder: Holder, now: number, ttl: number, isGone: (holder: Holder) => boolean): Promise<LeaseAnswer>
+  acquire(
+    scope: string,
+    holder: Holder,
+    now: number,
+    ttl: number,
+    isGone: (holder: Holder) => boolean,
+  ): Promise<LeaseAnswer>
   /** Throws A5003 when the lease was taken over. */
   renew(lease: Lease, now: number, ttl: number): Promise<Lease>
   release(lease: Lease): Promise<void>
@@ -124,15 +146,25 @@ export interface Ledger {
   runs(filter: RunFilter): Promise<readonly Run[]>
 
   /** Commits the intent to send (state `sending`, attempt 1 or the next one) before any byte leaves; concurrent calls share a commit. */
-  begin(requests: readonly NewRequest[], at: number, lease: Lease): Promise<readonly { readonly requestId: string; readonly attempt: number }[]>
+  begin(
+    requests: readonly NewRequest[],
+    at: number,
+    lease: Lease,
+  ): Promise<readonly { readonly requestId: string; readonly attempt: number }[]>
   /** Compare-and-set on (state `sending`, attempt, fence). Returns false for a conclusion that lost. Concurrent calls share a commit. */
   conclude(conclusion: Conclusion, lease: Lease): Promise<boolean>
   /** Moves requests that are not being sent along an edge of the state machine; compare-and-set on `from`. */
   move(requestIds: readonly string[], from: RequestState, to: RequestState, at: number, lease: Lease): Promise<number>
   requests(runId: string, states?: readonly RequestState[]): Promise<readonly Request[]>
-  exceptions(runId: string, states?: readonly ChangeException['state'][]): Promise<readonly (ChangeException & { readonly requestId: string })[]>
+  exceptions(
+    runId: string,
+    states?: readonly ChangeException['state'][],
+  ): Promise<readonly (ChangeException & { readonly requestId: string })[]>
   /** Exceptions of one person over all runs, newest first. */
-  exceptionsOfKey(sync: string, key: string): Promise<readonly (ChangeException & { readonly requestId: string; readonly runId: string })[]>
+  exceptionsOfKey(
+    sync: string,
+    key: string,
+  ): Promise<readonly (ChangeException & { readonly requestId: string; readonly runId: string })[]>
   countByState(runId: string): Promise<Readonly<Record<RequestState, number>>>
 
   /** Records that a due time is being served; false when somebody has it already. */

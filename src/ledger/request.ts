@@ -12,7 +12,16 @@
  *
  * `cancelled` is for requests that never left and whose changes a later plan takes over.
  */
-export const requestStates = ['planned', 'sending', 'acked', 'rejected', 'uncertain', 'parked', 'dead', 'cancelled'] as const
+export const requestStates = [
+  'planned',
+  'sending',
+  'acked',
+  'rejected',
+  'uncertain',
+  'parked',
+  'dead',
+  'cancelled',
+] as const
 export type RequestState = (typeof requestStates)[number]
 
 export const transitions = {
@@ -33,4 +42,10 @@ export function transition(from: RequestState, event: RequestEvent): RequestStat
   const next = (transitions[from] as Partial<Record<RequestEvent, RequestState>>)[event]
   if (next === undefined) throw new TypeError(`a request that is ${from} cannot ${event}`)
   return next
+}
+
+/** The event that leads from one state to another, or undefined when the machine has no such edge. */
+export function eventBetween(from: RequestState, to: RequestState): RequestEvent | undefined {
+  const edges = Object.entries(transitions[from]) as [RequestEvent, RequestState][]
+  return edges.find(([, next]) => next === to)?.[0]
 }

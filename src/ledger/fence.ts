@@ -1,0 +1,10 @@
+import { ledgerError } from './failure.ts'
+import type { Lease } from './ledger.ts'
+
+/** Throws A5003 unless the lease is still the newest of its scope. */
+export function refuseOldFence(lease: Lease, newest: number | undefined): void {
+  if (newest === lease.fence) return
+  throw ledgerError('A5003', `the lease on ${lease.scope} was taken over by another runner`, {
+    help: 'nothing was recorded; the other runner settles what was left',
+  })
+}

@@ -1,0 +1,61 @@
+/** Leases: who may run a sync now. */
+import type { Bind, Database } from './database.ts'
+import { refuseOldFence } from './fence.ts'
+import type { Holder, Lease, LeaseAnswer, Ledger } from './ledger.ts'
+import { holderOf, type LeaseRow, leaseOf } from './rows.ts'
+
+export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' | 'release' | 'leases'> {
+  const { knex } = database
+
+  return {
+    acquire: (scope, holder, now, ttl, isGone) =>
+      database.write(async (bind): Promise<LeaseAnswer> => {
+        const held = await bind(knex<LeaseRow>('leases').where({ scope }).first())
+        if (held !== undefined && isHeld(held, now, isGone)) {
+          return { kind: 'locked', by: holderOf(held), until: held.expires_at }
+        }
+        const fence = (held?.fence ?? 0) + 1
+        const row: LeaseRow = {
+          ...{ scope, ...holderOf(holder), fence },
+          ...{ acquired_at: now, expires_at: now + ttl, released: 0 },
+        }
+        await bind(knex<LeaseRow>('leases').insert(row).onConflict('scope').merge())
+        const lease = leaseOf(row)
+        if (held === undefined || held.released === 1) return { kind: 'acquired', lease }
+        return { kind: 'acquired', lease, from: holderOf(held) }
+      }),
+
+    renew: (lease, now, ttl) =>
+      database.write(async bind => {
+        const expiresAt = now + ttl
+        const { scope, fence } = lease
+        const renewed = await bind(
+          knex<LeaseRow>('leases').where({ scope, fence, released: 0 }).update({ expires_at: expiresAt }),
+        )
+        if (renewed === 0) refuseOldFence(lease, undefined)
+        return { ...lease, expiresAt }
+      }),
+
+    release: ({ scope, fence }) =>
+      database.write(async bind => {
+        await bind(knex<LeaseRow>('leases').where({ scope, fence }).update({ released: 1 }))
+      }),
+
+    async leases() {
+      const rows: readonly LeaseRow[] = await database.read(
+        knex<LeaseRow>('leases').where({ released: 0 }).orderBy('scope'),
+      )
+      return rows.map(leaseOf)
+    },
+  }
+}
+
+function isHeld(lease: LeaseRow, now: number, isGone: (holder: Holder) => boolean): boolean {
+  return lease.released === 0 && lease.expires_at > now && !isGone(holderOf(lease))
+}
+
+/** Throws A5003 unless the lease is the newest of its scope; asked inside the write that it guards. */
+export async function guard(database: Database, bind: Bind, lease: Lease): Promise<void> {
+  const row = await bind(database.knex<LeaseRow>('leases').where({ scope: lease.scope }).first('fence'))
+  refuseOldFence(lease, row?.fence)
+}

@@ -1,0 +1,12 @@
+/** What differs between the engines in the statements that make tables. */
+export interface Flavour {
+  /** A 64-bit integer. */
+  readonly integer: string
+  /** A key that counts up by itself, in the order of insertion. */
+  readonly ordinal: string
+  /** Follows the closing parenthesis of a table. */
+  readonly strict: string
+}
+
+/** STRICT keeps a text out of an integer column (sqlite.org/stricttables.html, read 2026-11). */
+export const sqliteFlavour: Flavour = { integer: 'integer', ordinal: 'integer primary key', strict: 'strict' }

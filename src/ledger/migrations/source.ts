@@ -1,0 +1,33 @@
+/**
+ * The migrations in their order. They are imported, not looked up in a folder, because the tool ships as a bundle. A
+ * published migration is never changed; a new one is added at the end.
+ */
+import type { Knex } from 'knex'
+import { tables } from './0001-tables.ts'
+import type { Flavour } from './flavour.ts'
+
+interface Migration {
+  readonly name: string
+  readonly statements: (flavour: Flavour) => readonly string[]
+}
+
+const migrations: readonly Migration[] = [{ name: '0001-tables', statements: tables }]
+
+export const migrationNames: readonly string[] = migrations.map(migration => migration.name)
+
+export function migrationSource(flavour: Flavour): Knex.MigrationSource<Migration> {
+  return {
+    getMigrations: async () => [...migrations],
+    getMigrationName: migration => migration.name,
+    getMigration: async migration => ({
+      up: async knex => {
+        for (const statement of migration.statements(flavour)) await knex.schema.raw(statement)
+      },
+      down: async () => {
+        throw new TypeError(
+          `migration ${migration.name} cannot be taken back: the ledger is the record of what was sent`,
+        )
+      },
+    }),
+  }
+}

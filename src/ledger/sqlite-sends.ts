@@ -1,0 +1,125 @@
+/**
+ * The hot path: beginning and concluding sends in SQLite. Each request passes here twice, so the statements are constant
+ * text, prepared once per connection; knex would prepare them anew for every execution. A whole group is one transaction.
+ */
+import type { Database as Connection } from 'better-sqlite3'
+import { ActivateError } from '../project/problem.ts'
+import type { Answer, Send } from './database.ts'
+import { isConstraint, ledgerError } from './failure.ts'
+import { refuseOldFence } from './fence.ts'
+import type { ChangeException, Conclusion, Lease, NewRequest } from './ledger.ts'
+import { eventBetween, transition } from './request.ts'
+import { memberColumns, type RequestRow } from './rows.ts'
+
+export interface SendStatements {
+  /** One durable transaction. Throws when it failed as a whole; then nothing was written. */
+  commit(sends: readonly Send[]): readonly Answer[]
+}
+
+type Known = Pick<RequestRow, 'state' | 'attempt' | 'idempotency_key' | 'body_hash'>
+
+export function prepareSends(connection: Connection): SendStatements {
+  const fence = connection.prepare<[string], number>('select fence from leases where scope = ?').pluck()
+  const known = connection.prepare<[string], Known>(
+    'select state, attempt, idempotency_key, body_hash from requests where request_id = ?',
+  )
+  const insert = connection.prepare(`
+    insert into requests (request_id, run_id, destination, action, seq_from, seq_to, seqs, state, attempt, fence,
+      idempotency_key, body_hash, first_sent_at, changed_at)
+    values (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`)
+  const again = connection.prepare(`
+    update requests set state = ?, attempt = ?, fence = ?, first_sent_at = coalesce(first_sent_at, ?), changed_at = ?,
+      next_attempt_at = null, error_code = null, error_message = null
+    where request_id = ?`)
+  const conclude = connection.prepare(`
+    update requests set state = ?, changed_at = ?, next_attempt_at = ?, error_code = ?, error_message = ?
+    where request_id = ? and state = 'sending' and attempt = ? and fence = ?`)
+  const forget = connection.prepare("delete from request_changes where request_id = ? and state <> 'moved'")
+  const except = connection.prepare(`
+    insert into request_changes (request_id, seq, key, change_id, state, code, message, at) values (?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict (request_id, seq) do update set key = excluded.key, change_id = excluded.change_id,
+      state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at`)
+
+  function begin(request: NewRequest, at: number, lease: Lease): number {
+    const { requestId, members } = request
+    const row = known.get(requestId)
+    if (row === undefined) {
+      const { seq_from, seq_to, seqs } = memberColumns(members)
+      const { runId, destination, action, idempotencyKey, bodyHash } = request
+      const state = transition('planned', 'send')
+      insert.run(
+        ...[requestId, runId, destination, action, seq_from, seq_to, seqs, state],
+        ...[lease.fence, idempotencyKey, bodyHash, at, at],
+      )
+      return 1
+    }
+    const attempt = row.attempt + 1
+    again.run(stateOnceSent(request, row), attempt, lease.fence, at, at, requestId)
+    return attempt
+  }
+
+  function concludeOne({ requestId, attempt, state, at, nextAttemptAt, error, exceptions }: Conclusion, lease: Lease) {
+    const event = eventBetween('sending', state)
+    if (event === undefined) throw new TypeError(`a request that is sending cannot become ${state} by a conclusion`)
+    const { changes } = conclude.run(
+      ...[state, at, nextAttemptAt ?? null, error?.code ?? null, error?.message ?? null],
+      ...[requestId, attempt, lease.fence],
+    )
+    if (changes === 0) return false
+    // What an earlier attempt said is superseded, except for changes that continue elsewhere.
+    if (attempt > 1) forget.run(requestId)
+    for (const exception of exceptions) record(requestId, exception, at)
+    return true
+  }
+
+  function record(requestId: string, { seq, key, changeId, state, code, message }: ChangeException, at: number): void {
+    except.run(requestId, seq, key, changeId, state, code, message, at)
+  }
+
+  function perform(send: Send): Answer {
+    if (send.kind === 'conclude') return { kind: 'concluded', won: concludeOne(send.conclusion, send.lease) }
+    const attempts = send.requests.map(request => ({
+      requestId: request.requestId,
+      attempt: begin(request, send.at, send.lease),
+    }))
+    return { kind: 'begun', attempts }
+  }
+
+  /** Inside the group's transaction this is a savepoint: a refused call takes back its own writes only. */
+  const performWhole = connection.transaction(perform)
+
+  function answer(send: Send): Answer {
+    try {
+      refuseOldFence(send.lease, fence.get(send.lease.scope))
+      return isOneStatement(send) ? perform(send) : performWhole(send)
+    } catch (error) {
+      if (error instanceof ActivateError || error instanceof TypeError || isConstraint(error)) {
+        return { kind: 'refused', error }
+      }
+      throw error
+    }
+  }
+
+  const group = connection.transaction((sends: readonly Send[]): readonly Answer[] => sends.map(answer))
+  return { commit: sends => group.immediate(sends) }
+}
+
+function isOneStatement(send: Send): boolean {
+  return send.kind === 'begin'
+    ? send.requests.length === 1
+    : send.conclusion.attempt === 1 && send.conclusion.exceptions.length === 0
+}
+
+function stateOnceSent(request: NewRequest, row: Known) {
+  const event = eventBetween(row.state, 'sending')
+  if (event === undefined) {
+    throw ledgerError('A5006', `request ${request.requestId} is ${row.state} and cannot be sent again`)
+  }
+  if (row.idempotency_key !== request.idempotencyKey || row.body_hash !== request.bodyHash) {
+    throw ledgerError(
+      'A5007',
+      `request ${request.requestId} is not the one that was recorded for attempt ${row.attempt}`,
+    )
+  }
+  return transition(row.state, event)
+}
