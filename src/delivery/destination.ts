@@ -50,7 +50,8 @@ export type Verdict =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   /** Definitely not processed: the same request later. `after` in milliseconds when the destination named a time. */
   | { readonly kind: 'retry'; readonly code: string; readonly message: string; readonly after?: number }
-  | { readonly kind: 'uncertain'; readonly code: string; readonly message: string }
+  /** It may have been processed. `after` in milliseconds when the destination named a time for asking again. */
+  | { readonly kind: 'uncertain'; readonly code: string; readonly message: string; readonly after?: number }
   /** Credentials or permission: the run stops, nothing of this request was processed. */
   | { readonly kind: 'denied'; readonly code: string; readonly message: string }
 
