@@ -27,6 +27,11 @@ export interface Dialect {
   quote(identifier: string): string
   /** A dotted relation, each part quoted. */
   relation(parts: readonly string[]): string
+  /**
+   * The relation of a scratch table: what `createTableAs` with `scratch` makes, where no schema of the user is touched. It
+   * is seen by every statement of the same open warehouse and by nobody else, and is gone when the warehouse is closed.
+   */
+  scratch(name: string): string
   /** The placeholder of the parameter with this index, counted from 0. */
   placeholder(index: number): string
   /** A literal inside compiled model SQL, which cannot carry parameters. Throws on NaN and infinities. */
@@ -45,7 +50,13 @@ export interface Dialect {
    * A JSON object text in the order given, with typed values: NULL is `null`, integers beyond ±(2^53-1) and decimals
    * that a double cannot hold are strings, dates and timestamps are the strings of `asText`, JSON columns are nested.
    */
-  jsonObject(fields: readonly { readonly name: string; readonly expression: string; readonly column: Pick<Column, 'type' | 'native'> }[]): string
+  jsonObject(
+    fields: readonly {
+      readonly name: string
+      readonly expression: string
+      readonly column: Pick<Column, 'type' | 'native'>
+    }[],
+  ): string
   /** A JSON array text of texts: the canonical form of a composite key. NULL if any part is NULL. */
   jsonTextArray(expressions: readonly string[]): string
   /** The JSON text of one member of a JSON object text; NULL when it is absent. */

@@ -30,6 +30,10 @@ export interface Warehouse {
   /** Base tables of a schema whose name starts with `prefix`. */
   tables(schema: readonly string[], prefix: string): Promise<readonly string[]>
   /** Replaces `relation` by these rows, all or nothing; returns their number. Values are texts in the columns' types. */
-  load(relation: readonly string[], columns: readonly SeedColumn[], rows: AsyncIterable<readonly (readonly (string | null)[])[]>): Promise<number>
+  load(
+    relation: readonly string[],
+    columns: readonly SeedColumn[],
+    rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
+  ): Promise<number>
   close(): Promise<void>
 }

@@ -1,0 +1,88 @@
+import type { ErrorCodes } from '../project/problem.ts'
+
+export const warehouseCodes = {
+  A3001: {
+    title: 'the warehouse file cannot be opened',
+    explanation:
+      'The file that holds the state is damaged, is not a DuckDB database, was written by a newer DuckDB, or may not be read and written by this user. Restore it from a backup, or name another file under warehouse.path.',
+    exit: 'failed',
+  },
+  A3002: {
+    title: 'another process holds the warehouse file',
+    explanation:
+      'DuckDB lets one process at a time write a file. Wait for the other run to end, or close the program that has the file open (a SQL editor, a notebook, `duckdb`).',
+    exit: 'locked',
+  },
+  A3003: {
+    title: 'an attached database is missing',
+    explanation:
+      'A file under warehouse.attach does not exist or may not be read. Check its path, which counts from activate.yml.',
+    exit: 'failed',
+  },
+  A3004: {
+    title: 'a database cannot be attached',
+    explanation:
+      'A file under warehouse.attach is no DuckDB database, is held by another process, or its alias is taken. CSV and Parquet files are declared under sources instead.',
+    exit: 'failed',
+  },
+  A3005: {
+    title: 'a warehouse setting is not valid',
+    explanation:
+      'warehouse.memory is a number and a unit, such as 2GB or 512MB; warehouse.threads is a whole number above zero.',
+    exit: 'invalid',
+  },
+  A3006: {
+    title: 'a name cannot be used as an SQL identifier',
+    explanation: 'Names of columns, tables and schemas must not be empty or hold a NUL character.',
+    exit: 'invalid',
+  },
+  A3007: {
+    title: 'a value cannot be written into SQL',
+    explanation:
+      'Literals must be finite numbers, texts, booleans, dates or timestamps; NaN and infinities have no counterpart.',
+    exit: 'invalid',
+  },
+  A3010: {
+    title: 'the warehouse refused a statement',
+    explanation:
+      'The message is the warehouse’s own. `activate compile <model>` prints the statement that a model becomes.',
+    exit: 'failed',
+  },
+  A3011: {
+    title: 'a statement was cancelled',
+    explanation:
+      'The run was interrupted while the warehouse was computing. Nothing of the statement took effect; run it again.',
+    exit: 'interrupted',
+  },
+  A3012: {
+    title: 'the warehouse ran out of memory or disk',
+    explanation:
+      'The statement needed more than warehouse.memory and could not spill to disk, or the disk is full. Raise warehouse.memory, free disk space beside the warehouse file, or lower warehouse.threads.',
+    exit: 'failed',
+  },
+  A3013: {
+    title: 'the warehouse is closed',
+    explanation: 'A statement was sent to a warehouse that has been closed; this happens after an interruption.',
+    exit: 'interrupted',
+  },
+  A3020: {
+    title: 'a seed file cannot be read',
+    explanation: 'The CSV file is missing, may not be read, or is not valid UTF-8.',
+    exit: 'failed',
+  },
+  A3021: {
+    title: 'a seed file has no usable header',
+    explanation: 'The first line names the columns: none empty, none twice, and all that the source declares.',
+    exit: 'failed',
+  },
+  A3022: {
+    title: 'a seed file is malformed',
+    explanation: 'A row has more or fewer fields than the header, or a quote is never closed. Nothing was replaced.',
+    exit: 'failed',
+  },
+  A3023: {
+    title: 'a value in a seed file does not fit its type',
+    explanation: 'Correct the value, or declare another type for the column under sources. Nothing was replaced.',
+    exit: 'failed',
+  },
+} as const satisfies ErrorCodes

@@ -1,0 +1,297 @@
+/**
+ * DuckDB's SQL (checked against 1.5). The session's time zone is UTC, which `openDuckdb` sets; functions that take
+ * timestamps rely on it only where text without a zone is cast.
+ */
+import { ActivateError } from '../project/problem.ts'
+import type { ColumnType } from '../project/project.ts'
+import type { Column, Dialect, Literal, StateType } from './dialect.ts'
+import { raw, sql } from './sql.ts'
+import { type TextType, textTypes, trueTexts } from './text-types.ts'
+
+type Typed = Pick<Column, 'type' | 'native'>
+
+/** What decides how a value is written as text. */
+type Kind =
+  | 'text'
+  | 'small integer'
+  | 'integer'
+  | 'decimal'
+  | 'double'
+  | 'boolean'
+  | 'date'
+  | 'timestamp'
+  | 'timestamp with zone'
+  | 'json'
+  | 'nested'
+  | 'blob'
+  | 'other'
+
+const kinds: Readonly<Record<string, Kind>> = {
+  VARCHAR: 'text',
+  ENUM: 'text',
+  UUID: 'text',
+  TINYINT: 'small integer',
+  SMALLINT: 'small integer',
+  INTEGER: 'small integer',
+  UTINYINT: 'small integer',
+  USMALLINT: 'small integer',
+  UINTEGER: 'small integer',
+  BIGINT: 'integer',
+  UBIGINT: 'integer',
+  HUGEINT: 'integer',
+  UHUGEINT: 'integer',
+  BIGNUM: 'integer',
+  DECIMAL: 'decimal',
+  FLOAT: 'double',
+  DOUBLE: 'double',
+  BOOLEAN: 'boolean',
+  DATE: 'date',
+  TIMESTAMP: 'timestamp',
+  TIMESTAMP_S: 'timestamp',
+  TIMESTAMP_MS: 'timestamp',
+  TIMESTAMP_NS: 'timestamp',
+  'TIMESTAMP WITH TIME ZONE': 'timestamp with zone',
+  TIMESTAMPTZ: 'timestamp with zone',
+  JSON: 'json',
+  STRUCT: 'nested',
+  MAP: 'nested',
+  UNION: 'nested',
+  VARIANT: 'nested',
+  BLOB: 'blob',
+}
+
+const typeOfKind = {
+  text: 'string',
+  'small integer': 'integer',
+  integer: 'integer',
+  decimal: 'number',
+  double: 'number',
+  boolean: 'boolean',
+  date: 'date',
+  timestamp: 'timestamp',
+  'timestamp with zone': 'timestamp',
+  json: 'json',
+  nested: 'json',
+  blob: 'other',
+  other: 'other',
+} as const satisfies Record<Kind, Column['type']>
+
+const nativeOfType = {
+  string: 'VARCHAR',
+  integer: 'BIGINT',
+  number: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  date: 'DATE',
+  timestamp: 'TIMESTAMPTZ',
+  json: 'JSON',
+} as const satisfies Record<ColumnType, string>
+
+const stateTypes = {
+  text: 'VARCHAR',
+  bigint: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  timestamp: 'TIMESTAMPTZ',
+} as const satisfies Record<StateType, string>
+
+function kindOf(native: string): Kind {
+  if (native.endsWith(']')) return 'nested'
+  return kinds[native.replace(/\(.*$/s, '').toUpperCase()] ?? 'other'
+}
+
+function quote(identifier: string): string {
+  if (identifier === '' || identifier.includes('\0')) {
+    throw new ActivateError('invalid', {
+      code: 'A3006',
+      message: identifier === '' ? 'a name is empty' : `the name ${JSON.stringify(identifier)} holds a NUL character`,
+    })
+  }
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+/** DuckDB's parser ends a statement at a NUL, so that one has to be spelled. */
+function text(value: string): string {
+  const parts = value.split('\0').map(part => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? parts.join('') : `(${parts.join(' || chr(0) || ')})`
+}
+
+function number(value: number): string {
+  if (!Number.isFinite(value))
+    throw new ActivateError('invalid', { code: 'A3007', message: `${value} cannot be written into SQL` })
+  return value < 0 ? `(${value})` : String(Math.abs(value))
+}
+
+function literal(value: Literal): string {
+  if (value === null) return 'null'
+  if (typeof value === 'string') return text(value)
+  if (typeof value === 'number') return number(value)
+  if (typeof value === 'boolean') return String(value)
+  return 'date' in value ? `cast(${text(value.date)} as DATE)` : `cast(${text(value.timestamp)} as TIMESTAMPTZ)`
+}
+
+function varchar(expression: string): string {
+  return `cast(${expression} as VARCHAR)`
+}
+
+/** Whole numbers lose DuckDB's `.0`; `nan` and `inf` are told apart by `isFinite` before this is asked. */
+function doubleText(expression: string): string {
+  const whole = `${expression} = trunc(${expression}) and abs(${expression}) < 1e16`
+  return `case when ${whole} then ${varchar(`cast(${expression} as BIGINT)`)} else ${varchar(expression)} end`
+}
+
+function decimalText(expression: string, native: string): string {
+  const { scale } = precisionOf(native)
+  return scale === 0 ? varchar(expression) : `rtrim(rtrim(${varchar(expression)}, '0'), '.')`
+}
+
+function precisionOf(native: string): { readonly width: number; readonly scale: number } {
+  const [, width = '18', scale = '3'] = /\((\d+)\s*,\s*(\d+)\)/.exec(native) ?? []
+  return { width: Number(width), scale: Number(scale) }
+}
+
+function timestampText(expression: string): string {
+  return `replace(${varchar(expression)}, ' ', 'T')`
+}
+
+function asText(expression: string, column: Typed): string {
+  switch (kindOf(column.native)) {
+    case 'text':
+    case 'small integer':
+    case 'integer':
+    case 'boolean':
+    case 'date':
+    case 'other':
+      return varchar(expression)
+    case 'decimal':
+      return decimalText(expression, column.native)
+    case 'double':
+      return doubleText(expression)
+    case 'timestamp':
+      return timestampText(expression)
+    case 'timestamp with zone':
+      return `(${timestampText(`make_timestamp(epoch_us(${expression}))`)} || 'Z')`
+    case 'json':
+      return varchar(`json(${expression})`)
+    case 'nested':
+      return varchar(`to_json(${expression})`)
+    case 'blob':
+      return `lower(hex(${expression}))`
+  }
+}
+
+function quoted(textExpression: string): string {
+  return `('"' || ${textExpression} || '"')`
+}
+
+/**
+ * The JSON text of one value, NULL for NULL. A decimal is a number when the shortest text of the nearest double reads as
+ * the same decimal, which is how any JSON parser would give it back.
+ */
+function jsonValue(expression: string, column: Typed): string {
+  const shown = asText(expression, column)
+  switch (kindOf(column.native)) {
+    case 'small integer':
+    case 'double':
+    case 'boolean':
+    case 'json':
+    case 'nested':
+      return shown
+    case 'integer':
+      return `case when ${expression} between -9007199254740991 and 9007199254740991 then ${shown} else ${quoted(shown)} end`
+    case 'decimal': {
+      if (precisionOf(column.native).width <= 15) return shown
+      const back = `try_cast(${varchar(`cast(${expression} as DOUBLE)`)} as ${column.native})`
+      return `case when ${back} = ${expression} then ${shown} else ${quoted(shown)} end`
+    }
+    case 'date':
+    case 'timestamp':
+    case 'timestamp with zone':
+    case 'blob':
+      return quoted(shown)
+    case 'text':
+    case 'other':
+      return varchar(`to_json(${shown})`)
+  }
+}
+
+/** What JavaScript's `trim` removes, as far as it turns up in files. */
+const whitespace = String.raw`E' \t\n\x0B\f\r\u00A0\uFEFF'`
+
+function trim(expression: string): string {
+  return `trim(${expression}, ${whitespace})`
+}
+
+/** Text as a value of a declared type; text that is no such value is an error that shows it, never NULL. */
+export function typedText(name: string, type: ColumnType): string {
+  const column = quote(name)
+  if (type === 'string') return column
+  const trimmed = trim(column)
+  const value =
+    type === 'boolean'
+      ? `lower(${trimmed}) in (${trueTexts.map(text).join(', ')})`
+      : `cast(${trimmed} as ${nativeOfType[type]})`
+  const { noun, pattern }: TextType = textTypes[type]
+  const fits = pattern === undefined ? 'true' : `regexp_full_match(${trimmed}, ${text(pattern)})`
+  const complaint = `error(concat(${text(`column ${name}: '`)}, ${column}, ${text(`' is not ${noun}`)}))`
+  return `case when ${trimmed} = '' then null when ${fits} then ${value} else ${complaint} end`
+}
+
+function csvRelation(path: string, columns: readonly { readonly name: string; readonly type: ColumnType }[]): string {
+  const types = columns.map(({ name }) => `${text(name)}: 'VARCHAR'`)
+  const declared = types.length === 0 ? '' : `, types = {${types.join(', ')}}`
+  const file = `read_csv(${text(path)}, header = true, sample_size = -1${declared})`
+  const typed = columns.filter(({ type }) => type !== 'string')
+  if (typed.length === 0) return file
+  const replaced = typed.map(({ name, type }) => `${typedText(name, type)} as ${quote(name)}`)
+  return `(select * replace (${replaced.join(', ')}) from ${file})`
+}
+
+export const duckdbDialect: Dialect = {
+  name: 'duckdb',
+  quote,
+  relation: parts => parts.map(quote).join('.'),
+  scratch: name => `temp.main.${quote(name)}`,
+  placeholder: index => `$${index + 1}`,
+  literal,
+  stateType: type => stateTypes[type],
+  castTo: (expression, type) => `cast(${expression} as ${nativeOfType[type]})`,
+  columnType: native => typeOfKind[kindOf(native)],
+  asText,
+  jsonObject(fields) {
+    const members = fields.map(({ name, expression, column }, index) => {
+      const start = `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`
+      return `${text(start)}, coalesce(${jsonValue(expression, column)}, 'null')`
+    })
+    return members.length === 0 ? "'{}'" : `concat(${members.join(', ')}, '}')`
+  },
+  jsonTextArray(expressions) {
+    const anyNull = expressions.map(expression => `(${expression}) is null`).join(' or ')
+    return `case when ${anyNull} then null else ${varchar(`to_json([${expressions.join(', ')}])`)} end`
+  },
+  jsonMember(expression, name) {
+    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    return varchar(`json_extract(${expression}, ${text(pointer)})`)
+  },
+  sha256: expression => `sha256(${expression})`,
+  quickHash: expression => `hash(${expression})`,
+  unitInterval(saltExpression, keyExpression) {
+    const hex = `substr(sha256(concat(${saltExpression}, ':', ${keyExpression})), 1, 13)`
+    return `(cast(concat('0x', ${hex}) as BIGINT) / cast(4503599627370496 as DOUBLE))`
+  },
+  isFinite: expression => `isfinite(${expression})`,
+  trim,
+  lower: expression => `lower(${expression})`,
+  round: (expression, digits) => `round(${expression}, ${digits})`,
+  timestamp: expression => `cast(${expression} as TIMESTAMPTZ)`,
+  addMilliseconds: (timestamp, milliseconds) => `(${timestamp} + to_milliseconds(${milliseconds}))`,
+  createTableAs: (relation, select, { scratch }) =>
+    sql`create ${raw(scratch ? 'temp table' : 'table')} ${raw(relation)} as ${select}`,
+  createModel(relation, select, materialised) {
+    const rows = relation.replace(/"$/, '__rows"')
+    return materialised === 'view'
+      ? [`create or replace view ${relation} as ${select}`, `drop table if exists ${rows}`]
+      : [`create or replace table ${rows} as ${select}`, `create or replace view ${relation} as select * from ${rows}`]
+  },
+  fileRelation: (file, columns = []) =>
+    'csv' in file ? csvRelation(file.csv, columns) : `read_parquet(${text(file.parquet)})`,
+}
