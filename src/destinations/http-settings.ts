@@ -1,0 +1,165 @@
+/** The settings of the generic destination, as `activate.yml` has them. */
+import { z } from 'zod'
+import { duration } from '../project/duration.ts'
+import { secret, secretText } from '../project/secret.ts'
+
+const day = 24 * 60 * 60 * 1000
+const dottedPath = z.string().regex(/^[^.\s]+(\.[^.\s]+)*$/, 'a name, or names joined by dots')
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
+
+const window = duration().default(day).describe('How long the destination remembers the key. Default 24h')
+
+const idempotency = z
+  .union([
+    z.enum(['natural', 'none']),
+    z.strictObject({ header: headerName.describe('The header that carries the key'), window }),
+    z.strictObject({
+      field: z.string().min(1).describe('The field of each record that carries its change id'),
+      window,
+    }),
+  ])
+  .describe(
+    'What a repetition does. `natural`: the same again changes nothing. `none`: each repetition is a new effect. A header or a field: the destination recognises our key',
+  )
+
+const outcomes = z
+  .strictObject({
+    list: dottedPath.describe('Where the reply has its list of answers, such as `results` or `data.items`'),
+    id: dottedPath.describe("The item's field that names the record: its key, or its change id"),
+    ok: z
+      .strictObject({
+        field: dottedPath.describe("The item's field that says how it went"),
+        equals: z.json().describe('The value of that field that means yes'),
+      })
+      .describe('How an item says that its record was taken'),
+    error: dottedPath.optional().describe("The item's field with the reason of a refusal"),
+    code: dottedPath
+      .optional()
+      .describe("The item's field with a short code of the refusal, by which refusals are grouped"),
+  })
+  .describe('How to read answers per record. Without it, a 2xx acknowledges every record of the request')
+
+const batch = z
+  .strictObject({
+    max_records: z.int().min(1).max(100_000).describe('At most this many records in one request'),
+    max_bytes: z.int().min(1).optional().describe('At most this many bytes in one body'),
+    wrap: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The body is an object with the records under this name. Without it, the body is a JSON array'),
+  })
+  .describe('Several records in one request. Without it, each request carries one bare record')
+
+const action = z
+  .strictObject({
+    summary: z.string().optional().describe('One line for people'),
+    method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']).describe('The HTTP method'),
+    path: z
+      .string()
+      .regex(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, 'a path that starts with one slash')
+      .describe(
+        'Joined to `base_url`. `{key}` and `{change_id}` stand for those of the record, URL-encoded, where each request carries one record',
+      ),
+    batch: batch.optional(),
+    envelope: z
+      .enum(['record', 'none'])
+      .default('record')
+      .describe('`record`: {"key", "change_id", "op", "fields"}. `none`: just the fields. Default record'),
+    idempotency,
+    outcomes: outcomes.optional(),
+    accepts: z
+      .array(z.int().min(400).max(499))
+      .optional()
+      .describe('Statuses beside 2xx that acknowledge the request, such as [404, 410] where a removal finds nothing'),
+    for: z
+      .enum(['leavers', 'all'])
+      .optional()
+      .describe(
+        '`leavers`: takes those who leave a mirror or an audience, on behalf of the other actions. `all`: this action takes its own leavers too, told apart by `op`',
+      ),
+    leavers: z
+      .string()
+      .optional()
+      .describe('The action that takes the leavers of this one, where several are marked `for: leavers`'),
+  })
+  .superRefine((value, context) => {
+    if (value.batch !== undefined && /\{(key|change_id)\}/.test(value.path)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['path'],
+        message: 'a path with {key} needs one record per request: leave `batch` out',
+      })
+    }
+    for (const [name] of value.path.matchAll(/\{[^}]*\}/g)) {
+      if (name === '{key}' || name === '{change_id}') continue
+      context.addIssue({
+        code: 'custom',
+        path: ['path'],
+        message: `${name} is not known here; {key} and {change_id} are`,
+      })
+    }
+    if (value.for === 'all' && value.envelope === 'none') {
+      context.addIssue({
+        code: 'custom',
+        path: ['for'],
+        message: 'leavers cannot be told apart with `envelope: none`, which carries no `op`',
+      })
+    }
+  })
+
+const limit = z.strictObject({
+  requests: z.int().min(1).describe('So many requests'),
+  per: duration().describe('Within this time, such as 1s or 1m'),
+})
+
+export const httpSettings = z
+  .strictObject({
+    base_url: secretText().describe(
+      'Where the API is, such as https://api.example.com/v1; may come from `${env:NAME}`',
+    ),
+    allow_private_network: z
+      .boolean()
+      .default(false)
+      .describe('Private and loopback addresses are refused unless this is true. Default false'),
+    headers: z
+      .record(headerName, secretText())
+      .default({})
+      .describe('Sent with every request; secrets by reference, such as "Bearer ${env:TOKEN}"'),
+    signing: z
+      .strictObject({ standard_webhooks: secret().describe('The signing secret: `whsec_` and base64, or any text') })
+      .optional()
+      .describe('Signs every request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature)'),
+    limits: z
+      .array(limit)
+      .default([])
+      .describe('Rates that are never exceeded; all of them hold together. Default none'),
+    concurrency: z.int().min(1).max(256).default(4).describe('Requests under way at the same time. Default 4'),
+    timeout: duration().default(30_000).describe('For one whole attempt. Default 30s'),
+    probe: z
+      .string()
+      .regex(/^\/(?!\/)\S*$/, 'a path that starts with one slash')
+      .optional()
+      .describe('A path that `activate doctor` may GET to prove address and credentials'),
+    actions: z
+      .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'a name of letters, digits, _ and -'), action)
+      .describe('What syncs can do here, by name'),
+  })
+  .superRefine(({ actions }, context) => {
+    const takers = Object.entries(actions).flatMap(([name, { for: whom }]) => (whom === 'leavers' ? [name] : []))
+    if (Object.keys(actions).length === 0)
+      context.addIssue({ code: 'custom', path: ['actions'], message: 'at least one action is needed' })
+    for (const [name, value] of Object.entries(actions)) {
+      if (value.leavers !== undefined && !takers.includes(value.leavers)) {
+        const message = `"${value.leavers}" is not an action with \`for: leavers\``
+        context.addIssue({ code: 'custom', path: ['actions', name, 'leavers'], message })
+      }
+      if (takers.length > 1 && value.for === undefined && value.leavers === undefined) {
+        const message = `several actions are \`for: leavers\` (${takers.join(', ')}): name one under \`leavers\``
+        context.addIssue({ code: 'custom', path: ['actions', name], message })
+      }
+    }
+  })
+
+export type HttpSettings = z.output<typeof httpSettings>
+export type HttpActionSettings = HttpSettings['actions'][string]

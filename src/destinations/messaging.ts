@@ -1,0 +1,133 @@
+/**
+ * The sandbox's messenger (docs/reference/sandbox-api.md): one message per request. An e-mail is recognised by its key for 24
+ * hours; an SMS cannot be recognised, so one that may have left is never repeated by guess.
+ */
+import { z } from 'zod'
+import { type Change, defineDestination, type Example, type HttpReply, type Verdict } from '../delivery/destination.ts'
+import { interpretStatus } from '../delivery/interpret.ts'
+import { valueAt } from './record-outcomes.ts'
+import { errorOf, sandboxBasics } from './sandbox-settings.ts'
+
+const day = 24 * 60 * 60 * 1000
+
+const email = z.object({
+  to: z.email({ pattern: z.regexes.unicodeEmail }).describe("The recipient's e-mail address"),
+  subject: z.string().min(1).max(998).describe('One line; 998 characters at most'),
+  body: z.string().optional().describe('The text'),
+  template: z.string().optional().describe('The name of a template, in place of a text'),
+  data: z.record(z.string(), z.json()).optional().describe("The template's values: an object"),
+})
+
+const sms = z.object({
+  to: z.e164().describe('Telephone number in E.164, such as +447700900123'),
+  text: z.string().min(1).max(1600).describe('The text; 1,600 characters at most'),
+})
+
+export const messaging = defineDestination({
+  name: 'messaging',
+  summary: "The sandbox's messenger: e-mail and SMS",
+  docs: 'docs/reference/sandbox-api.md',
+  ...sandboxBasics,
+  actions: () => ({
+    send_email: {
+      summary: 'Sends one e-mail; the same key within 24 hours sends nothing more',
+      modes: ['trigger', 'append'],
+      fields: email,
+      idempotency: { kind: 'keyed', window: day },
+      request: batch => {
+        const change = only(batch)
+        return {
+          method: 'POST',
+          path: '/messages/email',
+          headers: { 'idempotency-key': change.changeId },
+          json: { ...change.fields, reference: change.changeId },
+        }
+      },
+      interpret,
+      examples: emailExamples,
+    },
+    send_sms: {
+      summary: 'Sends one SMS; each request is a message',
+      modes: ['trigger', 'append'],
+      fields: sms,
+      idempotency: { kind: 'none' },
+      request: batch => {
+        const change = only(batch)
+        return { method: 'POST', path: '/messages/sms', json: { ...change.fields, reference: change.changeId } }
+      },
+      interpret,
+      examples: smsExamples,
+    },
+  }),
+})
+
+function only(batch: readonly Change[]): Change {
+  const [change, second] = batch
+  if (change === undefined || second !== undefined) throw new TypeError('a message request carries exactly one record')
+  return change
+}
+
+function interpret(reply: HttpReply): Verdict {
+  if (reply.status === 202) {
+    if (typeof valueAt(reply.json, 'id') === 'string') return { kind: 'acked' }
+    return { kind: 'uncertain', code: 'unreadable_reply', message: 'the reply (202) names no message id' }
+  }
+  const error = errorOf(reply)
+  if (error !== undefined && (reply.status === 422 || reply.status === 409)) return { kind: 'refused', ...error }
+  return interpretStatus(reply)
+}
+
+const reminder: Change = {
+  key: '["c1","2026-03-01"]',
+  changeId: 'e1',
+  op: 'enter',
+  fields: { to: 'ada@example.com', subject: 'Your plan renews on 1 March' },
+}
+
+const emailRequest = {
+  method: 'POST',
+  path: '/messages/email',
+  headers: { 'idempotency-key': 'e1' },
+  json: { to: 'ada@example.com', subject: 'Your plan renews on 1 March', reference: 'e1' },
+} as const
+
+const emailExamples: readonly Example[] = [
+  {
+    name: 'accepted',
+    changes: [reminder],
+    request: emailRequest,
+    reply: { status: 202, body: { id: 'm_1' } },
+    verdict: { kind: 'acked' },
+  },
+  {
+    name: 'a recipient that is refused',
+    changes: [reminder],
+    request: emailRequest,
+    reply: { status: 422, body: { error: { code: 'invalid_recipient', message: 'not an e-mail address' } } },
+    verdict: { kind: 'refused', code: 'invalid_recipient', message: 'not an e-mail address' },
+  },
+  {
+    name: 'the key was used for another message',
+    changes: [reminder],
+    request: emailRequest,
+    reply: {
+      status: 409,
+      body: { error: { code: 'idempotency_mismatch', message: 'the key was used with another body' } },
+    },
+    verdict: { kind: 'refused', code: 'idempotency_mismatch', message: 'the key was used with another body' },
+  },
+]
+
+const smsExamples: readonly Example[] = [
+  {
+    name: 'accepted',
+    changes: [{ key: 'c1', changeId: 's1', op: 'enter', fields: { to: '+447700900123', text: 'Your payment failed' } }],
+    request: {
+      method: 'POST',
+      path: '/messages/sms',
+      json: { to: '+447700900123', text: 'Your payment failed', reference: 's1' },
+    },
+    reply: { status: 202, body: { id: 'm_2' } },
+    verdict: { kind: 'acked' },
+  },
+]

@@ -1,0 +1,51 @@
+/** What the two destinations of the sandbox share (docs/reference/sandbox-api.md). */
+import { z } from 'zod'
+import type { HttpReply } from '../delivery/destination.ts'
+import { duration } from '../project/duration.ts'
+import { secret, secretText } from '../project/secret.ts'
+import { valueAt } from './record-outcomes.ts'
+
+/** The token that a sandbox expects when it was started without one of its own; not a secret. */
+export const defaultToken = 'sandbox'
+
+export const sandboxSettings = z.strictObject({
+  base_url: secretText()
+    .default('http://127.0.0.1:8484')
+    .describe('Where `activate sandbox` listens. Default http://127.0.0.1:8484'),
+  token: secret()
+    .optional()
+    .describe("The sandbox's token, by reference. Default: the one that a sandbox expects unless told otherwise"),
+  allow_private_network: z
+    .boolean()
+    .default(true)
+    .describe('A sandbox is local, so private addresses are allowed. Default true'),
+  requests_per_second: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(90)
+    .describe('Below the 100 that the sandbox allows. Default 90'),
+  concurrency: z.int().min(1).max(64).default(4).describe('Requests under way at the same time. Default 4'),
+  timeout: duration().default(30_000).describe('For one whole attempt. Default 30s'),
+})
+
+export type SandboxSettings = z.output<typeof sandboxSettings>
+
+/** The parts of a definition that both areas have in common. */
+export const sandboxBasics = {
+  settings: sandboxSettings,
+  baseUrl: (settings: SandboxSettings) => settings.base_url,
+  headers: (settings: SandboxSettings) => ({ authorization: `Bearer ${settings.token ?? defaultToken}` }),
+  allowPrivateNetwork: (settings: SandboxSettings) => settings.allow_private_network,
+  limits: (settings: SandboxSettings) => [{ requests: settings.requests_per_second, perMilliseconds: 1000 }],
+  concurrency: (settings: SandboxSettings) => settings.concurrency,
+  timeout: (settings: SandboxSettings) => settings.timeout,
+  probe: () => ({ method: 'GET', path: '/account' }) as const,
+}
+
+/** The sandbox's own word for what was wrong with a whole request. */
+export function errorOf(reply: HttpReply): { readonly code: string; readonly message: string } | undefined {
+  const code = valueAt(reply.json, 'error.code')
+  const message = valueAt(reply.json, 'error.message')
+  return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined
+}
