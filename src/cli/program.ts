@@ -99,10 +99,10 @@ function globalFlags(options: Readonly<Record<string, unknown>>): GlobalFlags {
     ...(asOf === undefined ? {} : { asOf }),
     select: list('select'),
     exclude: list('exclude'),
-    json: options['json'] === true,
-    quiet: options['quiet'] === true,
-    verbose: options['verbose'] === true,
-    noColor: options['color'] === false,
+    json: options.json === true,
+    quiet: options.quiet === true,
+    verbose: options.verbose === true,
+    noColor: options.color === false,
   }
 }
 

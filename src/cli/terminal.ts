@@ -46,10 +46,10 @@ export function processIo(): Io {
 
 /** Whether to colour: --no-color, then NO_COLOR (no-color.org), then CLICOLOR_FORCE (bixense.com/clicolors), then the TTY. */
 export function wantsColor(isTTY: boolean, env: Io['env'], noColor: boolean): boolean {
-  if (noColor || (env['NO_COLOR'] ?? '') !== '') return false
-  const forced = env['CLICOLOR_FORCE'] ?? env['FORCE_COLOR'] ?? ''
+  if (noColor || (env.NO_COLOR ?? '') !== '') return false
+  const forced = env.CLICOLOR_FORCE ?? env.FORCE_COLOR ?? ''
   if (forced !== '' && forced !== '0') return true
-  return isTTY && env['TERM'] !== 'dumb' && env['CLICOLOR'] !== '0'
+  return isTTY && env.TERM !== 'dumb' && env.CLICOLOR !== '0'
 }
 
 export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonly quiet: boolean }): Terminal {
@@ -80,7 +80,7 @@ export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonl
     },
     paint: picocolors.createColors(wantsColor(stdout.isTTY === true, io.env, flags.noColor)),
     ink: picocolors.createColors(wantsColor(stderr.isTTY === true, io.env, flags.noColor)),
-    interactive: stderr.isTTY === true && io.env['TERM'] !== 'dumb',
+    interactive: stderr.isTTY === true && io.env.TERM !== 'dumb',
     columns: stderr.columns ?? 100,
   }
 }

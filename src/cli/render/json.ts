@@ -4,10 +4,10 @@ import type { Problem } from '../../project/problem.ts'
 /** JSON that is also safe to look at: C1 controls and DEL, which JSON would let through, are escaped. */
 export function toJson(document: unknown): string {
   const text = JSON.stringify(document, null, 2)
-  return `${text.replaceAll(/[\u007f-\u009f]/g, escape)}\n`
+  return `${text.replaceAll(/[\u007f-\u009f]/g, escaped)}\n`
 }
 
-function escape(character: string): string {
+function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 

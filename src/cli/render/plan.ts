@@ -1,0 +1,109 @@
+/** A plan as a person reviews it before anything is sent. Text that came from rows is made printable here. */
+import type { Decision, Operation, Plan, Sample } from '../../plan/plan.ts'
+import { decisions, operations } from '../../plan/plan.ts'
+import type { Json } from '../../project/project.ts'
+import type { Colors } from '../terminal.ts'
+import { counted, duration, grouped, printable, shorten } from './text.ts'
+
+/** Terraform's: added, changed, removed. */
+export const symbols: Readonly<Record<Operation, string>> = { enter: '+', change: '~', leave: '-' }
+
+const label = (text: string) => text.padEnd(9)
+
+export function renderPlan(plan: Plan, colors: Colors): string {
+  const title = `${colors.bold(printable(plan.sync))}  ${plan.model} → ${plan.destination}.${plan.action}, ${plan.mode}`
+  return [
+    title,
+    `  ${label('rows')} ${rowsLine(plan)}`,
+    ...operations.filter(op => plan.changes[op] > 0).map(op => `  ${operationLine(op, plan.changes[op], colors)}`),
+    ...decisions
+      .filter(decision => plan.decisions[decision] > 0)
+      .map(decision => `  ${label(decision)} ${grouped(plan.decisions[decision])}`),
+    ...reasonLines(plan.reasons),
+    ...(changesOf(plan) === 0 ? [`  ${label('changes')} none`] : []),
+    ...(plan.requests > 0
+      ? [
+          `  ${label('requests')} ${grouped(plan.requests)}, ${duration(plan.seconds_at_limit * 1000)} at the rate limit`,
+        ]
+      : []),
+    ...guardLines(plan, colors),
+    ...plan.warnings.map(warning => `  ${colors.yellow(label('warning'))} ${printable(warning)}`),
+    ...plan.samples.flatMap(sample => sampleLines(sample, colors)),
+  ].join('\n')
+}
+
+export function changesOf(plan: Plan): number {
+  return plan.changes.enter + plan.changes.change + plan.changes.leave
+}
+
+function rowsLine({ rows }: Plan): string {
+  const parts = (['quarantined', 'ineligible'] as const)
+    .filter(part => rows[part] > 0)
+    .map(part => `${grouped(rows[part])} ${part}`)
+  return [
+    `${grouped(rows.model)} in the model`,
+    ...parts,
+    `${grouped(rows.population)} in the population`,
+    `${grouped(rows.unchanged)} unchanged`,
+  ].join(', ')
+}
+
+function operationLine(op: Operation, count: number, colors: Colors): string {
+  return `${paintOperation(op, colors)(`${symbols[op]} ${op}`.padEnd(9))} ${grouped(count)}`
+}
+
+export function paintOperation(op: Operation, colors: Colors): (text: string) => string {
+  return { enter: colors.green, change: colors.yellow, leave: colors.red }[op]
+}
+
+/** Most frequent first. */
+function reasonLines(reasons: Plan['reasons']): readonly string[] {
+  return Object.entries(reasons)
+    .sort(([left, a], [right, b]) => b - a || (left < right ? -1 : 1))
+    .map(([reason, count], index) => `  ${label(index === 0 ? 'because' : '')} ${grouped(count)} ${printable(reason)}`)
+}
+
+function guardLines({ guard }: Plan, colors: Colors): readonly string[] {
+  if (guard.verdict === 'pass') return [`  ${label('guard')} ${colors.green('pass')}`]
+  return [
+    `  ${label('guard')} ${colors.red('hold')}: nothing would be sent without --yes`,
+    ...guard.reasons.map(reason => `  ${label('')} ${printable(reason)}`),
+  ]
+}
+
+function sampleLines(sample: Sample, colors: Colors): readonly string[] {
+  const why = sample.reason === undefined || sample.reason === '' ? '' : `, ${sample.reason}`
+  const paint = paintOperation(sample.op, colors)
+  const fields = changedFields(sample)
+  const width = Math.max(0, ...fields.map(field => field.name.length))
+  return [
+    `  ${paint(`${symbols[sample.op]} ${printable(sample.key)}`)}  ${sample.decision}${printable(why)}`,
+    ...fields.map(field => `      ${printable(field.name).padEnd(width)}  ${field.shown}`),
+  ]
+}
+
+function changedFields({ op, before, after }: Sample): readonly { readonly name: string; readonly shown: string }[] {
+  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])]
+  return names.flatMap(name => {
+    const was = before?.[name]
+    const is = after?.[name]
+    if (op === 'enter' || before === null) return [{ name, shown: showValue(is) }]
+    if (op === 'leave' || after === null) return [{ name, shown: showValue(was) }]
+    return JSON.stringify(was) === JSON.stringify(is) ? [] : [{ name, shown: `${showValue(was)} → ${showValue(is)}` }]
+  })
+}
+
+function showValue(value: Json | undefined): string {
+  return value === undefined ? '(absent)' : shorten(printable(JSON.stringify(value)), 60)
+}
+
+/** The last line of `dry-run`: what all plans together would do. */
+export function summarisePlans(plans: readonly Plan[]): string {
+  const sum = (decision: Decision) => plans.reduce((total, plan) => total + plan.decisions[decision], 0)
+  const held = plans.filter(plan => plan.guard.verdict === 'hold').length
+  const parts = [`${counted(sum('send'), 'change')} to send`]
+  for (const decision of decisions)
+    if (decision !== 'send' && sum(decision) > 0) parts.push(`${grouped(sum(decision))} ${decision}`)
+  if (held > 0) parts.push(`${counted(held, 'sync', 'syncs')} held by a guard`)
+  return `${counted(plans.length, 'plan')}: ${parts.join(', ')}. Nothing was sent.`
+}

@@ -1,0 +1,59 @@
+/** The end of a run: one line per sync, and below what went wrong. */
+import type { RunStatus } from '../../ledger/ledger.ts'
+import type { RunSummary } from '../../run.ts'
+import type { Colors } from '../terminal.ts'
+import { renderProblem } from './errors.ts'
+import { renderTable } from './table.ts'
+import { duration, grouped, printable } from './text.ts'
+
+export function paintStatus(status: RunStatus | 'never', colors: Colors): string {
+  switch (status) {
+    case 'succeeded':
+      return colors.green(status)
+    case 'failed':
+      return colors.red(status)
+    case 'skipped':
+    case 'never':
+      return colors.dim(status)
+    case 'running':
+      return colors.cyan(status)
+    default:
+      return colors.yellow(status)
+  }
+}
+
+export function renderRuns(runs: readonly RunSummary[], colors: Colors): string {
+  const table = renderTable(
+    [
+      { head: 'sync' },
+      { head: 'status' },
+      ...['acked', 'rejected', 'parked', 'pending', 'requests', 'retries', 'took'].map(head => ({
+        head,
+        align: 'right' as const,
+      })),
+    ],
+    runs.map(run => [
+      printable(run.sync),
+      paintStatus(run.status, colors),
+      ...(['acked', 'rejected', 'parked', 'pending'] as const).map(outcome => grouped(run.outcomes[outcome])),
+      grouped(run.requests),
+      grouped(run.retries),
+      duration(Date.parse(run.finished_at) - Date.parse(run.started_at)),
+    ]),
+  )
+  return [table, ...runs.flatMap(run => explanations(run, colors))].join('\n\n')
+}
+
+/** Why a run is not simply a success. */
+function explanations(run: RunSummary, colors: Colors): readonly string[] {
+  const name = colors.bold(printable(run.sync))
+  const held = run.status === 'held' ? (run.plan?.guard.reasons ?? []) : []
+  return [
+    ...held.map(
+      reason =>
+        `${name} is held: ${printable(reason)}\n  review it with \`activate dry-run --select ${run.sync}\`, then \`activate run --select ${run.sync} --yes\``,
+    ),
+    ...(run.problems ?? []).map(problem => `${name}: ${renderProblem(problem, colors)}`),
+    ...(run.plan?.warnings ?? []).map(warning => `${name}: ${colors.yellow('warning')}: ${printable(warning)}`),
+  ]
+}
