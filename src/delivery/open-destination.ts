@@ -2,8 +2,12 @@
  * A destination ready for use: settings checked, secrets in place, connection open. Delivery knows destinations only in
  * this form; the registry makes it with `openHttpDestination` or `openSessionDestination`.
  */
-import type { Action, Change, RateLimit, Verdict } from './destination.ts'
-import type { Limiter } from './limiter.ts'
+import { hash } from 'node:crypto'
+import type { z } from 'zod'
+import { ActivateError } from '../project/problem.ts'
+import type { Action, Change, DestinationDefinition, RateLimit, Verdict } from './destination.ts'
+import { type EgressOptions, type FrozenHttpRequest, freeze, openEgress } from './http-attempt.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
 
 /** What delivery needs to know of an action; how it speaks stays inside. */
 export type OpenAction = Pick<
@@ -18,13 +22,7 @@ export interface PreparedRequest {
   readonly idempotencyKey: string
   /** SHA-256 (hex) over method, path, the action's own headers and the body; credentials are not part of it. */
   readonly bodyHash: string
-  readonly http?: {
-    readonly method: string
-    /** Joined to the base URL's path; starts with a slash. */
-    readonly path: string
-    readonly headers: Readonly<Record<string, string>>
-    readonly body: string | undefined
-  }
+  readonly http?: FrozenHttpRequest
 }
 
 export interface OpenDestination {
@@ -37,14 +35,138 @@ export interface OpenDestination {
   readonly limiter: Limiter
   /** Throws A6010 for an action that the destination does not have. */
   action(name: string): OpenAction
-  /** Pure and deterministic: the same changes and key give the same bytes. */
+  /** Deterministic: the same changes and key give the same bytes. Throws what the action's `request` throws. */
   prepare(action: string, changes: readonly Change[], idempotencyKey: string): PreparedRequest
   /**
    * Sends once, never repeats, never throws for what a destination or a network does. What never left is `retry` (or
    * `denied` when repeating cannot help); what may have arrived without an answer is `uncertain`. `at` in milliseconds.
+   * `onLeaving` is called when the bytes are about to be written, which may be after waiting for a connection.
    */
-  attempt(prepared: PreparedRequest, at: number): Promise<Verdict>
+  attempt(prepared: PreparedRequest, at: number, onLeaving?: () => void): Promise<Verdict>
   /** The definition's harmless request, for `doctor`; undefined when it has none. */
   probe(at: number): Promise<Verdict | undefined>
   close(): Promise<void>
+}
+
+export interface OpenOptions extends EgressOptions {
+  /** The name under `destinations` in the project. */
+  readonly name: string
+}
+
+/**
+ * Opens a destination that speaks HTTP. Connections are made when first needed.
+ *
+ * @throws A6009 when the base URL is not usable, A6007 when it is a literal address that is not allowed, A6011 when the
+ *   definition has no base URL
+ */
+export function openHttpDestination<Schema extends DestinationDefinition['settings']>(
+  definition: DestinationDefinition<Schema>,
+  settings: z.output<Schema>,
+  options: OpenOptions,
+): OpenDestination {
+  const { name } = options
+  const actions = definition.actions(settings)
+  const egress = openEgress(definition, settings, options)
+  const limits = definition.limits(settings)
+
+  return {
+    name,
+    limits,
+    concurrency: definition.concurrency(settings),
+    limiter: createLimiter(limits),
+    action: wanted => find(actions, wanted, name),
+    prepare(wanted, changes, idempotencyKey) {
+      const { request } = find(actions, wanted, name)
+      if (request === undefined) throw incomplete(definition.name, `the action ${wanted} has no \`request\``)
+      const http = freeze(request(changes, { settings, idempotencyKey }))
+      return { action: wanted, changes, idempotencyKey, bodyHash: hashOf(http), http }
+    },
+    async attempt(prepared, at, onLeaving) {
+      if (prepared.http === undefined) throw new TypeError('this request was prepared for something that is not HTTP')
+      const { interpret } = find(actions, prepared.action, name)
+      return egress.send(prepared.http, {
+        id: prepared.idempotencyKey,
+        at,
+        changes: prepared.changes,
+        interpret,
+        onLeaving,
+      })
+    },
+    async probe(at) {
+      const probe = definition.probe?.(settings)
+      return (
+        probe &&
+        egress.send(freeze(probe), { id: 'probe', at, changes: [], interpret: undefined, onLeaving: undefined })
+      )
+    },
+    close: () => egress.close(),
+  }
+}
+
+/**
+ * Opens a destination that is not HTTP: a file, a database.
+ *
+ * @throws A6011 when the definition has no `open`, and whatever opening throws
+ */
+export async function openSessionDestination<Schema extends DestinationDefinition['settings']>(
+  definition: DestinationDefinition<Schema>,
+  settings: z.output<Schema>,
+  options: { readonly name: string; readonly root: string },
+): Promise<OpenDestination> {
+  const { name, root } = options
+  if (definition.open === undefined) throw incomplete(definition.name, 'it has no `open`')
+  const actions = definition.actions(settings)
+  const limits = definition.limits(settings)
+  const session = await definition.open(settings, { root })
+
+  return {
+    name,
+    limits,
+    concurrency: definition.concurrency(settings),
+    limiter: createLimiter(limits),
+    action: wanted => find(actions, wanted, name),
+    prepare: (action, changes, idempotencyKey) => ({
+      action,
+      changes,
+      idempotencyKey,
+      bodyHash: hash('sha256', JSON.stringify([action, changes])),
+    }),
+    async attempt(prepared, _at, onLeaving): Promise<Verdict> {
+      find(actions, prepared.action, name)
+      onLeaving?.()
+      try {
+        return await session.deliver(prepared.action, prepared.changes)
+      } catch (error) {
+        // A session answers with verdicts; what it throws it did not foresee, so nobody knows how far it came.
+        return {
+          kind: 'uncertain',
+          code: 'session_failed',
+          message: error instanceof Error ? error.message : String(error),
+        }
+      }
+    },
+    probe: async () => undefined,
+    close: () => session.close(),
+  }
+}
+
+function find<Found>(actions: Readonly<Record<string, Found>>, wanted: string, destination: string): Found {
+  const action = Object.hasOwn(actions, wanted) ? actions[wanted] : undefined
+  if (action !== undefined) return action
+  throw new ActivateError('invalid', {
+    code: 'A6010',
+    message: `the destination ${destination} has no action "${wanted}"`,
+    help: `its actions are ${Object.keys(actions).join(', ')}`,
+  })
+}
+
+function incomplete(definition: string, what: string): ActivateError {
+  return new ActivateError('failed', {
+    code: 'A6011',
+    message: `the destination type ${definition} is incomplete: ${what}`,
+  })
+}
+
+function hashOf({ method, path, headers, body }: FrozenHttpRequest): string {
+  return hash('sha256', `${method} ${path}\n${JSON.stringify(headers)}\n${body ?? ''}`)
 }
