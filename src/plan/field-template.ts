@@ -1,0 +1,91 @@
+/**
+ * A field's template (`Hi {{first_name}}`) as one SQL text expression. Handlebars only parses; nothing is ever executed
+ * over a row. A NULL column is the empty text, and false for `#if`.
+ */
+import Handlebars from 'handlebars'
+import type { Problem } from '../project/problem.ts'
+import type { Column, Dialect } from '../warehouse/dialect.ts'
+import { missingColumn } from './columns.ts'
+
+type Answer = { readonly expression: string } | { readonly problem: Problem }
+type Columns = ReadonlyMap<string, Column>
+
+class Unsupported extends Error {
+  readonly problem: Problem
+  constructor(problem: Problem) {
+    super(problem.message)
+    this.problem = problem
+  }
+}
+
+/** The expression, or the problem with what the template asks for. */
+export function fieldTemplateToSql(dialect: Dialect, template: string, columns: Columns): Answer {
+  try {
+    const program = parse(template)
+    return { expression: concat(dialect, programToSql(dialect, program, columns)) }
+  } catch (error) {
+    if (error instanceof Unsupported) return { problem: error.problem }
+    throw error
+  }
+}
+
+function parse(template: string): hbs.AST.Program {
+  try {
+    return Handlebars.parse(template)
+  } catch (error) {
+    throw unsupported(`the template cannot be read: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
+  }
+}
+
+function programToSql(dialect: Dialect, program: hbs.AST.Program, columns: Columns): string[] {
+  return program.body.flatMap(statement => {
+    switch (statement.type) {
+      case 'ContentStatement':
+        return [dialect.literal((statement as hbs.AST.ContentStatement).value)]
+      case 'CommentStatement':
+        return []
+      case 'MustacheStatement':
+        return [`coalesce(${columnText(dialect, plainColumn(statement as hbs.AST.MustacheStatement), columns)}, '')`]
+      case 'BlockStatement':
+        return [blockToSql(dialect, statement as hbs.AST.BlockStatement, columns)]
+      default:
+        throw unsupported(`a template cannot hold a ${statement.type}`)
+    }
+  })
+}
+
+function blockToSql(dialect: Dialect, block: hbs.AST.BlockStatement, columns: Columns): string {
+  const name = block.path.type === 'PathExpression' ? (block.path as hbs.AST.PathExpression).original : ''
+  if ((name !== 'if' && name !== 'unless') || block.params.length !== 1) throw unsupported(`{{#${name}}} is not known in a template`)
+  const [subject] = block.params
+  if (subject?.type !== 'PathExpression') throw unsupported(`{{#${name}}} takes the name of a column`)
+  const value = columnText(dialect, (subject as hbs.AST.PathExpression).original, columns)
+  const then = concat(dialect, programToSql(dialect, block.program, columns))
+  const otherwise = block.inverse ? concat(dialect, programToSql(dialect, block.inverse, columns)) : "''"
+  const [truthy, falsy] = name === 'if' ? [then, otherwise] : [otherwise, then]
+  return `case when coalesce(${value}, '') not in ('', 'false') then ${truthy} else ${falsy} end`
+}
+
+function plainColumn(statement: hbs.AST.MustacheStatement): string {
+  if (statement.params.length > 0 || statement.hash !== undefined || statement.path.type !== 'PathExpression')
+    throw unsupported('a template holds names of columns, not calls')
+  return (statement.path as hbs.AST.PathExpression).original
+}
+
+function columnText(dialect: Dialect, name: string, columns: Columns): string {
+  const column = columns.get(name)
+  if (column === undefined) throw new Unsupported(missingColumn(name, columns))
+  return dialect.asText(dialect.quote(name), column)
+}
+
+function concat(dialect: Dialect, parts: readonly string[]): string {
+  return parts.length === 0 ? dialect.literal('') : `(${parts.join(' || ')})`
+}
+
+function unsupported(message: string): Unsupported {
+  return new Unsupported({
+    code: 'A4004',
+    message,
+    help: 'templates know {{column}}, {{#if column}}…{{else}}…{{/if}} and {{#unless column}}…{{/unless}}',
+  })
+}

@@ -1,0 +1,67 @@
+/**
+ * The population: the rows of a model that take part in a sync tonight, each with its canonical key and its mapped fields
+ * as one JSON payload. Keys are checked before anything else is computed from them.
+ */
+import type { Column, Dialect } from '../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import type { MappedField } from './mapping.ts'
+
+/** The column's text; for a composite key the JSON array text of the columns' texts. */
+export function keyExpression(dialect: Dialect, key: readonly Column[]): Fragment {
+  const texts = key.map(column => dialect.asText(dialect.quote(column.name), column))
+  const [only, ...others] = texts
+  return raw(only !== undefined && others.length === 0 ? only : dialect.jsonTextArray(texts))
+}
+
+/** One row: `row_count`, `missing` (key null or empty), `keys` (distinct ones). Every key is good when missing = 0 and rows = keys. */
+export function countKeys(stage: Fragment, key: Fragment): Fragment {
+  return sql`select count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${key}) as keys from ${stage}`
+}
+
+/** Up to `limit` bad keys, the most frequent first: `key`, `occurrences`. */
+export function sampleBadKeys(stage: Fragment, key: Fragment, limit: number): Fragment {
+  return sql`select ${key} as key, count(*) as occurrences from ${stage}
+group by 1 having ${missing(key)} or count(*) > 1
+order by 2 desc, 1 limit ${raw(String(limit))}`
+}
+
+/** Every key that occurs more than once: `key`. */
+export function duplicateKeys(stage: Fragment, key: Fragment): Fragment {
+  return sql`select ${key} as key from ${stage} group by 1 having count(*) > 1`
+}
+
+/** One row: `row_count` that a quarantine of missing and duplicate keys leaves out. */
+export function countQuarantined(stage: Fragment, key: Fragment, duplicates: Fragment): Fragment {
+  return sql`select count(*) as row_count from ${stage} where not (${isGood(key, duplicates)})`
+}
+
+function missing(key: Fragment): Fragment {
+  return sql`(${key} is null or ${key} = '')`
+}
+
+function isGood(key: Fragment, duplicates: Fragment): Fragment {
+  return sql`not ${missing(key)} and ${key} not in (select key from ${duplicates})`
+}
+
+/** The populated rows: `key` and `payload`. `duplicates` is the relation of quarantined keys, when there are any. */
+export function selectPopulation(
+  dialect: Dialect,
+  from: { readonly stage: Fragment; readonly key: Fragment; readonly fields: readonly MappedField[]; readonly duplicates: Fragment | undefined },
+): Fragment {
+  const where = from.duplicates === undefined ? raw('') : sql` where ${isGood(from.key, from.duplicates)}`
+  return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload from ${from.stage}${where}`
+}
+
+export function payloadExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
+  return raw(dialect.jsonObject(fields.map(({ name, expression, column }) => ({ name, expression, column }))))
+}
+
+/** One row with, per field that is a floating-point number, how many values are not finite; undefined when there is none. */
+export function countNotFinite(dialect: Dialect, stage: Fragment, fields: readonly MappedField[]): Fragment | undefined {
+  const floating = fields.filter(({ column }) => column.type === 'number')
+  if (floating.length === 0) return undefined
+  const counts = floating.map(({ name, expression }) =>
+    raw(`count(case when not ${dialect.isFinite(expression)} then 1 end) as ${dialect.quote(name)}`),
+  )
+  return sql`select ${join(counts, ', ')} from ${stage}`
+}

@@ -1,0 +1,143 @@
+/**
+ * Settling: the warehouse takes in what the ledger knows of a run. The snapshot moves for a row only when the destination
+ * said yes to that row, or when a rule decided that there is nothing to say (`skip`); what was deferred, blocked, refused
+ * or never answered stays as it was and is planned anew. All of it is one transaction, and the caller settles a run once:
+ * `isSettled` tells, and the statements are written so that repeating them at once changes nothing.
+ */
+import type { Sync } from '../project/project.ts'
+import type { Dialect } from '../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import { type StateTable, snapshotColumns, stateTables } from './state.ts'
+
+export interface SettleParams {
+  readonly sync: Sync
+  readonly runId: string
+  readonly asOf: string
+  readonly startedAt: string
+  readonly settledAt: string
+  readonly status: string
+  readonly mapping: string
+  readonly plan: string
+  readonly outcomes: string
+  readonly outbox: Fragment
+  /** Relation of `seq_from`, `seq_to`: consecutive sends that were acknowledged. */
+  readonly acked: Fragment
+  /** Relation of `seq`, `outcome` (`rejected` or `parked`), `code`, `message`. */
+  readonly exceptions: Fragment
+  readonly snapshot: Fragment
+  readonly tables: Readonly<Record<StateTable, Fragment>>
+  /** Scratch relation that `selectOutcomes` was written to. */
+  readonly outcomesOfChanges: Fragment
+}
+
+/** A refused row is tried again after this many days times the number of refusals, at most 28. */
+const daysBetweenAttempts = 7
+const day = 86_400_000
+
+/** The outbox with each change's `outcome`: acked, rejected, parked, pending, or NULL for what was not to be sent. */
+export function selectOutcomes(params: Pick<SettleParams, 'outbox' | 'acked' | 'exceptions'>): Fragment {
+  return sql`select o.*, e.code, e.message,
+  case when o.seq is null then null when e.outcome is not null then e.outcome when a.seq_from is not null then 'acked' else 'pending' end as outcome
+from ${params.outbox} o
+left join ${params.exceptions} e on e.seq = o.seq
+left join ${params.acked} a on o.seq between a.seq_from and a.seq_to`
+}
+
+/** One row: `n`, whether the run was settled before. */
+export function isSettled(runs: Fragment, runId: string): Fragment {
+  return sql`select count(*) as n from ${runs} where run_id = ${runId}`
+}
+
+/** The statements of one settle, in order, to be executed as one transaction. */
+export function settleStatements(dialect: Dialect, params: SettleParams): readonly Fragment[] {
+  return [
+    ...moveSnapshot(dialect, params),
+    ...appendDeliveries(dialect, params),
+    ...appendDecisions(dialect, params),
+    ...replaceRejections(dialect, params),
+    ...replaceUnresolved(dialect, params),
+    ...appendRun(dialect, params),
+  ]
+}
+
+const moves = sql`(outcome = 'acked' or decision = 'skip')`
+
+function moveSnapshot(dialect: Dialect, { snapshot, outcomesOfChanges, runId, asOf }: SettleParams): readonly Fragment[] {
+  return [
+    sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
+    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
+select key, row_hash, payload, episode,
+  case when outcome = 'acked' then version else version - 1 end,
+  case when op = 'leave' then 'left' else 'member' end,
+  ${runId}, ${instant(dialect, asOf)}
+from ${outcomesOfChanges} where ${moves}`,
+  ]
+}
+
+function appendDeliveries(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf, settledAt }: SettleParams): readonly Fragment[] {
+  return [
+    sql`delete from ${tables.deliveries} where run_id = ${runId}`,
+    sql`insert into ${tables.deliveries} (${columnList(Object.keys(stateTables.deliveries))})
+select ${sync.name}, key, ${text(dialect, sync.channel)}, ${text(dialect, sync.purpose)}, op, change_id, outcome, ${runId},
+  ${instant(dialect, asOf)}, ${instant(dialect, settledAt)}
+from ${outcomesOfChanges} where outcome = 'acked'`,
+  ]
+}
+
+function appendDecisions(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams): readonly Fragment[] {
+  return [
+    sql`delete from ${tables.decisions} where run_id = ${runId}`,
+    sql`insert into ${tables.decisions} (${columnList(Object.keys(stateTables.decisions))})
+select ${runId}, ${sync.name}, key, op, decision, reason, change_id, outcome, ${instant(dialect, asOf)}
+from ${outcomesOfChanges}`,
+  ]
+}
+
+/** The count of attempts grows while the same row is refused again, and starts anew when the row has changed. */
+function replaceRejections(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams): readonly Fragment[] {
+  const due = [1, 2, 3].map(attempts =>
+    sql`when coalesce(attempts, 0) < ${raw(String(attempts))} then ${raw(dialect.addMilliseconds(dialect.timestamp(dialect.literal(asOf)), attempts * daysBetweenAttempts * day))}`,
+  )
+  const last = raw(dialect.addMilliseconds(dialect.timestamp(dialect.literal(asOf)), 4 * daysBetweenAttempts * day))
+  return [
+    sql`insert into ${tables.rejections} (${columnList(Object.keys(stateTables.rejections))})
+select ${sync.name}, key, row_hash, code, message, coalesce(attempts, 0) + 1, case ${join(due, ' ')} else ${last} end, ${runId}
+from (
+  select o.key, o.row_hash, o.code, o.message, max(r.attempts) as attempts
+  from ${outcomesOfChanges} o
+  left join ${tables.rejections} r on r.sync = ${sync.name} and r.key = o.key and r.row_hash = o.row_hash and r.run_id <> ${runId}
+  where o.outcome = 'rejected'
+  group by 1, 2, 3, 4
+) refused`,
+    sql`delete from ${tables.rejections} where sync = ${sync.name} and run_id <> ${runId}
+and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or ${moves})`,
+  ]
+}
+
+function replaceUnresolved(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams): readonly Fragment[] {
+  return [
+    sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
+    sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})
+select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)} from ${outcomesOfChanges} where outcome = 'parked'`,
+  ]
+}
+
+function appendRun(dialect: Dialect, params: SettleParams): readonly Fragment[] {
+  const { tables, sync, runId, asOf, startedAt, settledAt, status, mapping, plan, outcomes } = params
+  return [
+    sql`insert into ${tables.runs} (${columnList(Object.keys(stateTables.runs))})
+values (${runId}, ${sync.name}, ${instant(dialect, asOf)}, ${instant(dialect, startedAt)}, ${instant(dialect, settledAt)}, ${status}, ${mapping}, ${plan}, ${outcomes})`,
+  ]
+}
+
+function instant(dialect: Dialect, iso: string): Fragment {
+  return raw(dialect.timestamp(dialect.literal(iso)))
+}
+
+function text(dialect: Dialect, value: string | undefined): Fragment {
+  return raw(dialect.castTo(dialect.literal(value ?? null), 'string'))
+}
+
+function columnList(names: readonly string[]): Fragment {
+  return raw(names.map(name => `${name}`).join(', '))
+}
