@@ -84,10 +84,4 @@ export const destinationsCodes = {
     explanation: 'The user or password in `url` was refused, or the user may not do what the destination needs.',
     exit: 'credentials',
   },
-  A6516: {
-    title: 'Invalid base URL',
-    explanation:
-      'After its references were filled in, `base_url` is not an http or https address without user, query and fragment.',
-    exit: 'invalid',
-  },
 } as const satisfies ErrorCodes

@@ -1,23 +1,39 @@
 /** The settings of the generic destination, as `activate.yml` has them. */
 import { z } from 'zod'
 import { duration } from '../project/duration.ts'
-import { secret, secretText } from '../project/secret.ts'
+import { holdsSecret, secret, secretText } from '../project/secret.ts'
 
 const day = 24 * 60 * 60 * 1000
 const dottedPath = z.string().regex(/^[^.\s]+(\.[^.\s]+)*$/, 'a name, or names joined by dots')
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
 
+/** Checked as far as it is written out; the whole address is checked when it is opened. Shared by all HTTP destinations. */
+export function baseUrl() {
+  return secretText().refine(text => holdsSecret(text) || isBaseUrl(text), {
+    error: 'must be an http or https address without user, query and fragment',
+  })
+}
+
+function isBaseUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, search, hash } = new URL(text)
+  return /^https?:$/.test(protocol) && [username, password, search, hash].every(part => part === '')
+}
+
 const window = duration().default(day).describe('How long the destination remembers the key. Default 24h')
 
 const idempotency = z
-  .union([
-    z.enum(['natural', 'none']),
-    z.strictObject({ header: headerName.describe('The header that carries the key'), window }),
-    z.strictObject({
-      field: z.string().min(1).describe('The field of each record that carries its change id'),
-      window,
-    }),
-  ])
+  .union(
+    [
+      z.enum(['natural', 'none']),
+      z.strictObject({ header: headerName.describe('The header that carries the key'), window }),
+      z.strictObject({
+        field: z.string().min(1).describe('The field of each record that carries its change id'),
+        window,
+      }),
+    ],
+    { error: 'must be natural, none, { header: NAME, window: 24h } or { field: NAME, window: 24h }' },
+  )
   .describe(
     'What a repetition does. `natural`: the same again changes nothing. `none`: each repetition is a new effect. A header or a field: the destination recognises our key',
   )
@@ -115,9 +131,7 @@ const limit = z.strictObject({
 
 export const httpSettings = z
   .strictObject({
-    base_url: secretText().describe(
-      'Where the API is, such as https://api.example.com/v1; may come from `${env:NAME}`',
-    ),
+    base_url: baseUrl().describe(`Where the API is, such as https://api.example.com/v1; may come from \${env:NAME}`),
     allow_private_network: z
       .boolean()
       .default(false)
@@ -125,7 +139,7 @@ export const httpSettings = z
     headers: z
       .record(headerName, secretText())
       .default({})
-      .describe('Sent with every request; secrets by reference, such as "Bearer ${env:TOKEN}"'),
+      .describe(`Sent with every request; secrets by reference, such as "Bearer \${env:TOKEN}"`),
     signing: z
       .strictObject({ standard_webhooks: secret().describe('The signing secret: `whsec_` and base64, or any text') })
       .optional()

@@ -126,7 +126,7 @@ function pathOf(path: string, change: Change): string {
 
 /** URLs normalise `.` and `..` away, encoded or not (WHATWG URL, "double-dot path segment"), so that another thing would be addressed. */
 function assertSegment(key: string): void {
-  if (key !== '' && key !== '.' && key !== '..' && key.isWellFormed()) return
+  if (key !== '' && key !== '.' && key !== '..' && !/\p{Surrogate}/u.test(key)) return
   throw new ActivateError('failed', {
     code: 'A6510',
     message: `the key ${JSON.stringify(key)} cannot stand in a path`,

@@ -2,14 +2,15 @@
 import { z } from 'zod'
 import type { HttpReply } from '../delivery/destination.ts'
 import { duration } from '../project/duration.ts'
-import { secret, secretText } from '../project/secret.ts'
+import { secret } from '../project/secret.ts'
+import { baseUrl } from './http-settings.ts'
 import { valueAt } from './record-outcomes.ts'
 
 /** The token that a sandbox expects when it was started without one of its own; not a secret. */
 export const defaultToken = 'sandbox'
 
 export const sandboxSettings = z.strictObject({
-  base_url: secretText()
+  base_url: baseUrl()
     .default('http://127.0.0.1:8484')
     .describe('Where `activate sandbox` listens. Default http://127.0.0.1:8484'),
   token: secret()

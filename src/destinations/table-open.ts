@@ -107,18 +107,9 @@ async function requireUniqueKey(db: Knex, target: Target, shown: string): Promis
     .select({ name: 'index_name', column: 'column_name' })
     .where({ table_name: target.table, non_unique: 0 })
     .andWhere('table_schema', target.schema ?? db.raw('database()'))
-  const indexes = Map.groupBy(rows, row => row.name)
+  const columnsOfIndex = (name: string) => rows.filter(row => row.name === name).map(row => row.column)
   const wanted = [...target.key].sort().join()
-  if (
-    [...indexes.values()].some(
-      parts =>
-        parts
-          .map(part => part.column)
-          .sort()
-          .join() === wanted,
-    )
-  )
-    return
+  if (rows.some(row => columnsOfIndex(row.name).sort().join() === wanted)) return
   throw mismatch(`the table ${shown} has no primary key or unique index on exactly ${target.key.join(', ')}`)
 }
 

@@ -9,7 +9,7 @@ const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of lette
 export const tableSettings = z
   .strictObject({
     client: z.enum(['postgres', 'mysql', 'sqlite']).describe('Which database it is'),
-    url: secretText().optional().describe('Of Postgres or MySQL, such as "${env:CRM_DB_URL}"'),
+    url: secretText().optional().describe(`Of Postgres or MySQL, such as "\${env:CRM_DB_URL}"`),
     path: z.string().min(1).optional().describe("Of SQLite: a file below the project's folder"),
     table: z
       .string()

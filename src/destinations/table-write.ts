@@ -1,6 +1,6 @@
 /** The statements of a table destination. Each function takes a transaction and says how many rows it touched, where that matters. */
 import type { Knex } from 'knex'
-import { byColumns, type Cell, type Row } from './table-rows.ts'
+import { byColumns, type Row } from './table-rows.ts'
 import type { TableSettings } from './table-settings.ts'
 
 export const tableActions = ['upsert', 'insert', 'update', 'delete'] as const
@@ -65,9 +65,10 @@ async function deleteRows(trx: Knex, target: Target, rows: readonly Row[]): Prom
   const [only, second] = target.key
   for (const some of chunks(rows, target.key.length)) {
     if (only !== undefined && second === undefined) {
+      // The drivers take bigint, only knex's type of a value does not name it.
       const keys = some.flatMap(row => row.key[only] ?? [])
       await relation(trx, target)
-        .whereIn(only, keys as readonly Exclude<Cell, null>[])
+        .whereIn(only, keys as readonly Knex.Value[])
         .delete()
     } else {
       for (const row of some) await relation(trx, target).where(row.key).delete()

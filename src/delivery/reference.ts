@@ -1,0 +1,174 @@
+/** A destination's page in the reference, as Markdown, from its definition alone. Pure: the same definition gives the same page. */
+import { z } from 'zod'
+import { formatDuration } from '../project/duration.ts'
+import type { Action, DestinationDefinition, Example, Idempotency, Verdict } from './destination.ts'
+
+type Schema = z.core.JSONSchema.JSONSchema
+
+export interface ReferenceOptions {
+  /** Settings as in `activate.yml`, with which limits and actions are shown; actions of `http` exist only by settings. */
+  readonly settings: Readonly<Record<string, unknown>>
+  /** Whether actions come from the settings, so that those shown are only an example. */
+  readonly actionsAreExamples?: boolean
+}
+
+/** Throws the schema's own error when the settings do not fit it. */
+export function referencePage(definition: DestinationDefinition, options: ReferenceOptions): string {
+  const settings = definition.settings.parse(options.settings)
+  const actions = Object.entries(definition.actions(settings))
+  const limits = definition.limits(settings)
+  const parts = [
+    `# ${definition.name}`,
+    `${definition.summary}.`,
+    ...(definition.docs === undefined ? [] : [`Documentation: ${definition.docs}`]),
+    '## Settings',
+    table(['setting', 'type', 'required', 'meaning'], settingRows(jsonSchema(definition.settings))),
+    '## Limits',
+    limits.length === 0
+      ? 'None of its own.'
+      : limits
+          .map(
+            ({ requests, perMilliseconds }) => `- ${count(requests, 'request')} per ${formatDuration(perMilliseconds)}`,
+          )
+          .join('\n'),
+    `At most ${count(definition.concurrency(settings), 'request')} under way at the same time.`,
+    '## Actions',
+    ...(options.actionsAreExamples ? ['Actions come from the settings; these are an example.'] : []),
+    ...actions.flatMap(([name, action]) => actionParts(name, action)),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+function actionParts(name: string, action: Action<never>): readonly string[] {
+  const facts: readonly (readonly [string, string])[] = [
+    [
+      'modes',
+      action.modes.length === 0
+        ? 'none of its own: it takes the leavers of other actions'
+        : action.modes.map(code).join(', '),
+    ],
+    [
+      'leavers',
+      action.leavers !== undefined
+        ? `go to ${code(action.leavers)}`
+        : action.takesLeavers
+          ? 'taken by this action'
+          : 'not taken',
+    ],
+    ['records in a request', batchText(action.batch)],
+    ['idempotency', idempotencyText(action.idempotency)],
+  ]
+  return [
+    `### ${code(name)}`,
+    `${action.summary}.`,
+    table(['', ''], facts),
+    ...(action.fields === undefined ? ['Takes any field.'] : fieldParts(action.fields)),
+    ...(action.examples ?? []).map(exampleText),
+  ]
+}
+
+function fieldParts(fields: z.ZodObject): readonly string[] {
+  const schema = jsonSchema(fields)
+  const listed = table(['field', 'type', 'required', 'meaning'], settingRows(schema))
+  return schema.description === undefined ? [listed] : [listed, `${schema.description}.`]
+}
+
+function batchText(batch: Action<never>['batch']): string {
+  if (batch === undefined) return 'one'
+  const bytes = batch.maxBytes === undefined ? '' : `, and ${number(batch.maxBytes)} bytes`
+  return `up to ${number(batch.maxRecords)}${bytes}`
+}
+
+function idempotencyText(idempotency: Idempotency): string {
+  switch (idempotency.kind) {
+    case 'natural':
+      return '`natural`: repeating it changes nothing, so what may have been lost is sent again'
+    case 'keyed':
+      return `\`keyed\`: the destination recognises a repetition for ${formatDuration(idempotency.window)}; within it, what may have been lost is sent again`
+    case 'lookup':
+      return '`lookup`: the destination is asked whether what may have been lost has arrived'
+    case 'none':
+      return '`none`: every repetition is a new effect, so what may have been lost is parked until a person decides'
+  }
+}
+
+function exampleText({ name, request, reply, verdict }: Example): string {
+  const body = request.json === undefined ? '' : `\n\n${JSON.stringify(request.json, null, 2)}`
+  const headers = Object.entries(request.headers ?? {}).map(([header, value]) => `\n${header}: ${value}`)
+  const said = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body, null, 2)
+  return [
+    `Example: ${name}`,
+    `\`\`\`http\n${request.method} ${request.path}${headers.join('')}${body}\n\`\`\``,
+    `\`\`\`http\nHTTP ${reply.status}\n\n${said}\n\`\`\``,
+    `Read as: ${verdictText(verdict)}`,
+  ].join('\n\n')
+}
+
+function verdictText(verdict: Verdict): string {
+  if (verdict.kind === 'acked') return 'every record **acked**'
+  if (verdict.kind !== 'each') return `**${verdict.kind}** (${code(verdict.code)}: ${verdict.message})`
+  const each = verdict.outcomes.map(one =>
+    one.outcome === 'acked'
+      ? `${code(one.changeId)} **acked**`
+      : `${code(one.changeId)} **${one.outcome}** (${code(one.code)}: ${one.message})`,
+  )
+  return each.join(', ')
+}
+
+/** One row per setting; those of blocks and of named entries follow with their dotted path. */
+function settingRows(schema: Schema, prefix = ''): readonly (readonly string[])[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    if (typeof property !== 'object') return []
+    const path = `${prefix}${name}`
+    const required = schema.required?.includes(name) ? 'yes' : ''
+    return [[code(path), typeOf(property), required, property.description ?? ''], ...innerRows(property, path)]
+  })
+}
+
+function innerRows(property: Schema, path: string): readonly (readonly string[])[] {
+  const { items, additionalProperties: others } = property
+  return [
+    ...settingRows(property, `${path}.`),
+    ...(typeof items === 'object' && !Array.isArray(items) ? settingRows(items, `${path}[].`) : []),
+    ...(typeof others === 'object' ? settingRows(others, `${path}.<name>.`) : []),
+    ...(property.anyOf ?? []).flatMap(one => (typeof one === 'object' ? settingRows(one, `${path}.`) : [])),
+  ]
+}
+
+function typeOf(schema: Schema): string {
+  if (schema.enum !== undefined) return schema.enum.map(value => code(String(value))).join(', ')
+  const alternatives = schema.anyOf ?? schema.oneOf
+  if (alternatives !== undefined) {
+    return [...new Set(alternatives.map(one => (typeof one === 'object' ? typeOf(one) : 'any')))].join(' or ')
+  }
+  if (schema.type === 'array')
+    return typeof schema.items === 'object' && !Array.isArray(schema.items) ? `list of ${typeOf(schema.items)}` : 'list'
+  if (schema.type === 'object')
+    return schema.properties === undefined && typeof schema.additionalProperties === 'object'
+      ? 'named entries'
+      : 'block'
+  return typeof schema.type === 'string' ? schema.type : 'any'
+}
+
+function jsonSchema(schema: z.ZodType): Schema {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' })
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map(cell => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
+  return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n')
+}
+
+function code(text: string): string {
+  return `\`${text}\``
+}
+
+function count(amount: number, noun: string): string {
+  return `${number(amount)} ${noun}${amount === 1 ? '' : 's'}`
+}
+
+/** Thousands by commas, whatever the machine's locale is. */
+function number(amount: number): string {
+  return String(amount).replace(/\B(?=(\d{3})+$)/g, ',')
+}
