@@ -1,0 +1,266 @@
+/**
+ * Models as the SQL that the warehouse runs. An ephemeral model becomes a CTE of whoever refers to it; a view or table
+ * becomes `<state>.model__<name>`, made anew before it is read. Pure: the clock is an argument.
+ */
+import { ActivateError, type Place, type Problem } from '../project/problem.ts'
+import type { Materialisation, Model, Project, Source } from '../project/project.ts'
+import type { Dialect, Literal } from '../warehouse/dialect.ts'
+import {
+  type Analysis,
+  analyse,
+  type Contract,
+  type ModelProject,
+  namesUsed,
+  readTest,
+  type SqlTest,
+} from './analysis.ts'
+import type { ModelsCode } from './codes.ts'
+import type { Expression } from './expression.ts'
+import { closure } from './graph.ts'
+import { reservedPrefix, type SqlStatement } from './statement.ts'
+import { sizeLimit } from './template-text.ts'
+
+export type CompilableProject = ModelProject & Pick<Project, 'timezone'>
+
+export interface CompileOptions {
+  readonly dialect: Dialect
+  /** The run's logical clock, in milliseconds: what `run_date` and `run_at` read. */
+  readonly asOf: number
+  /** Schema of the state tables: parts for `dialect.relation`. */
+  readonly state: readonly string[]
+}
+
+export interface CompiledModel {
+  readonly name: string
+  /** Relative to the project's root. */
+  readonly path: string
+  readonly materialised: Materialisation
+  /** The model's own select, complete: CTEs of ephemeral models included. No semicolon and no comment at its end. */
+  readonly sql: string
+  /** What its SQL names directly. */
+  readonly dependsOn: { readonly models: readonly string[]; readonly sources: readonly string[] }
+  /** Where it can be read from once `create` was executed; undefined for an ephemeral model. */
+  readonly relation: string | undefined
+  /** Statements that make its view or table; none for an ephemeral model. */
+  readonly create: readonly string[]
+}
+
+export interface CompiledProject {
+  readonly models: ReadonlyMap<string, CompiledModel>
+  /** Names of models; each comes after all it refers to. */
+  readonly order: readonly string[]
+  /** Sources as something to select from. */
+  readonly sources: ReadonlyMap<string, string>
+  /** Throws ActivateError A2005 for a name that is not a model. */
+  model(name: string): CompiledModel
+  /** Statements to execute, in order, before `model(name).sql` can be computed and its declared tests run. */
+  statementsFor(name: string): readonly string[]
+  /** Statements to execute before the declared tests of a source (or any contract) can run. */
+  statementsForTests(contract: Contract): readonly string[]
+  /** A model or source as something to select from: a relation, or a select in parentheses. */
+  relationOf(name: string): string
+  /** A SQL test as the select of its offending rows in `relation`. Throws ActivateError (exit `invalid`). */
+  testSql(test: SqlTest, relation: string, place: Place): string
+}
+
+/** What each model reads: names of models, and `source:<name>`; for selectors. Throws as `compileModels` does. */
+export function dependencies(
+  project: ModelProject & Pick<Project, 'warehouse'>,
+): Readonly<Record<string, readonly string[]>> {
+  const { statements } = analyse(project, project.warehouse.type)
+  const entries = [...statements].map(([name, statement]) => {
+    const sources = namesUsed(statement, 'source').map(source => `source:${source}`)
+    return [name, [...namesUsed(statement, 'ref'), ...sources]] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Compiles all models. Throws one ActivateError (exit `invalid`) with everything that is wrong with them. */
+export function compileModels(project: CompilableProject, options: CompileOptions): CompiledProject {
+  const analysis = analyse(project, options.dialect.name)
+  const sources = new Map(project.sources.map(source => [source.name, sourceRelation(source, options)]))
+  const compiler: Compiler = {
+    analysis,
+    sources,
+    options,
+    timezone: project.timezone,
+    models: new Map(),
+    bodies: new Map(),
+  }
+  const problems: Problem[] = []
+  for (const name of analysis.order) {
+    const model = project.models.find(each => each.name === name)
+    const statement = analysis.statements.get(name)
+    if (model !== undefined && statement !== undefined) problems.push(...compileModel(compiler, model, statement))
+  }
+  if (problems.length > 0) throw new ActivateError('invalid', problems)
+  return compiledProject(compiler, project)
+}
+
+interface Compiler {
+  readonly analysis: Analysis
+  readonly sources: ReadonlyMap<string, string>
+  readonly options: CompileOptions
+  readonly timezone: string
+  readonly models: Map<string, CompiledModel>
+  /** What each model's template came to, without the CTEs of others. */
+  readonly bodies: Map<string, string>
+}
+
+function compiledProject(compiler: Compiler, project: CompilableProject): CompiledProject {
+  const { models, sources, analysis } = compiler
+  const contracts = new Map(project.models.map(model => [model.name, model]))
+  const model = (name: string) => {
+    const found = models.get(name)
+    if (found !== undefined) return found
+    throw new ActivateError('invalid', { code: 'A2005' satisfies ModelsCode, message: `there is no model "${name}"` })
+  }
+  const refsOf = (name: string) => models.get(name)?.dependsOn.models ?? []
+  /** Statements of the views and tables among these models and all that they need. */
+  const statements = (names: Iterable<string>) => {
+    const needed = closure(names, refsOf)
+    return analysis.order.filter(name => needed.has(name)).flatMap(name => models.get(name)?.create ?? [])
+  }
+  const testedModels = (contract: Contract | undefined) => (contract ? namesInTests(compiler, contract) : [])
+  return {
+    models,
+    sources,
+    order: analysis.order,
+    model,
+    statementsFor: name => statements([...model(name).dependsOn.models, ...testedModels(contracts.get(name))]),
+    statementsForTests: contract => statements(testedModels(contract)),
+    relationOf: name => relationOf(compiler, name),
+    testSql: (test, relation, place) => testSql(compiler, test, relation, place),
+  }
+}
+
+function sourceRelation({ from, name, columns }: Source, { dialect, state }: CompileOptions): string {
+  if ('table' in from) return dialect.relation(from.table)
+  const typed = columns.flatMap(column => (column.type === undefined ? [] : [{ name: column.name, type: column.type }]))
+  const relation = typed.length === 0 ? dialect.fileRelation(from) : dialect.fileRelation(from, typed)
+  return relation ?? dialect.relation([...state, `seed__${name}`])
+}
+
+function compileModel(compiler: Compiler, model: Model, statement: SqlStatement): readonly Problem[] {
+  const { dialect, state } = compiler.options
+  const body = fill(compiler, statement, model.place)
+  if (typeof body !== 'string') return [body]
+  compiler.bodies.set(model.name, body)
+  const sql = withCtes(compiler, statement, body)
+  if (sql.length > sizeLimit) return [tooLarge(model, sql.length)]
+  const { materialised, name, path } = model
+  const relation = materialised === 'ephemeral' ? undefined : dialect.relation([...state, `model__${name}`])
+  const create =
+    relation === undefined || materialised === 'ephemeral' ? [] : dialect.createModel(relation, sql, materialised)
+  const dependsOn = { models: namesUsed(statement, 'ref'), sources: namesUsed(statement, 'source') }
+  compiler.models.set(name, { name, path, materialised, sql, dependsOn, relation, create })
+  return []
+}
+
+function tooLarge(model: Model, characters: number): Problem {
+  const message = `the SQL of "${model.name}" with the ephemeral models it refers to has ${characters} characters`
+  const help = 'materialise some of them: `materialised: view` or `table`'
+  return { code: 'A2013' satisfies ModelsCode, message, place: model.place, help }
+}
+
+/** The statement with its expressions filled in. */
+function fill(compiler: Compiler, statement: SqlStatement, place: Place, self = ''): string | Problem {
+  let filled = ''
+  for (const part of statement.parts) {
+    const text = typeof part === 'string' ? part : fillingOf(compiler, part, self)
+    if (text === undefined) {
+      const name = typeof part === 'object' && part.helper === 'var' ? part.name : ''
+      return { code: 'A2016' satisfies ModelsCode, message: `the variable "${name}" is not a number`, place }
+    }
+    filled += text
+  }
+  return filled
+}
+
+function fillingOf(compiler: Compiler, expression: Expression, self: string): string | undefined {
+  const { dialect, asOf } = compiler.options
+  switch (expression.helper) {
+    case 'ref':
+      return compiler.models.get(expression.name)?.relation ?? dialect.quote(cteName(expression.name))
+    case 'source':
+      return compiler.sources.get(expression.name)
+    case 'ident':
+      return dialect.quote(expression.name)
+    case 'var':
+      return literal(dialect, expression.value)
+    case 'run_date':
+      return dialect.literal({ date: dateIn(compiler.timezone, asOf) })
+    case 'run_at':
+      return dialect.literal({ timestamp: new Date(asOf).toISOString().replace('.000Z', 'Z') })
+    case 'this':
+      return self
+  }
+}
+
+/** A negative number in parentheses, because `--5` would be a comment. */
+function literal(dialect: Dialect, value: Literal): string | undefined {
+  if (typeof value !== 'number') return dialect.literal(value)
+  if (!Number.isFinite(value)) return undefined
+  return value < 0 || Object.is(value, -0) ? `(${dialect.literal(value)})` : dialect.literal(value)
+}
+
+/** The calendar date of an instant in a time zone. */
+function dateIn(timeZone: string, instant: number): string {
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' })
+  const parts = new Map(format.formatToParts(instant).map(part => [part.type, part.value]))
+  return `${parts.get('year')?.padStart(4, '0')}-${parts.get('month')}-${parts.get('day')}`
+}
+
+function cteName(model: string): string {
+  return `${reservedPrefix}${model}`
+}
+
+/**
+ * Puts the ephemeral models that a statement needs before it. A statement with CTEs of its own goes into a subquery:
+ * merged into one list, its names would hide the tables that the ephemeral models read (`with recursive` shows every
+ * member of a list to every other).
+ */
+function withCtes(compiler: Compiler, statement: SqlStatement, body: string): string {
+  const { dialect } = compiler.options
+  const needed = closure(ephemeralRefs(compiler, statement), name =>
+    ephemeralRefs(compiler, compiler.analysis.statements.get(name)),
+  )
+  const ctes = compiler.analysis.order
+    .filter(name => needed.has(name))
+    .map(name => `${dialect.quote(cteName(name))} as (\n${compiler.bodies.get(name)}\n)`)
+  if (ctes.length === 0) return body
+  const rest = statement.startsWithCte ? `select * from (\n${body}\n) as ${dialect.quote(reservedPrefix)}` : body
+  return `with ${ctes.join(',\n')}\n${rest}`
+}
+
+function ephemeralRefs(compiler: Compiler, statement: SqlStatement | undefined): readonly string[] {
+  return namesUsed(statement, 'ref').filter(name => compiler.models.get(name)?.materialised === 'ephemeral')
+}
+
+function relationOf({ models, sources }: Compiler, name: string): string {
+  const model = models.get(name)
+  const relation = model === undefined ? sources.get(name) : (model.relation ?? `(\n${model.sql}\n)`)
+  if (relation !== undefined) return relation
+  throw new ActivateError('invalid', {
+    code: 'A2005' satisfies ModelsCode,
+    message: `there is no model or source "${name}"`,
+  })
+}
+
+function testSql(compiler: Compiler, test: SqlTest, relation: string, place: Place): string {
+  const statement = readTest(test, compiler.analysis.names, compiler.options.dialect.name, place)
+  const body = fill(compiler, statement, place, relation)
+  if (typeof body === 'string') return withCtes(compiler, statement, body)
+  throw new ActivateError('invalid', body)
+}
+
+/** Models that the tests of a contract read, beside the relation under test. */
+function namesInTests({ analysis, options }: Compiler, contract: Contract): readonly string[] {
+  const related = contract.columns.flatMap(column =>
+    column.tests.flatMap(test => (test.test === 'relationships' ? [test.to] : [])),
+  )
+  const referred = contract.tests.flatMap(test =>
+    test.test === 'sql' ? namesUsed(readTest(test, analysis.names, options.dialect.name, contract.place), 'ref') : [],
+  )
+  return [...related, ...referred].filter(name => analysis.names.models.has(name))
+}
