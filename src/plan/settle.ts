@@ -107,6 +107,7 @@ from (
   from ${outcomesOfChanges} o
   left join ${tables.rejections} r on r.sync = ${sync.name} and r.key = o.key and r.row_hash = o.row_hash and r.run_id <> ${runId}
   where o.outcome = 'rejected'
+    and not exists (select 1 from ${tables.rejections} own where own.sync = ${sync.name} and own.key = o.key and own.run_id = ${runId})
   group by 1, 2, 3, 4
 ) refused`,
     sql`delete from ${tables.rejections} where sync = ${sync.name} and run_id <> ${runId}
@@ -125,6 +126,7 @@ select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)} from ${
 function appendRun(dialect: Dialect, params: SettleParams): readonly Fragment[] {
   const { tables, sync, runId, asOf, startedAt, settledAt, status, mapping, plan, outcomes } = params
   return [
+    sql`delete from ${tables.runs} where run_id = ${runId}`,
     sql`insert into ${tables.runs} (${columnList(Object.keys(stateTables.runs))})
 values (${runId}, ${sync.name}, ${instant(dialect, asOf)}, ${instant(dialect, startedAt)}, ${instant(dialect, settledAt)}, ${status}, ${mapping}, ${plan}, ${outcomes})`,
   ]

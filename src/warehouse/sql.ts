@@ -66,6 +66,6 @@ export function join(parts: readonly Fragment[], separator: string): Fragment {
 
 /** Numbers the holes with the dialect's placeholders (`$1`, `@p1`, `?`). */
 export function render(whole: Fragment, placeholder: (index: number) => string): Statement {
-  const text = whole.texts.reduce((before, after, index) => `${before}${placeholder(index)}${after}`)
+  const text = whole.texts.reduce((before, after, index) => `${before}${placeholder(index - 1)}${after}`)
   return { sql: text, params: whole.values }
 }

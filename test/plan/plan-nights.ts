@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Plan } from '../../src/plan/plan.ts'
+import { buildPlan, prepareState, type StateRelations } from '../../src/plan/planner.ts'
+import { selectOutcomes, settleStatements } from '../../src/plan/settle.ts'
+import { checkPopulation, execute, materialise, query, writeScratch } from '../../src/plan/stage.ts'
+import type { Place } from '../../src/project/problem.ts'
+import type { FieldMapping, FieldSource, Sync } from '../../src/project/project.ts'
+import { openDuckdb } from '../../src/warehouse/duckdb.ts'
+import { raw, render } from '../../src/warehouse/sql.ts'
+import type { Row, Warehouse } from '../../src/warehouse/warehouse.ts'
+
+const place: Place = { file: 'syncs/s.yml', line: 1, column: 1 }
+
+export function fieldsOf(fields: Readonly<Record<string, FieldSource | string>>): readonly FieldMapping[] {
+  return Object.entries(fields).map(([field, from]) => ({ field, from: typeof from === 'string' ? { column: from } : from, place }))
+}
+
+export function syncOf(more: Partial<Sync> = {}): Sync {
+  return {
+    name: 's',
+    path: 'syncs/s.yml',
+    model: 'm',
+    destination: 'crm',
+    action: 'upsert',
+    mode: 'mirror',
+    fields: fieldsOf({ v: 'v' }),
+    guard: { minRows: 1 },
+    onMappingChange: 'resend',
+    onBadKey: 'fail',
+    onUncertain: 'park',
+    owners: [],
+    tags: [],
+    enabled: true,
+    place,
+    ...more,
+  }
+}
+
+export interface NightOptions {
+  readonly asOf?: string
+  readonly sync?: Partial<Sync>
+  readonly key?: readonly string[]
+  readonly fullResync?: boolean
+  readonly limit?: number
+  readonly samples?: number
+  /** Keys that the destination refuses or leaves in doubt; all others are acknowledged. */
+  readonly rejected?: readonly string[]
+  readonly parked?: readonly string[]
+  /** Planned and never sent. */
+  readonly pending?: readonly string[]
+}
+
+/** Nights of one sync over a real DuckDB: plan, then settle as if the destination had answered so. */
+export interface PlanNights {
+  readonly warehouse: Warehouse
+  plan(model: string, options?: NightOptions): Promise<Plan>
+  /** Plans and settles; returns the plan. */
+  night(model: string, options?: NightOptions): Promise<Plan>
+  /** Settles the last night a second time. */
+  settleAgain(): Promise<void>
+  outbox(): Promise<readonly Row[]>
+  snapshot(): Promise<readonly Row[]>
+  rows(table: string): Promise<readonly Row[]>
+  close(): Promise<void>
+}
+
+export async function openNights(): Promise<PlanNights> {
+  const folder = await mkdtemp(join(tmpdir(), 'activate-plan-'))
+  const warehouse = await openDuckdb({ type: 'duckdb', path: join(folder, 'w.duckdb'), state: 'activate', attach: {}, memory: '1GB' })
+  let count = 0
+  let lastSettle: (() => Promise<void>) | undefined
+  let lastOutbox = raw('')
+
+  async function planNight(model: string, options: NightOptions) {
+    count += 1
+    const runId = `s__${count}`
+    const sync = syncOf(options.sync)
+    const stage = await materialise(warehouse, `stage__${runId}`, model)
+    const population = await checkPopulation(warehouse, runId, stage, { name: 'm', key: options.key ?? ['id'], place }, sync)
+    const state = await prepareState(warehouse, sync.name)
+    const asOf = options.asOf ?? '2026-03-01T02:00:00.000Z'
+    const planned = await buildPlan(
+      {
+        warehouse,
+        project: 'p',
+        sync,
+        runId,
+        asOf,
+        compiled: model,
+        population,
+        shape: { maxRecords: { enter: 2, change: 2, leave: 2 }, limits: [{ requests: 1, perMilliseconds: 1000 }], leaversApart: true },
+        fullResync: options.fullResync ?? false,
+        limit: options.limit,
+        samples: options.samples ?? 0,
+        keepOutbox: true,
+        sha256: text => createHash('sha256').update(text).digest('hex'),
+      },
+      state,
+    )
+    lastOutbox = planned.outbox
+    return { ...planned, runId, sync, asOf, state }
+  }
+
+  async function settle(planned: Awaited<ReturnType<typeof planNight>>, options: NightOptions, state: StateRelations) {
+    const quoted = (keys: readonly string[] = []) => keys.map(key => `'${key}'`).join(', ') || `''`
+    const sends = `select seq, key from ${planned.outbox.texts[0]} where seq is not null`
+    const out = [...(options.rejected ?? []), ...(options.parked ?? []), ...(options.pending ?? [])]
+    const acked = await writeScratch(warehouse, `acked__${planned.runId}`, raw(`select seq as seq_from, seq as seq_to from (${sends}) where key not in (${quoted(out)})`))
+    const exceptions = await writeScratch(
+      warehouse,
+      `exceptions__${planned.runId}`,
+      raw(`select seq, case when key in (${quoted(options.rejected)}) then 'rejected' else 'parked' end as outcome, 'bad' as code, 'no' as message
+from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options.parked ?? [])])})`),
+    )
+    const outcomesOfChanges = await writeScratch(warehouse, `settle__${planned.runId}`, selectOutcomes({ outbox: planned.outbox, acked, exceptions }))
+    const params = {
+      sync: planned.sync,
+      runId: planned.runId,
+      asOf: planned.asOf,
+      startedAt: planned.asOf,
+      settledAt: planned.asOf,
+      status: 'succeeded',
+      mapping: planned.mapping,
+      plan: '{}',
+      outcomes: '{}',
+      outbox: planned.outbox,
+      acked,
+      exceptions,
+      snapshot: state.snapshot,
+      tables: state.tables,
+      outcomesOfChanges,
+    }
+    const { dialect } = warehouse
+    const run = () => warehouse.transaction(settleStatements(dialect, params).map(statement => render(statement, dialect.placeholder)))
+    lastSettle = run
+    await run()
+  }
+
+  return {
+    warehouse,
+    plan: async (model, options = {}) => (await planNight(model, options)).plan,
+    async night(model, options = {}) {
+      const planned = await planNight(model, options)
+      await settle(planned, options, planned.state)
+      return planned.plan
+    },
+    async settleAgain() {
+      await lastSettle?.()
+    },
+    outbox: () => query(warehouse, raw(`select * from ${lastOutbox.texts[0]} order by seq nulls last, key`)),
+    snapshot: () => query(warehouse, raw(`select * from activate.snapshot__s order by key`)),
+    rows: table => query(warehouse, raw(`select * from activate.${table} order by all`)),
+    async close() {
+      await warehouse.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A model of these rows, as SQL. */
+export function model(rows: Readonly<Record<string, string | number | null>>): string {
+  const values = Object.entries(rows).map(([id, v]) => `('${id}', ${typeof v === 'string' ? `'${v}'` : v})`)
+  return values.length === 0 ? 'select null::varchar as id, null::varchar as v where false' : `select * from (values ${values.join(', ')}) t(id, v)`
+}
+
+export { execute }
