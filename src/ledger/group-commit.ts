@@ -27,13 +27,21 @@ export function groupCommit<Job, Result>(
 
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
-      // Replies that arrived in the same turn of the event loop are all heard before the group is closed.
-      await turn()
+      await gather()
       const group = waiting.slice(0, largestGroup)
       waiting = waiting.slice(largestGroup)
       await settle(group)
     }
     draining = undefined
+  }
+
+  /** Hears all replies of one turn of the event loop, and goes on while turns bring more, so that a group closes late but never idles. */
+  async function gather(): Promise<void> {
+    let before: number
+    do {
+      before = waiting.length
+      await turn()
+    } while (waiting.length > before && waiting.length < largestGroup)
   }
 
   async function settle(group: readonly Waiting[]): Promise<void> {

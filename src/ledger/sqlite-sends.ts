@@ -1,6 +1,9 @@
 /**
  * The hot path: beginning and concluding sends in SQLite. Each request passes here twice, so the statements are constant
  * text, prepared once per connection; knex would prepare them anew for every execution. A whole group is one transaction.
+ *
+ * Measured 2026-11 (two cores, groups of 5, 10 and 50, no flush): 7 to 11 µs per request for prepared statements row by
+ * row, 8 to 18 µs for one statement per group over `json_each`. So rows it is; the flush costs ten times that.
  */
 import type { Database as Connection } from 'better-sqlite3'
 import { ActivateError } from '../project/problem.ts'
@@ -26,7 +29,8 @@ export function prepareSends(connection: Connection): SendStatements {
   const insert = connection.prepare(`
     insert into requests (request_id, run_id, destination, action, seq_from, seq_to, seqs, state, attempt, fence,
       idempotency_key, body_hash, first_sent_at, changed_at)
-    values (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`)
+    values (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
+    on conflict (request_id) do nothing`)
   const again = connection.prepare(`
     update requests set state = ?, attempt = ?, fence = ?, first_sent_at = coalesce(first_sent_at, ?), changed_at = ?,
       next_attempt_at = null, error_code = null, error_message = null
@@ -41,21 +45,23 @@ export function prepareSends(connection: Connection): SendStatements {
       state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at`)
 
   function begin(request: NewRequest, at: number, lease: Lease): number {
-    const { requestId, members } = request
+    if (insertNew(request, at, lease)) return 1
+    const { requestId } = request
     const row = known.get(requestId)
-    if (row === undefined) {
-      const { seq_from, seq_to, seqs } = memberColumns(members)
-      const { runId, destination, action, idempotencyKey, bodyHash } = request
-      const state = transition('planned', 'send')
-      insert.run(
-        ...[requestId, runId, destination, action, seq_from, seq_to, seqs, state],
-        ...[lease.fence, idempotencyKey, bodyHash, at, at],
-      )
-      return 1
-    }
+    if (row === undefined) throw new TypeError(`request ${requestId} is neither new nor known`)
     const attempt = row.attempt + 1
     again.run(stateOnceSent(request, row), attempt, lease.fence, at, at, requestId)
     return attempt
+  }
+
+  function insertNew(request: NewRequest, at: number, lease: Lease): boolean {
+    const { requestId, runId, destination, action, members, idempotencyKey, bodyHash } = request
+    const { seq_from, seq_to, seqs } = memberColumns(members)
+    const { changes } = insert.run(
+      ...[requestId, runId, destination, action, seq_from, seq_to, seqs, transition('planned', 'send')],
+      ...[lease.fence, idempotencyKey, bodyHash, at, at],
+    )
+    return changes === 1
   }
 
   function concludeOne({ requestId, attempt, state, at, nextAttemptAt, error, exceptions }: Conclusion, lease: Lease) {

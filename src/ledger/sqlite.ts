@@ -17,14 +17,14 @@ import { prepareSends, type SendStatements } from './sqlite-sends.ts'
 const applicationId = 0x41637476
 
 /** Milliseconds to wait for another process's write lock. Ours last a few milliseconds; the event loop waits with it. */
-const busyTimeout = 5_000
+const patience = 5_000
 
-export async function openSqlite(path: string): Promise<Database> {
+export async function openSqlite(path: string, busyTimeout = patience): Promise<Database> {
   try {
     makeFile(path)
     inspect(path)
-    await enterWal(path)
-    const knex = connect(path)
+    await enterWal(path, busyTimeout)
+    const knex = connect(path, busyTimeout)
     try {
       await migrate(knex, path)
     } catch (error) {
@@ -57,7 +57,7 @@ function inspect(path: string): void {
     refuseLostFile(path)
     return
   }
-  const connection = new Sqlite(path, { readonly: true, timeout: busyTimeout })
+  const connection = new Sqlite(path, { readonly: true })
   try {
     const id = connection.pragma('application_id', { simple: true })
     const tables = connection.prepare<[], string>("select name from sqlite_schema where type = 'table'").pluck().all()
@@ -92,12 +92,12 @@ function refuseLostFile(path: string): void {
  * The journal mode is a property of the file. Two processes that change it at once get SQLITE_BUSY without the busy
  * timeout (measured with better-sqlite3 12.11), so we ask again.
  */
-async function enterWal(path: string): Promise<void> {
+async function enterWal(path: string, busyTimeout: number): Promise<void> {
   const deadline = performance.now() + busyTimeout
   for (;;) {
-    const connection = new Sqlite(path, { timeout: busyTimeout })
+    const connection = new Sqlite(path)
     try {
-      configure(connection)
+      configure(connection, busyTimeout)
       if (connection.pragma('journal_mode = wal', { simple: true }) !== 'wal') {
         throw ledgerError('A5008', `the ledger ${path} is on a file system that cannot share memory, which WAL needs`, {
           help: 'put the ledger on a local disk',
@@ -113,7 +113,7 @@ async function enterWal(path: string): Promise<void> {
   }
 }
 
-function connect(path: string): Knex {
+function connect(path: string, busyTimeout: number): Knex {
   return knexOf({
     client: 'better-sqlite3',
     connection: { filename: path },
@@ -125,7 +125,7 @@ function connect(path: string): Knex {
       max: 1,
       afterCreate: (connection: Sqlite.Database, done: (error: unknown) => void) => {
         try {
-          configure(connection)
+          configure(connection, busyTimeout)
           done(undefined)
         } catch (error) {
           done(error)
@@ -136,7 +136,7 @@ function connect(path: string): Knex {
 }
 
 /** `synchronous` is a property of the connection, and NORMAL by default in WAL: a commit could vanish with the power. */
-function configure(connection: Sqlite.Database): void {
+function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma(`busy_timeout = ${busyTimeout}`)
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')

@@ -20,7 +20,8 @@ export async function openLedger(settings: SqliteLedgerSettings): Promise<Ledger
   return ledgerOver(await openSqlite(settings.path))
 }
 
-function ledgerOver(database: Database): Ledger {
+/** The ledger over an engine that is open already. */
+export function ledgerOver(database: Database): Ledger {
   const sends = groupCommit<Send, Answer>(group => database.commit(group))
 
   return {
