@@ -254,8 +254,11 @@ class DuckdbWarehouse implements Warehouse {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#connection.interrupt()
-    await this.#turn
+    const cancel = () => this.#connection.interrupt()
+    cancel()
+    // A statement that was only about to start does not feel the first interrupt.
+    const again = setInterval(cancel, 20)
+    await this.#turn.finally(() => clearInterval(again))
     this.#connection.closeSync()
     this.#instance.closeSync()
     this.#released()
