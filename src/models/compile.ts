@@ -3,8 +3,8 @@
  * becomes `<state>.model__<name>`, made anew before it is read. Pure: the clock is an argument.
  */
 import { ActivateError, type Place, type Problem } from '../project/problem.ts'
-import type { Materialisation, Model, Project, Source } from '../project/project.ts'
-import type { Dialect, Literal } from '../warehouse/dialect.ts'
+import type { Materialisation, Model, Project, Scalar, Source } from '../project/project.ts'
+import type { Dialect } from '../warehouse/dialect.ts'
 import {
   type Analysis,
   analyse,
@@ -197,11 +197,11 @@ function fillingOf(compiler: Compiler, expression: Expression, self: string): st
   }
 }
 
-/** A negative number in parentheses, because `--5` would be a comment. */
-function literal(dialect: Dialect, value: Literal): string | undefined {
-  if (typeof value !== 'number') return dialect.literal(value)
-  if (!Number.isFinite(value)) return undefined
-  return value < 0 || Object.is(value, -0) ? `(${dialect.literal(value)})` : dialect.literal(value)
+/** A negative number in parentheses, because `--5` would be a comment; undefined for what is not a number. */
+function literal(dialect: Dialect, value: Scalar): string | undefined {
+  if (typeof value === 'number' && !Number.isFinite(value)) return undefined
+  const text = dialect.literal(value)
+  return text.startsWith('-') ? `(${text})` : text
 }
 
 /** The calendar date of an instant in a time zone. */
