@@ -1,0 +1,136 @@
+/**
+ * What every HTTP destination must keep, shown by its own examples: requests are built exactly so, replies mean exactly that,
+ * each record ends with one outcome, and silence is never a yes.
+ */
+import { describe, expect, test } from 'vitest'
+import type {
+  Action,
+  DestinationDefinition,
+  Example,
+  HttpReply,
+  RequestContext,
+} from '../../src/delivery/destination.ts'
+import { interpretStatus, settleVerdict } from '../../src/delivery/interpret.ts'
+
+export interface ConformanceSettings {
+  /** What the definition's schema made of them, with secrets in place of their references. */
+  readonly resolved: Readonly<Record<string, unknown>>
+  /** The secrets' values, which must never show in a request's path, body or frozen headers. */
+  readonly secrets: readonly string[]
+}
+
+export function describeDestination(
+  definition: DestinationDefinition,
+  { resolved, secrets }: ConformanceSettings,
+): void {
+  const settings = resolved
+  const actions = Object.entries(definition.actions(settings))
+  const context: RequestContext<Readonly<Record<string, unknown>>> = { settings, idempotencyKey: 'request-key' }
+
+  describe(`destination ${definition.name}`, () => {
+    test('describes every setting', () => {
+      const undescribed = Object.entries(definition.settings.shape).filter(
+        ([, schema]) => !('description' in schema && schema.description),
+      )
+      expect(undescribed.map(([name]) => name)).toEqual([])
+    })
+
+    test('names only leaver actions that exist and take leavers', () => {
+      const named = actions.flatMap(([, action]) => (action.leavers === undefined ? [] : [action.leavers]))
+      const takers = actions.flatMap(([name, action]) => (action.takesLeavers ? [name] : []))
+      expect(named.filter(name => !takers.includes(name))).toEqual([])
+    })
+
+    test('has examples for every action', () => {
+      const bare = actions.filter(([, action]) => (action.examples ?? []).length === 0)
+      expect(bare.map(([name]) => name)).toEqual([])
+    })
+
+    for (const [name, action] of actions) {
+      for (const example of action.examples ?? []) describeExample(name, action, example, context, secrets)
+    }
+  })
+}
+
+function describeExample(
+  name: string,
+  action: Action<Readonly<Record<string, unknown>>>,
+  example: Example,
+  context: RequestContext<Readonly<Record<string, unknown>>>,
+  secrets: readonly string[],
+): void {
+  describe(`${name}: ${example.name}`, () => {
+    test('builds exactly this request, and the same again', () => {
+      expect(action.request?.(example.changes, context)).toEqual(example.request)
+      expect(JSON.stringify(action.request?.(example.changes, context))).toBe(
+        JSON.stringify(action.request?.(example.changes, context)),
+      )
+    })
+
+    test('keeps within its batch', () => {
+      expect(example.changes.length).toBeLessThanOrEqual(action.batch?.maxRecords ?? 1)
+    })
+
+    test('reads the reply as exactly this verdict', () => {
+      expect(interpret(action, replyOf(example), example)).toEqual(example.verdict)
+    })
+
+    test('ends every record with one outcome', () => {
+      const { outcomes, unknown } = settleVerdict(interpret(action, replyOf(example), example), example.changes)
+      expect(outcomes.map(one => one.changeId)).toEqual(example.changes.map(change => change.changeId))
+      expect(unknown).toEqual([])
+    })
+
+    test('shows no credential in path, headers or body', () => {
+      const sent = JSON.stringify(action.request?.(example.changes, context))
+      expect(secrets.filter(secret => sent.includes(secret))).toEqual([])
+    })
+
+    if (example.verdict.kind === 'each') {
+      test('never acknowledges a record that the reply does not name', () => {
+        const stranger = { key: 'somebody-else', changeId: 'of-somebody-else', op: 'enter', fields: {} } as const
+        const more = [...example.changes, stranger]
+        const { outcomes } = settleVerdict(interpret(action, replyOf(example), { ...example, changes: more }), more)
+        expect(outcomes.at(-1)).toMatchObject({ changeId: stranger.changeId, outcome: 'uncertain' })
+      })
+
+      test('matches records by id, whatever the order', () => {
+        const turned = { ...example, changes: [...example.changes].reverse() }
+        const byId = (of: Example) =>
+          settleVerdict(interpret(action, replyOf(of), of), of.changes).outcomes.toSorted((a, b) =>
+            a.changeId.localeCompare(b.changeId),
+          )
+        expect(byId(turned)).toEqual(byId(example))
+      })
+    }
+
+    test.each([
+      ['an empty body', ''],
+      ['a page', '<html>ok</html>'],
+      ['an empty object', '{}'],
+      ['an empty list', '[]'],
+      ['null', 'null'],
+    ])('does not acknowledge by %s alone, where its replies name records', (_name, text) => {
+      const reply: HttpReply = { status: example.reply.status, headers: {}, text, json: parsed(text) }
+      const { outcomes } = settleVerdict(interpret(action, reply, example), example.changes)
+      expect(outcomes.filter(one => one.outcome === 'acked')).toEqual([])
+    })
+  })
+}
+
+function interpret(action: Action<Readonly<Record<string, unknown>>>, reply: HttpReply, example: Example) {
+  return (action.interpret ?? interpretStatus)(reply, example.changes)
+}
+
+function replyOf({ reply }: Example): HttpReply {
+  const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
+  return { status: reply.status, headers: reply.headers ?? {}, text, json: parsed(text) }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
