@@ -39,7 +39,7 @@ function shoppingTime(random: Random, at: number): number {
 /** All orders before `until`, oldest first. A later `until` only adds to the end. */
 export function simulateOrders(seed: number, person: Person, until: number): Order[] {
   const random = seededRandom(seed, 'orders', person.id)
-  const perWeek = Math.max(gamma(random, 0.7, 6.5), 0.004)
+  const perWeek = Math.max(gamma(random, 0.9, 5.2), 0.004)
   const quit = beta(random, 0.793, 2.426)
   const basket = 22 + gamma(random, 2.2, 0.06)
   const orders: Order[] = []

@@ -1,0 +1,39 @@
+/*---
+description: >
+  Repeat customers who have not ordered for three to nine months and may be invited back: marketing consent for e-mail (the
+  latest answer counts; never asked means no), no open or confirmed case of fraud, no refund in the last 30 days.
+owner: retention@acme.example
+key: customer_id
+columns:
+  customer_id: { type: string, tests: [not_null, unique] }
+  email: { type: string, tests: [not_null] }
+  tier: { type: string, tests: [{ accepted_values: [gold, silver, bronze] }] }
+---*/
+with lately_refunded as (
+    select distinct customer_id
+    from {{source "refunds"}}
+    where refunded_at < {{run_at}}
+        and cast(refunded_at as date) > {{run_date}} - {{var "refund_quiet_days"}}
+)
+
+select
+    v.customer_id,
+    c.email,
+    coalesce(c.first_name, 'Hello') as greeting,
+    v.tier,
+    case v.tier when 'gold' then '25%' when 'silver' then '15%' else '10%' end as discount,
+    v.last_order_on
+from {{ref "customer_value"}} v
+inner join {{ref "stg_customers"}} c on c.customer_id = v.customer_id
+inner join {{ref "consent_now"}} a
+    on a.customer_id = v.customer_id
+    and a.channel = 'email'
+    and a.purpose = 'marketing'
+    and a.status = 'granted'
+left join {{ref "under_suspicion"}} f on f.customer_id = v.customer_id
+left join lately_refunded r on r.customer_id = v.customer_id
+where v.repeats >= 1
+    and {{run_date}} - v.last_order_on between {{var "win_back_after_days"}} and {{var "win_back_until_days"}}
+    and c.email is not null
+    and f.customer_id is null
+    and r.customer_id is null
