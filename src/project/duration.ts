@@ -1,6 +1,6 @@
 /** Spans of time as people write them in the project's files: a whole number and one unit. */
-import { z } from 'zod'
 import { ActivateError } from './problem.ts'
+import { readable } from './schema/text.ts'
 
 const units = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
 type Unit = keyof typeof units
@@ -36,15 +36,11 @@ export function formatDuration(milliseconds: number): string {
 }
 
 /** A duration in a file, as milliseconds. */
-export function duration() {
-  return z
-    .string()
-    .regex(pattern, { abort: true })
-    .transform((text, context) => {
-      const milliseconds = read(text)
-      if (milliseconds !== undefined) return milliseconds
-      context.issues.push({ code: 'custom', input: text, message: `"${text}" is too long`, params: { code: 'A1117' } })
-      return z.NEVER
-    })
-    .meta({ examples: ['30s', '26h', '300d'] })
-}
+export const duration = () =>
+  readable(read, {
+    pattern: pattern.source,
+    examples: ['30s', '26h', '300d'],
+    code: 'A1117',
+    message: 'is not a duration',
+    help: durationHelp,
+  })

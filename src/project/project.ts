@@ -183,6 +183,8 @@ export interface DestinationSettings {
   readonly settings: Readonly<Record<string, unknown>>
   /** Where each setting stands, by its dotted path (`actions.upsert.method`), for errors of the definition's schema. */
   readonly places: Readonly<Record<string, Place>>
+  /** The same for the keys themselves, which unknown ones are pointed at by. */
+  readonly keyPlaces?: Readonly<Record<string, Place>>
   readonly place: Place
 }
 

@@ -1,0 +1,22 @@
+/** The front matter of a model: YAML in the comment that opens its SQL file. */
+import { z } from 'zod'
+import { columns, relationTest } from './columns.ts'
+import { nonEmpty } from './text.ts'
+
+export const frontMatterSchema = z
+  .strictObject({
+    description: z.string().optional().describe('What a row of the model stands for.'),
+    key: z
+      .union([nonEmpty(), z.array(nonEmpty()).min(1)])
+      .optional()
+      .describe('The column, or the list of columns, that identifies a row. Required when a sync uses the model.'),
+    owner: nonEmpty().optional().describe('Who answers for the model.'),
+    materialised: z
+      .enum(['ephemeral', 'view', 'table'])
+      .default('ephemeral')
+      .describe('How other models see it: pasted in as a common table expression, or made as a view or a table first.'),
+    columns: columns.optional().describe('The columns that are promised, with types and tests.'),
+    tests: z.array(relationTest).optional().describe('Tests of the model as a whole.'),
+    tags: z.array(nonEmpty()).optional().describe('Labels for `--select tag:…`.'),
+  })
+  .describe('Front matter of a model of activate.')

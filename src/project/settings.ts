@@ -1,0 +1,163 @@
+/** The chosen target: where models are computed, where requests are recorded, and what differs from the default. */
+import type { z } from 'zod'
+import { type Path, valueAt, type YamlDocument } from './document.ts'
+import { present } from './present.ts'
+import type { Place, Problem } from './problem.ts'
+import type { DestinationSettings, LedgerSettings, Scalar, WarehouseSettings } from './project.ts'
+import { ledgerSchema, type projectSchema, warehouseSchema } from './schema/project-file.ts'
+import { parseSecretText } from './secret.ts'
+import { suggestion } from './suggest.ts'
+
+export const defaultTarget = 'default'
+
+/** Relative to the project's root in, absolute out. */
+export type Resolve = (path: string) => string
+
+export interface TargetSettings {
+  readonly warehouse: WarehouseSettings
+  readonly ledger: LedgerSettings
+  readonly vars: Readonly<Record<string, Scalar>>
+  readonly destinations: readonly DestinationSettings[]
+}
+
+type ProjectFile = z.output<typeof projectSchema>
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Names of the targets in the file; `default` is the file without one. */
+export function targetNames(document: YamlDocument): string[] {
+  const targets = document.valueAt(['targets'])
+  return isRecord(targets) ? Object.keys(targets) : []
+}
+
+/** A1120 when there is no such target, A1124 when one takes the name of the default. */
+export function checkTarget(document: YamlDocument, target: string): Problem[] {
+  const names = targetNames(document)
+  const problems: Problem[] = names.includes(defaultTarget)
+    ? [
+        {
+          code: 'A1124',
+          message: 'a target cannot be called "default"',
+          place: document.place(['targets', defaultTarget], 'key'),
+          help: 'the default target is what stands outside of `targets`',
+        },
+      ]
+    : []
+  if (target === defaultTarget || names.includes(target)) return problems
+  const help = suggestion(target, names, 'targets') ?? 'activate.yml has no targets'
+  return [
+    ...problems,
+    { code: 'A1120', message: `there is no target "${target}"`, place: document.place(['targets'], 'key'), help },
+  ]
+}
+
+/** The destinations that a sync may name in this target, and where each stands; the target's own replace those of the same name. */
+export function destinationPaths(document: YamlDocument, target: string): ReadonlyMap<string, Path> {
+  const paths = new Map<string, Path>()
+  for (const base of [['destinations'], ['targets', target, 'destinations']]) {
+    const written = document.valueAt(base)
+    if (isRecord(written)) for (const name of Object.keys(written)) paths.set(name, [...base, name])
+  }
+  return paths
+}
+
+/** What is written for a section of a target, over the default's when it is of the same type, and where its keys stand. */
+function layered(document: YamlDocument, target: string, section: 'warehouse' | 'ledger') {
+  const base = document.valueAt([section])
+  const own = target === defaultTarget ? undefined : document.valueAt(['targets', target, section])
+  const baseSettings = isRecord(base) ? base : undefined
+  if (target === defaultTarget) return { written: baseSettings, inherited: false }
+  // A path belongs to one target: its state must not be shared by inheritance.
+  const { path: _, ...inheritable } = baseSettings ?? {}
+  if (!isRecord(own)) return { written: baseSettings === undefined ? undefined : inheritable, inherited: true }
+  return { written: own.type === inheritable.type ? { ...inheritable, ...own } : own, inherited: false }
+}
+
+function placeOf(document: YamlDocument, target: string, section: string, key: string): Place {
+  const own: Path = ['targets', target, section, key]
+  return document.place(document.valueAt(own) === undefined ? [section, key] : own, 'value')
+}
+
+const folderOf = (target: string): string => (target === defaultTarget ? '.activate' : `.activate/${target}`)
+
+function warehouseOf(document: YamlDocument, target: string, resolve: Resolve): WarehouseSettings {
+  const { written, inherited } = layered(document, target, 'warehouse')
+  const settings = warehouseSchema.parse(written ?? { type: 'duckdb' })
+  if (settings.type === 'duckdb') {
+    const attach = Object.fromEntries(Object.entries(settings.attach).map(([alias, path]) => [alias, resolve(path)]))
+    return present({ ...settings, path: resolve(settings.path ?? `${folderOf(target)}/warehouse.duckdb`), attach })
+  }
+  const state = inherited ? `${settings.state}_${target.replaceAll('-', '_')}` : settings.state
+  if (settings.type === 'bigquery') return present({ ...settings, state })
+  return { ...settings, state, url: parseSecretText(settings.url, placeOf(document, target, 'warehouse', 'url')) }
+}
+
+function ledgerOf(document: YamlDocument, target: string, resolve: Resolve): LedgerSettings {
+  const settings = ledgerSchema.parse(layered(document, target, 'ledger').written ?? { type: 'sqlite' })
+  if (settings.type === 'sqlite')
+    return { type: 'sqlite', path: resolve(settings.path ?? `${folderOf(target)}/ledger.db`) }
+  return { type: 'postgres', url: parseSecretText(settings.url, placeOf(document, target, 'ledger', 'url')) }
+}
+
+function destinationsOf(document: YamlDocument, target: string): DestinationSettings[] {
+  return [...destinationPaths(document, target)].map(([name, path]) => {
+    const { type, ...settings } = document.valueAt(path) as { type: string }
+    return {
+      name,
+      type,
+      settings,
+      places: document.placesBelow(path, 'value'),
+      keyPlaces: document.placesBelow(path, 'key'),
+      place: document.place(path, 'key'),
+    }
+  })
+}
+
+/** The settings of a target of a file that is valid. */
+export function settingsOf(
+  file: ProjectFile,
+  document: YamlDocument,
+  target: string,
+  resolve: Resolve,
+): TargetSettings {
+  return {
+    warehouse: warehouseOf(document, target, resolve),
+    ledger: ledgerOf(document, target, resolve),
+    vars: { ...file.vars, ...file.targets?.[target]?.vars },
+    destinations: destinationsOf(document, target),
+  }
+}
+
+/** A1121 for targets that would write into each other's state or ledger. The file is valid. */
+export function checkIsolation(document: YamlDocument, resolve: Resolve): Problem[] {
+  const problems: Problem[] = []
+  const taken = new Map<string, string>()
+  const claim = (target: string, file: string, path: Path): void => {
+    const owner = taken.get(file)
+    if (owner === undefined) taken.set(file, target)
+    else
+      problems.push({
+        code: 'A1121',
+        message: `target "${target}" would share the file of target "${owner}"`,
+        place: document.place(path, 'value'),
+        help: 'give each target a path of its own',
+      })
+  }
+  for (const target of [defaultTarget, ...targetNames(document)]) {
+    const base: Path = target === defaultTarget ? [] : ['targets', target]
+    const warehouse = warehouseOf(document, target, resolve)
+    const ledger = ledgerOf(document, target, resolve)
+    if (warehouse.type === 'duckdb') claim(target, warehouse.path, [...base, 'warehouse', 'path'])
+    if (ledger.type === 'sqlite') claim(target, ledger.path, [...base, 'ledger', 'path'])
+    else if (target !== defaultTarget && valueAt(document.data, [...base, 'ledger']) === undefined) {
+      problems.push({
+        code: 'A1121',
+        message: `target "${target}" would share the ledger of the default target`,
+        place: document.place(base, 'key'),
+        help: 'give it a `ledger` of its own',
+      })
+    }
+  }
+  return problems
+}
