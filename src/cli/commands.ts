@@ -90,8 +90,10 @@ export const commands: readonly CommandDefinition[] = [
   {
     name: 'test',
     summary: 'the declared tests of sources and models',
+    description:
+      'Runs the declared tests of sources and models. --select names models and sources here (name, glob, tag:).',
     arguments: [],
-    options: [],
+    options: [showPii],
     examples: ['activate test', 'activate test --select at_risk'],
     load: () => import('./commands/test.ts'),
   },
@@ -179,7 +181,7 @@ export const commands: readonly CommandDefinition[] = [
     summary: 'a local CRM and messaging API with limits, faults and a memory',
     arguments: [],
     options: [
-      { flags: '--port <n>', summary: 'port (default: 8585; 0 takes a free one)' },
+      { flags: '--port <n>', summary: 'port (default: 8484; 0 takes a free one)' },
       { flags: '--fail <faults>', summary: 'chosen faults, such as 5xx=2%,timeout=1%' },
       { flags: '--seed <n>', summary: 'seed of the faults' },
       { flags: '--state <file>', summary: 'remember what was received in this file' },
@@ -200,8 +202,8 @@ export const commands: readonly CommandDefinition[] = [
     summary: 'JSON Schemas (draft-07) of the project files, for editors',
     arguments: [{ name: 'kind', summary: 'project, sync or model', required: false }],
     options: [
-      { flags: '--write <dir>', summary: 'write project.json, sync.json and model.json' },
-      { flags: '--check <dir>', summary: 'exit 1 when the files there differ' },
+      { flags: '--write [dir]', summary: 'write project.json, sync.json and model.json (default: schemas)' },
+      { flags: '--check [dir]', summary: 'exit 1 when the files there differ (default: schemas)' },
     ],
     examples: ['activate schema sync', 'activate schema --write schemas', 'activate schema --check schemas'],
     load: () => import('./commands/schema.ts'),

@@ -17,21 +17,8 @@ export const horizon = 31 * day
 /** How many missed times are recorded at most; a minute's schedule after a month asleep has 44,640. */
 export const mostSkipped = 500
 
-export type ScheduleFault = { readonly kind: 'unreadable'; readonly message: string } | { readonly kind: 'never' }
-
 function cron(schedule: string, zone: string): Cron {
   return new Cron(schedule, { timezone: zone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true })
-}
-
-/** What is wrong with a schedule, or undefined. */
-export function scheduleFault(schedule: string, zone: string, at: number): ScheduleFault | undefined {
-  if (schedule.trim().split(/\s+/).length !== 5) return { kind: 'unreadable', message: 'a schedule has five fields' }
-  try {
-    return cron(schedule, zone).nextRun(new Date(at)) === null ? { kind: 'never' } : undefined
-  } catch (error) {
-    const message = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error)
-    return { kind: 'unreadable', message }
-  }
 }
 
 /** The first due time after an instant; undefined when there is none. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { dueTimes, horizon, mostSkipped, nextDue, pending, scheduleFault } from '../../src/schedule/cron.ts'
+import { dueTimes, horizon, mostSkipped, nextDue, pending } from '../../src/schedule/cron.ts'
 
 const at = (iso: string) => Date.parse(iso)
 const iso = (times: readonly number[]) => times.map(time => new Date(time).toISOString().slice(0, 16))
@@ -93,23 +93,6 @@ describe('due times', () => {
       expect(dueTimes('*/30 * * * *', zone, start, start + 365 * day)).toEqual(expected)
     },
   )
-})
-
-describe('faults of a schedule', () => {
-  test.each(['', '* * * *', '0 0 * * * *', '61 * * * *', '1-0 * * * *', '@daily', 'every night', '5/5 * * * *'])(
-    '%j is unreadable',
-    schedule => {
-      expect(scheduleFault(schedule, 'UTC', 0)?.kind).toBe('unreadable')
-    },
-  )
-
-  test('a date that does not exist is never due', () => {
-    expect(scheduleFault('0 0 30 2 *', 'UTC', at('2026-01-01T00:00Z'))).toEqual({ kind: 'never' })
-  })
-
-  test.each(['0 2 * * *', '*/5 9-17 * * mon-fri', '0 9 1,15 * *', '0 0 29 2 *'])('%j is fine', schedule => {
-    expect(scheduleFault(schedule, 'Europe/London', at('2026-01-01T00:00Z'))).toBeUndefined()
-  })
 })
 
 describe('what is owed', () => {

@@ -47,12 +47,7 @@ export function renderRuns(runs: readonly RunSummary[], colors: Colors): string 
 /** Why a run is not simply a success. */
 function explanations(run: RunSummary, colors: Colors): readonly string[] {
   const name = colors.bold(printable(run.sync))
-  const held = run.status === 'held' ? (run.plan?.guard.reasons ?? []) : []
   return [
-    ...held.map(
-      reason =>
-        `${name} is held: ${printable(reason)}\n  review it with \`activate dry-run --select ${run.sync}\`, then \`activate run --select ${run.sync} --yes\``,
-    ),
     ...(run.problems ?? []).map(problem => `${name}: ${renderProblem(problem, colors)}`),
     ...(run.plan?.warnings ?? []).map(warning => `${name}: ${colors.yellow('warning')}: ${printable(warning)}`),
   ]

@@ -1,0 +1,60 @@
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { ActivateError, type ExitReason } from '../../project/problem.ts'
+import { type PlanDocument, planSyncs } from '../../run.ts'
+import { draining, onInterruption } from '../interruption.ts'
+import type { Invocation } from '../invocation.ts'
+import { trackProgress } from '../progress.ts'
+import { toJson } from '../render/json.ts'
+import { maskPlan } from '../render/mask.ts'
+import { changesOf, renderPlan, summarisePlans } from '../render/plan.ts'
+import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts'
+
+export async function execute(invocation: Invocation): Promise<ExitReason> {
+  const { flags, input, terminal } = invocation
+  const document = await plan(invocation)
+  const shown: PlanDocument = input.flag('showPii') ? document : { ...document, plans: document.plans.map(maskPlan) }
+  const file = input.text('save')
+  if (file !== undefined) await save(resolve(invocation.io.cwd, file), shown)
+
+  if (flags.json) await terminal.write(toJson(shown))
+  else await terminal.write(`${shown.plans.map(each => renderPlan(each, terminal.paint)).join('\n\n')}\n`)
+  terminal.say(`\n${summarisePlans(shown.plans)}`)
+  if (file !== undefined) terminal.say(`Saved. Execute exactly this with \`activate run --plan ${file}\`.`)
+  return input.flag('exitCode') && shown.plans.some(each => changesOf(each) > 0) ? 'changes' : 'ok'
+}
+
+async function plan(invocation: Invocation): Promise<PlanDocument> {
+  const { input, terminal } = invocation
+  const samples = input.count('sample') ?? 5
+  const limit = input.count('limit', 1)
+  const project = await openProject(invocation)
+  return withWired(invocation, project, async wired => {
+    const asOf = logicalClock(invocation, project, wired.clock.now())
+    const syncs = await chosenSyncs(invocation, project, wired)
+    const interruption = onInterruption(terminal, draining)
+    const tracker = trackProgress(terminal, wired.clock.now)
+    try {
+      return await planSyncs(wired, syncs, {
+        ...{ asOf, samples, fullResync: input.flag('fullResync'), signal: interruption.signal },
+        ...(limit === undefined ? {} : { limit }),
+        onProgress: tracker.onProgress,
+      })
+    } finally {
+      tracker.stop()
+      interruption.release()
+    }
+  })
+}
+
+async function save(file: string, document: PlanDocument): Promise<void> {
+  try {
+    await writeFile(file, toJson(document))
+  } catch (error) {
+    throw new ActivateError(
+      'failed',
+      { code: 'A8010', message: `cannot write ${file}: ${String(error)}` },
+      { cause: error },
+    )
+  }
+}

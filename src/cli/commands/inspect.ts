@@ -1,0 +1,85 @@
+import type { ExitReason } from '../../project/problem.ts'
+import type { Project } from '../../project/project.ts'
+import {
+  assembleStory,
+  type LedgerException,
+  type Story,
+  type StoryTable,
+  standingStatement,
+  storyTables,
+  tableStatement,
+} from '../../report/story.ts'
+import type { Row, Warehouse } from '../../warehouse/warehouse.ts'
+import type { Wired } from '../../wire.ts'
+import type { Invocation } from '../invocation.ts'
+import { toJson } from '../render/json.ts'
+import { maskStory, renderStory } from '../render/story.ts'
+import { openProject, withWired } from '../session.ts'
+
+export async function execute(invocation: Invocation): Promise<ExitReason> {
+  const { flags, input, terminal } = invocation
+  const project = await openProject(invocation)
+  const key = canonicalKey(input.argument('key') ?? '')
+  const story = await withWired(invocation, project, wired => readStory(project, wired, key))
+  const shown = input.flag('showPii') ? story : maskStory(story)
+  await terminal.write(flags.json ? toJson(shown) : `${renderStory(shown, terminal.paint)}\n`)
+  return 'ok'
+}
+
+/** A composite key is a JSON array of texts without spaces, however it was typed. */
+export function canonicalKey(written: string): string {
+  if (!written.startsWith('[')) return written
+  try {
+    const parts: unknown = JSON.parse(written)
+    return Array.isArray(parts) ? JSON.stringify(parts.map(String)) : written
+  } catch {
+    return written // a key may begin with a bracket without being JSON
+  }
+}
+
+async function readStory(project: Project, wired: Wired, key: string): Promise<Story> {
+  const warehouse = await wired.warehouse()
+  const present = new Set(await warehouse.tables(warehouse.state, ''))
+  return assembleStory({
+    key,
+    tables: await readTables(warehouse, present, key),
+    snapshots: await readSnapshots(warehouse, present, key),
+    exceptions: await readExceptions(project, wired, key),
+  })
+}
+
+async function readTables(
+  warehouse: Warehouse,
+  present: ReadonlySet<string>,
+  key: string,
+): Promise<Partial<Record<StoryTable, readonly Row[]>>> {
+  const tables: Partial<Record<StoryTable, readonly Row[]>> = {}
+  for (const table of storyTables) {
+    if (!present.has(table)) continue
+    tables[table] = await warehouse.query(tableStatement(warehouse.dialect, warehouse.state, table, key))
+  }
+  return tables
+}
+
+/** Also of syncs that the project no longer has. */
+async function readSnapshots(
+  warehouse: Warehouse,
+  present: ReadonlySet<string>,
+  key: string,
+): Promise<Record<string, readonly Row[]>> {
+  const prefix = 'snapshot__'
+  const snapshots: Record<string, readonly Row[]> = {}
+  for (const table of [...present].filter(name => name.startsWith(prefix)).sort()) {
+    const sync = table.slice(prefix.length)
+    snapshots[sync] = await warehouse.query(standingStatement(warehouse.dialect, warehouse.state, sync, key))
+  }
+  return snapshots
+}
+
+async function readExceptions(project: Project, wired: Wired, key: string): Promise<readonly LedgerException[]> {
+  const ledger = await wired.ledger()
+  const found: LedgerException[] = []
+  // Newest first, and the newest word on a change is the one to keep.
+  for (const sync of project.syncs) found.push(...(await ledger.exceptionsOfKey(sync.name, key)).toReversed())
+  return found
+}

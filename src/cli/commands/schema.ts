@@ -1,0 +1,67 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { destinations } from '../../destinations/index.ts'
+import { ActivateError, type ExitReason } from '../../project/problem.ts'
+import { suggestion } from '../../project/suggest.ts'
+import type { Invocation } from '../invocation.ts'
+import { kinds, schemaText } from '../schemas.ts'
+
+type Kind = (typeof kinds)[number]
+
+export async function execute(invocation: Invocation): Promise<ExitReason> {
+  const { input, terminal } = invocation
+  const write = folderOf(invocation, 'write')
+  const check = folderOf(invocation, 'check')
+  if (check !== undefined) return checkSchemas(check, invocation)
+  if (write !== undefined) return writeSchemas(write, invocation)
+  await terminal.write(schemaText(kindOf(input.argument('kind') ?? 'project'), destinations))
+  return 'ok'
+}
+
+/** The folder that `--write` or `--check` names; `schemas` when it names none. */
+function folderOf({ input, io }: Invocation, option: 'write' | 'check'): string | undefined {
+  if (!input.flag(option) && input.text(option) === undefined) return undefined
+  return resolve(io.cwd, input.text(option) ?? 'schemas')
+}
+
+function kindOf(asked: string): Kind {
+  const kind = kinds.find(known => known === asked)
+  if (kind !== undefined) return kind
+  const help = suggestion(asked, kinds, 'kinds')
+  throw new ActivateError('invalid', {
+    code: 'A8003',
+    message: `there is no schema of "${asked}"`,
+    ...(help === undefined ? {} : { help }),
+  })
+}
+
+async function writeSchemas(folder: string, { terminal }: Invocation): Promise<ExitReason> {
+  await mkdir(folder, { recursive: true })
+  for (const kind of kinds) await writeFile(join(folder, `${kind}.json`), schemaText(kind, destinations))
+  terminal.say(`wrote ${kinds.map(kind => `${kind}.json`).join(', ')} to ${folder}`)
+  return 'ok'
+}
+
+async function checkSchemas(folder: string, { terminal }: Invocation): Promise<ExitReason> {
+  const drifted: Kind[] = []
+  for (const kind of kinds)
+    if ((await textOf(join(folder, `${kind}.json`))) !== schemaText(kind, destinations)) drifted.push(kind)
+  if (drifted.length > 0) {
+    throw new ActivateError('failed', {
+      code: 'A8011',
+      message: `${drifted.map(kind => `${kind}.json`).join(', ')} in ${folder} ${drifted.length === 1 ? 'is' : 'are'} not what this version makes`,
+      help: `write ${drifted.length === 1 ? 'it' : 'them'} again with \`activate schema --write ${folder}\``,
+    })
+  }
+  terminal.say('the schemas are up to date')
+  return 'ok'
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).replaceAll('\r\n', '\n')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,158 @@
+/** The set-up check: each part is tried for real, and one that fails does not keep the others from being tried. */
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { ActivateError } from '../project/problem.ts'
+import type { Project } from '../project/project.ts'
+import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
+import { render, sql } from '../warehouse/sql.ts'
+import type { Wired } from '../wire.ts'
+import type { Invocation } from './invocation.ts'
+import { openProject, withWired } from './session.ts'
+
+/** What one check found; `help` says how to mend it. */
+export interface Finding {
+  readonly check: string
+  readonly status: 'ok' | 'warn' | 'fail'
+  readonly found: string
+  readonly help: string | null
+}
+
+export async function findProblems(invocation: Invocation): Promise<readonly Finding[]> {
+  const findings: Finding[] = [nodeVersion(process.versions.node)]
+  let project: Project | undefined
+  findings.push(
+    await attempt('project', async () => {
+      project = await openProject(invocation)
+      const { name, target, models, syncs } = project
+      return `${name} (target ${target}): ${models.length} models, ${syncs.length} syncs`
+    }),
+  )
+  if (project !== undefined) findings.push(...(await checkWiring(invocation, project)))
+  return findings
+}
+
+/** engines.node of package.json: 20.19 is the first with everything that the bundle uses. */
+export function nodeVersion(version: string): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const enough = major > 20 || (major === 20 && minor >= 19)
+  return {
+    check: 'node',
+    status: enough ? 'ok' : 'fail',
+    found: version,
+    help: enough ? null : 'install Node 20.19 or newer',
+  }
+}
+
+async function checkWiring(invocation: Invocation, project: Project): Promise<readonly Finding[]> {
+  return withWired(invocation, project, async wired => {
+    const findings = [clock(project, wired.clock.now())]
+    findings.push(await attempt('warehouse', () => openWarehouse(wired)))
+    findings.push(await attempt('ledger', () => openLedger(wired)))
+    findings.push(...(await checkSecrets(invocation, project)))
+    for (const { name } of project.destinations) findings.push(await checkDestination(name, wired))
+    return findings
+  })
+}
+
+function clock(project: Project, now: number): Finding {
+  const local = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: project.timezone,
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  }).format(now)
+  // A machine without a battery clock wakes up in 1970 or at its firmware's date; caps and schedules would be wrong.
+  const plausible = now > Date.UTC(2026, 0, 1)
+  const help = plausible ? null : 'set the clock of this machine; schedules, caps and consent depend on it'
+  return { check: 'clock', status: plausible ? 'ok' : 'fail', found: `${local} in ${project.timezone}`, help }
+}
+
+async function openWarehouse(wired: Wired): Promise<string> {
+  const warehouse = await wired.warehouse()
+  await warehouse.query(render(sql`select 1 as one`, warehouse.dialect.placeholder))
+  return `${warehouse.dialect.name} opened, state in ${warehouse.state.join('.')}`
+}
+
+async function openLedger(wired: Wired): Promise<string> {
+  const ledger = await wired.ledger()
+  const [last] = await ledger.runs({ limit: 1 })
+  const since = last === undefined ? 'no runs yet' : `last run ${new Date(last.startedAt).toISOString()}`
+  return `${wired.project.ledger.type} opened, ${since}`
+}
+
+/** Names only; a value is never shown. */
+async function checkSecrets({ io }: Invocation, project: Project): Promise<readonly Finding[]> {
+  const references = listSecretRefs(project.destinations.map(({ settings }) => settings))
+  const files = new Map<string, string>()
+  for (const { secret, name } of references) {
+    if (secret === 'file') await readSecretFile(resolve(project.root, name), text => files.set(name, text))
+  }
+  const read = (path: string) => files.get(path) ?? missing(path)
+  const readers = { env: io.env, readFile: read }
+  return Promise.all(
+    references.map(({ secret, name }) =>
+      attempt(`secret ${secret}:${name}`, async () => {
+        resolveSecrets(`\${${secret}:${name}}`, readers)
+        return 'present'
+      }),
+    ),
+  )
+}
+
+function missing(path: string): never {
+  throw Object.assign(new Error(`${path} cannot be read`), { code: 'ENOENT' })
+}
+
+async function readSecretFile(file: string, found: (text: string) => void): Promise<void> {
+  try {
+    found(await readFile(file, 'utf8'))
+  } catch {
+    return // reported as missing by name
+  }
+}
+
+async function checkDestination(name: string, wired: Wired): Promise<Finding> {
+  const check = `destination ${name}`
+  try {
+    const destination = await wired.destination(name)
+    const verdict = await destination.probe(wired.clock.now())
+    if (verdict === undefined)
+      return { check, status: 'ok', found: 'ready; it has no harmless request to try', help: null }
+    if (verdict.kind === 'acked' || verdict.kind === 'each')
+      return { check, status: 'ok', found: 'reachable, credentials accepted', help: null }
+    const help =
+      verdict.kind === 'denied'
+        ? 'check its credentials and their permissions'
+        : 'is the address right, and does it answer?'
+    return {
+      check,
+      status: verdict.kind === 'retry' ? 'warn' : 'fail',
+      found: `${verdict.code}: ${verdict.message}`,
+      help,
+    }
+  } catch (error) {
+    return failure(check, error)
+  }
+}
+
+async function attempt(check: string, work: () => Promise<string>): Promise<Finding> {
+  try {
+    return { check, status: 'ok', found: await work(), help: null }
+  } catch (error) {
+    return failure(check, error)
+  }
+}
+
+function failure(check: string, error: unknown): Finding {
+  if (!(error instanceof ActivateError)) {
+    return { check, status: 'fail', found: error instanceof Error ? error.message : String(error), help: null }
+  }
+  const [first, ...more] = error.problems
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`
+  const help = first.help ?? `activate explain ${first.code}`
+  return {
+    check,
+    status: 'fail',
+    found: `${first.code}: ${first.message}${others}`,
+    help: more.length === 0 ? help : 'activate validate',
+  }
+}

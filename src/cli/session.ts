@@ -1,0 +1,79 @@
+/** What most commands begin with: find the project, load it, choose its syncs, read the clock, open the wiring. */
+import { resolve } from 'node:path'
+import { checkDestinations } from '../delivery/registry.ts'
+import { destinations } from '../destinations/index.ts'
+import { dependencies } from '../models/compile.ts'
+import { findProject, loadProject } from '../project/load.ts'
+import { ActivateError } from '../project/problem.ts'
+import type { Project, Sync } from '../project/project.ts'
+import { selectSyncs } from '../project/select.ts'
+import type { Dialect } from '../warehouse/dialect.ts'
+import { duckdbDialect } from '../warehouse/duckdb-dialect.ts'
+import { type Wired, wire } from '../wire.ts'
+import { parsePointInTime } from './as-of.ts'
+import type { Invocation } from './invocation.ts'
+
+/** The project's files, checked by themselves. Throws every problem of theirs at once. */
+export async function readProject({ flags, io }: Invocation): Promise<Project> {
+  const root = await findProject(resolve(io.cwd, flags.directory ?? '.'))
+  return loadProject(root, { ...(flags.target === undefined ? {} : { target: flags.target }), env: io.env })
+}
+
+/** The project, its destinations checked as well. */
+export async function openProject(invocation: Invocation): Promise<Project> {
+  const project = await readProject(invocation)
+  const problems = checkDestinations(project, destinations)
+  if (problems.length > 0) throw new ActivateError('invalid', problems)
+  return project
+}
+
+/** The dialect that models are compiled to when no warehouse is opened. */
+export function dialectOf({ warehouse }: Project): Dialect {
+  if (warehouse.type === 'duckdb') return duckdbDialect
+  throw new ActivateError('invalid', {
+    code: 'A1190',
+    message: `warehouse type "${warehouse.type}" is not available in this version`,
+    help: 'use the embedded default: warehouse duckdb',
+  })
+}
+
+/** Opens nothing yet; closes whatever the work opened, whether it succeeded or not. */
+export async function withWired<Result>(
+  { io }: Invocation,
+  project: Project,
+  work: (wired: Wired) => Promise<Result>,
+): Promise<Result> {
+  const wired = wire(project, { env: io.env })
+  try {
+    return await work(wired)
+  } finally {
+    await wired.close()
+  }
+}
+
+/** The syncs that --select and --exclude name; all of them without. `result:` asks the ledger for the last runs. */
+export async function chosenSyncs({ flags }: Invocation, project: Project, wired: Wired): Promise<readonly Sync[]> {
+  const selectors = [...flags.select, ...flags.exclude]
+  const results = selectors.some(selector => selector.includes('result:')) ? await lastResults(project, wired) : {}
+  return selectSyncs(project, {
+    select: flags.select,
+    exclude: flags.exclude,
+    results,
+    dependencies: dependencies(project),
+  })
+}
+
+async function lastResults(project: Project, wired: Wired): Promise<Readonly<Record<string, string>>> {
+  const ledger = await wired.ledger()
+  const results: Record<string, string> = {}
+  for (const sync of project.syncs) {
+    const [last] = await ledger.runs({ sync: sync.name, limit: 1 })
+    if (last !== undefined) results[sync.name] = last.status
+  }
+  return results
+}
+
+/** `--as-of`, or now. */
+export function logicalClock({ flags }: Invocation, project: Project, now: number): number {
+  return flags.asOf === undefined ? now : parsePointInTime(flags.asOf, project.timezone)
+}

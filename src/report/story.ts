@@ -1,0 +1,171 @@
+/**
+ * One person's whole story, from the warehouse's state and the ledger's exceptions: what was decided each night and why,
+ * what was delivered, what was refused, and where the person stands now. The statements are built here, the caller
+ * executes them, and `assembleStory` puts the rows in order.
+ */
+import { type StateTable, snapshotRelation, stateRelation } from '../plan/state.ts'
+import type { Json } from '../project/project.ts'
+import type { Dialect } from '../warehouse/dialect.ts'
+import { render, type Statement, sql } from '../warehouse/sql.ts'
+import type { Row } from '../warehouse/warehouse.ts'
+
+/** One planned change and what became of it. */
+export interface StoryEvent {
+  /** The run's logical clock, ISO 8601. */
+  readonly as_of: string
+  readonly sync: string
+  readonly run_id: string
+  readonly op: string
+  readonly decision: string
+  readonly reason: string | null
+  readonly outcome: string | null
+  readonly change_id: string | null
+  readonly channel: string | null
+  readonly delivered_at: string | null
+  /** What the destination answered, when it did not simply accept. */
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+export interface Standing {
+  readonly sync: string
+  /** `member`, `withheld` or `left`. */
+  readonly standing: string
+  readonly episode: number
+  readonly version: number
+  readonly changed_at: string | null
+  /** Fields as the destination last acknowledged them. */
+  readonly fields: Readonly<Record<string, Json>> | null
+}
+
+export interface Blocked {
+  readonly sync: string
+  readonly why: 'rejected' | 'unresolved'
+  readonly run_id: string | null
+  readonly message: string | null
+  /** Not tried again before this instant unless the row changes; null: not before the row changes. */
+  readonly next_attempt_at: string | null
+}
+
+/** `inspect --json`. */
+export interface Story {
+  readonly schema: 'activate.story/1'
+  readonly key: string
+  readonly standings: readonly Standing[]
+  readonly blocked: readonly Blocked[]
+  /** Oldest first. */
+  readonly events: readonly StoryEvent[]
+}
+
+/** What the ledger knows of a change that did not simply succeed. */
+export interface LedgerException {
+  readonly changeId: string
+  readonly code: string
+  readonly message: string
+}
+
+/** The tables that a story is read from; those that do not exist yet hold nothing. */
+export const storyTables = [
+  'decisions',
+  'deliveries',
+  'rejections',
+  'unresolved',
+] as const satisfies readonly StateTable[]
+export type StoryTable = (typeof storyTables)[number]
+
+export function tableStatement(dialect: Dialect, state: readonly string[], table: StoryTable, key: string): Statement {
+  const relation = stateRelation(dialect, state, table)
+  return render(sql`select * from ${relation} where key = ${key}`, dialect.placeholder)
+}
+
+export function standingStatement(dialect: Dialect, state: readonly string[], sync: string, key: string): Statement {
+  const relation = snapshotRelation(dialect, state, sync)
+  return render(sql`select * from ${relation} where key = ${key}`, dialect.placeholder)
+}
+
+export interface StoryRows {
+  readonly key: string
+  readonly tables: Readonly<Partial<Record<StoryTable, readonly Row[]>>>
+  /** At most one row per sync. */
+  readonly snapshots: Readonly<Record<string, readonly Row[]>>
+  readonly exceptions: readonly LedgerException[]
+}
+
+export function assembleStory({ key, tables, snapshots, exceptions }: StoryRows): Story {
+  const delivered = new Map((tables.deliveries ?? []).map(row => [text(row, 'change_id'), row]))
+  const refused = new Map(exceptions.map(exception => [exception.changeId, exception]))
+  const events = (tables.decisions ?? []).map(row => {
+    const changeId = text(row, 'change_id')
+    return eventOf(
+      row,
+      changeId === null ? undefined : delivered.get(changeId),
+      changeId === null ? undefined : refused.get(changeId),
+    )
+  })
+  return {
+    schema: 'activate.story/1',
+    key,
+    standings: Object.entries(snapshots).flatMap(([sync, rows]) => rows.map(row => standingOf(sync, row))),
+    blocked: [
+      ...(tables.rejections ?? []).map(row => blockedOf(row, 'rejected')),
+      ...(tables.unresolved ?? []).map(row => blockedOf(row, 'unresolved')),
+    ],
+    events: events.sort((left, right) => compare(left.as_of, right.as_of) || compare(left.sync, right.sync)),
+  }
+}
+
+function eventOf(row: Row, delivery: Row | undefined, exception: LedgerException | undefined): StoryEvent {
+  return {
+    as_of: text(row, 'as_of') ?? '',
+    sync: text(row, 'sync') ?? '',
+    run_id: text(row, 'run_id') ?? '',
+    op: text(row, 'op') ?? '',
+    decision: text(row, 'decision') ?? '',
+    reason: text(row, 'reason'),
+    outcome: text(row, 'outcome'),
+    change_id: text(row, 'change_id'),
+    channel: delivery === undefined ? null : text(delivery, 'channel'),
+    delivered_at: delivery === undefined ? null : text(delivery, 'delivered_at'),
+    error: exception === undefined ? null : { code: exception.code, message: exception.message },
+  }
+}
+
+function standingOf(sync: string, row: Row): Standing {
+  return {
+    sync,
+    standing: text(row, 'standing') ?? '',
+    episode: Number(row.episode ?? 0),
+    version: Number(row.version ?? 0),
+    changed_at: text(row, 'changed_at'),
+    fields: parseFields(text(row, 'payload')),
+  }
+}
+
+function blockedOf(row: Row, why: Blocked['why']): Blocked {
+  const message = [text(row, 'error_class'), text(row, 'message')].filter(part => part !== null && part !== '')
+  return {
+    sync: text(row, 'sync') ?? '',
+    why,
+    run_id: text(row, 'run_id'),
+    message: message.length === 0 ? null : message.join(': '),
+    next_attempt_at: text(row, 'next_attempt_at'),
+  }
+}
+
+function text(row: Row, column: string): string | null {
+  const value = row[column]
+  return value === null || value === undefined ? null : String(value)
+}
+
+function parseFields(payload: string | null): Standing['fields'] {
+  if (payload === null) return null
+  const value: unknown = JSON.parse(payload)
+  return isFields(value) ? value : null
+}
+
+function isFields(value: unknown): value is Readonly<Record<string, Json>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0
+}
