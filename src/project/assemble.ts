@@ -81,10 +81,11 @@ function readProjectFile(file: FileText | undefined, { root, target, resolve }: 
     ...checkSourceNames(document),
   ]
   if (reading.value === undefined || problems.length > 0) return { document, problems }
-  const isolation = checkIsolation(document, resolve)
+  const corrected = reading.document
+  const isolation = checkIsolation(corrected, resolve)
   if (isolation.length > 0) return { document, problems: isolation }
   const { name, timezone } = reading.value
-  const settings = settingsOf(reading.value, document, target, resolve)
+  const settings = settingsOf(reading.value, corrected, target, resolve)
   return {
     document,
     project: { name, root, timezone, target, ...settings, sources: sourcesOf(reading.value, document, resolve) },
@@ -156,7 +157,11 @@ const rank = (file: string): string => (file === 'activate.yml' ? '' : file)
 
 /** The project file first, then file by file from top to bottom. */
 export function inOrder(problems: readonly Problem[]): Problem[] {
-  return problems.toSorted((left, right) => {
+  const startsAt = ({ place }: Problem) => (place === undefined ? '' : `${place.file}:${place.line}:${place.column}`)
+  // What could not be read has no value: one problem is enough.
+  const unread = new Set(problems.filter(({ code }) => /^A101[0-2]$/.test(code)).map(startsAt))
+  const distinct = problems.filter(problem => problem.code !== 'A1103' || !unread.has(startsAt(problem)))
+  return distinct.toSorted((left, right) => {
     const [a, b] = [left.place, right.place]
     if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? -1 : 1
     const files = rank(a.file) < rank(b.file) ? -1 : rank(a.file) > rank(b.file) ? 1 : 0

@@ -59,10 +59,17 @@ export function sourceNames(document: YamlDocument | undefined): string[] {
   return typeof sources === 'object' && sources !== null && !Array.isArray(sources) ? Object.keys(sources) : []
 }
 
-function unknown(document: YamlDocument, path: Path, code: string, noun: string, known: readonly string[]): Problem[] {
+function unknown(
+  document: YamlDocument,
+  path: Path,
+  code: string,
+  noun: string,
+  known: readonly string[],
+  nouns = `${noun}s`,
+): Problem[] {
   const name = document.valueAt(path)
   if (typeof name !== 'string' || name === '' || known.includes(name)) return []
-  const help = suggestion(name, known, `${noun}s`) ?? `the project has no ${noun}s`
+  const help = suggestion(name, known, nouns) ?? `the project has no ${nouns}`
   return [{ code, message: `there is no ${noun} "${name}"`, place: document.place(path, 'value'), help }]
 }
 
@@ -106,7 +113,14 @@ export function checkRelationships(document: YamlDocument, columns: Path, known:
     const tests = document.valueAt([...columns, column, 'tests'])
     if (!Array.isArray(tests)) return []
     return tests.flatMap((_, index) =>
-      unknown(document, [...columns, column, 'tests', index, 'relationships', 'to'], 'A1111', 'model or source', known),
+      unknown(
+        document,
+        [...columns, column, 'tests', index, 'relationships', 'to'],
+        'A1111',
+        'model or source',
+        known,
+        'models and sources',
+      ),
     )
   })
 }

@@ -57,6 +57,11 @@ export class YamlDocument {
     return this.#text.place([0, 1])
   }
 
+  /** The same places over data that was corrected. */
+  withData(data: unknown): YamlDocument {
+    return new YamlDocument(this.#text, data, this.#marks)
+  }
+
   /** The plain data at a path, or undefined. */
   valueAt(path: Path): unknown {
     return valueAt(this.data, path)
@@ -174,7 +179,7 @@ export function readDocument(file: FileText, options: DocumentOptions = {}): Doc
   const [error] = parsed.errors
   if (error !== undefined) {
     const help = parserHelp[error.code]
-    const message = `malformed YAML: ${maskLine(error.message)}`
+    const message = `malformed YAML: ${error.message.replace(/: ".*/s, '')}`
     return {
       problems: [{ code: 'A1007', message, place: text.place(error.pos), ...(help === undefined ? {} : { help }) }],
     }
@@ -206,9 +211,11 @@ const spanOf = (node: Node): Span | undefined => (node.range ? [node.range[0], n
 
 /** The plain data of a node; marks where it stands. */
 function read(walk: Walk, node: Node, path: Path, mark: { readonly key?: Span }): unknown {
-  const value = spanOf(node)
-  const block = (isMap(node) || isSeq(node)) && node.flow !== true
   const written = isScalar(node) && node.type === Scalar.PLAIN ? node.source : undefined
+  const span = spanOf(node)
+  // An empty value has no place of its own: its key is pointed at.
+  const value = written === '' ? undefined : span
+  const block = (isMap(node) || isSeq(node)) && node.flow !== true
   const name = markName(path)
   if (!walk.marks.has(name)) {
     walk.marks.set(name, {
@@ -218,17 +225,17 @@ function read(walk: Walk, node: Node, path: Path, mark: { readonly key?: Span })
       ...(written === undefined ? {} : { written }),
     })
   }
-  if (isAlias(node)) return readAlias(walk, node.source, path, value)
+  if (isAlias(node)) return readAlias(walk, node.source, path, span)
   if ('anchor' in node && node.anchor !== undefined) walk.anchors.set(node.anchor, node)
   if (node.tag !== undefined && !coreTag.test(node.tag)) {
     return fail(walk, 'A1010', `the tag ${node.tag} is not supported`, value, 'write a plain value')
   }
   if (walk.following.length > 0 && ++walk.aliased > maxAliased) {
-    return walk.aliased === maxAliased + 1 ? fail(walk, 'A1011', 'aliases expand to too many values', value) : null
+    return walk.aliased === maxAliased + 1 ? fail(walk, 'A1011', 'aliases expand to too many values', span) : null
   }
   if (isMap(node)) return readMap(walk, node.items as Pair<Node, Node | null>[], path)
   if (isSeq(node)) return node.items.map((item, index) => read(walk, item as Node, [...path, index], {}))
-  return isScalar(node) ? readScalar(walk, node, path, value) : null
+  return isScalar(node) ? readScalar(walk, node, path, span) : null
 }
 
 function readAlias(walk: Walk, source: string, path: Path, span: Span | undefined): unknown {

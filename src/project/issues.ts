@@ -187,12 +187,13 @@ function unknownChoice(
 ): Finding {
   const value = valueAt(context.data, path)
   if (value === undefined) return missingKey(path, description, context)
-  const key = [...path].reverse().find(segment => typeof segment === 'string') ?? 'value'
+  const named = String(path.findLast(segment => typeof segment === 'string') ?? 'value')
+  const key = typeof path.at(-1) === 'number' ? named.replace(/s$/, '') : named
   const near = typeof value === 'string' ? suggest(value, choices) : undefined
   const allowed = `allowed: ${choices.join(', ')}`
   return finding({
     code: 'A1107',
-    message: `unknown ${String(key)} ${shown(value)}`,
+    message: `unknown ${key} ${shown(value)}`,
     place: context.place(path, 'value'),
     help: near === undefined ? allowed : `did you mean "${near}"? ${allowed}`,
   })
@@ -247,9 +248,16 @@ function explainUnion(
   const members = unionAt(schema, issue.path, issue.errors.length)
   const branches = issue.errors.map((errors, index) => branchOf(errors, path, members[index], context))
   const [best] = branches.toSorted((a, b) => a.cost - b.cost)
-  if (best === undefined || best.cost >= 10) return [noneFits(issue, path, schema, context)]
+  const undecided =
+    best !== undefined &&
+    branches.filter(({ cost }) => cost === best.cost).length > 1 &&
+    isEmpty(valueAt(context.data, path))
+  if (best === undefined || best.cost >= 10 || undecided) return [noneFits(issue, path, schema, context)]
   return [...best.findings]
 }
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0
 
 function literalsOf(schema: unknown): string[] {
   return schema instanceof z.ZodLiteral ? [...schema.values].map(String) : []
@@ -270,7 +278,9 @@ function unionAt(schema: unknown, path: Path, alternatives: number): readonly un
 function branchOf(errors: readonly Issue[], path: Path, schema: unknown, context: IssueContext): Branch {
   const findings = errors.flatMap(error => explain(error, path, schema, context))
   const meant = new Set(findings.map(found => found.meant))
-  const costs = errors.map(error => (error.code === 'invalid_type' && error.path.length === 0 ? 10 : 0))
+  const isText = typeof valueAt(context.data, path) === 'string'
+  const isOff = (error: Issue) => error.code === 'invalid_type' || (error.code === 'invalid_value' && !isText)
+  const costs = errors.map(error => (error.path.length === 0 && isOff(error) ? 10 : 0))
   const each = findings.map(({ problem, missing, meant: near }) => {
     if (missing !== undefined) return meant.has(missing) ? 0 : 2
     if (problem.code === 'A1101') return near === undefined ? 3 : 1

@@ -11,7 +11,7 @@ export function literalPassword(text: string): string | undefined {
 }
 
 const looksSecret =
-  /((?:token|api_?key|password|passwd|secret|private_?key|access_?key|credentials?|authorization|x-api-key)["']?[ \t]*:[ \t]*)("[^"]*"?|'[^']*'?|[^\s,}#][^,}#]*)/gi
+  /((?:token|api_?key|password|passwd|secret|private_?key|access_?key|credentials?|authorization|x-api-key)["']?[ \t]*:[ \t]*)("[^"]*"?[^,}#]*|'[^']*'?[^,}#]*|[^\s,}#][^,}#]*)/gi
 
 /** A line for an error message when its values could not be told apart: what looks like a credential is hidden. */
 export function maskLine(line: string): string {

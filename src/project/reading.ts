@@ -5,7 +5,12 @@ import { problemsOf } from './issues.ts'
 import type { Problem } from './problem.ts'
 
 export type Reading<Value> =
-  | { readonly value: Value; readonly problems: readonly [] }
+  | {
+      readonly value: Value
+      /** The document with its data as the schema accepted it. */
+      readonly document: YamlDocument
+      readonly problems: readonly []
+    }
   | { readonly value?: undefined; readonly problems: readonly Problem[] }
 
 /** Validates a document. An unquoted number where a text is wanted (`epoch: 1.10`) is the text that was written. */
@@ -27,13 +32,13 @@ export function readSchema<Schema extends z.ZodType>(
     }
   }
   const first = schema.safeParse(document.data)
-  if (first.success) return { value: first.data, problems: [] }
+  if (first.success) return { value: first.data, document, problems: [] }
   const data = first.error.issues.reduce(
     (patched, issue) => withWritten(patched, issue, document),
     document.data as unknown,
   )
   const result = data === document.data ? first : schema.safeParse(data)
-  if (result.success) return { value: result.data, problems: [] }
+  if (result.success) return { value: result.data, document: document.withData(data), problems: [] }
   return { problems: problemsOf(result.error.issues, { schema, data, place: (path, at) => document.place(path, at) }) }
 }
 

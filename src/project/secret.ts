@@ -54,12 +54,16 @@ function checkReferences(text: string, context: z.RefinementCtx): void {
 export function secret() {
   return z
     .string()
-    .regex(/\$\{(env|file):[^{}]+\}/, {
-      error: issue => ({ message: 'a credential must be a reference', input: issue.input }),
-      abort: true,
+    .superRefine((text, context) => {
+      if (holdsSecret(text)) checkReferences(text, context)
+      else
+        context.addIssue({
+          code: 'custom',
+          message: 'a literal credential',
+          params: { code: 'A1140', help: secretHelp },
+        })
     })
-    .superRefine(checkReferences)
-    .meta({ examples: [`\${env:NAME}`, `\${file:path}`] })
+    .meta({ pattern: '\\$\\{(env|file):[^{}]+\\}', examples: [`\${env:NAME}`, `\${file:path}`] })
 }
 
 /** Text that may hold references. The output is the text, still unresolved. */

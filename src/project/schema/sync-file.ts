@@ -8,21 +8,26 @@ import { name, nonEmpty } from './text.ts'
 
 const column = nonEmpty().describe('The column of the model that the value comes from.')
 
-export const fieldSchema = z.union([
-  nonEmpty(),
-  z.strictObject({ value: z.json().describe('The same value for every record.') }),
-  z.strictObject({ template: z.string().describe('Text with columns in it: "Hi {{first_name}}".') }),
-  z.strictObject({
-    column,
-    as: z.enum(columnTypes).optional().describe('The type that the value is converted to.'),
-    round: z.int().min(0).max(15).optional().describe('Digits after the decimal point.'),
-    hash: z.enum(['sha256']).optional().describe('Sends the hash of the value, in lower-case hex; after `normalise`.'),
-    normalise: z
-      .enum(['email', 'trim', 'lower', 'e164'])
-      .optional()
-      .describe('How the text is tidied before it is compared, hashed or sent.'),
-  }),
-])
+export const fieldSchema = z
+  .union([
+    nonEmpty(),
+    z.strictObject({ value: z.json().describe('The same value for every record.') }),
+    z.strictObject({ template: z.string().describe('Text with columns in it: "Hi {{first_name}}".') }),
+    z.strictObject({
+      column,
+      as: z.enum(columnTypes).optional().describe('The type that the value is converted to.'),
+      round: z.int().min(0).max(15).optional().describe('Digits after the decimal point.'),
+      hash: z
+        .enum(['sha256'])
+        .optional()
+        .describe('Sends the hash of the value, in lower-case hex; after `normalise`.'),
+      normalise: z
+        .enum(['email', 'trim', 'lower', 'e164'])
+        .optional()
+        .describe('How the text is tidied before it is compared, hashed or sent.'),
+    }),
+  ])
+  .describe('A column, or { value: … }, { template: … } or { column: …, as, round, hash, normalise }.')
 
 const trigger = z.strictObject({
   on: z.enum(['enter', 'exit', 'change']).describe('What sends: a row that appears, disappears or changes.'),
