@@ -1,16 +1,35 @@
 /**
  * The pipeline, read top to bottom: recover, materialise, check, plan, guard, deliver, settle.
  */
-import type { OutcomeCounts, RunStatus } from './ledger/ledger.ts'
+import { deliver } from './delivery/deliver.ts'
+import type { Lease, OutcomeCounts, RunStatus } from './ledger/ledger.ts'
 import type { Plan } from './plan/plan.ts'
-import type { Problem } from './project/problem.ts'
+import { buildPlan, type Planned } from './plan/planner.ts'
+import { outboxName } from './plan/state.ts'
+import { ActivateError, type Problem } from './project/problem.ts'
 import type { Sync } from './project/project.ts'
+import { withLease } from './run/lease-keeper.ts'
+import {
+  deliveryContext,
+  dropScratch,
+  type Night,
+  newRunId,
+  openNight,
+  type PreparedSync,
+  prepareSync,
+  readSends,
+  routesOf,
+} from './run/night.ts'
+import { recoverRuns } from './run/recover.ts'
+import { dropOutbox, settleRun } from './run/settle.ts'
 import type { Wired } from './wire.ts'
 
 /** `dry-run --json`, and the file that `--save` writes and `run --plan` executes. */
 export interface PlanDocument {
   readonly schema: 'activate.plan/1'
   readonly as_of: string
+  /** What the plan was made with; `run --plan` makes it again in the same way and compares. */
+  readonly options?: { readonly full_resync: boolean; readonly limit?: number }
   readonly plans: readonly Plan[]
 }
 
@@ -66,11 +85,256 @@ export interface RunOptions extends PlanOptions {
 }
 
 /** Plans each sync and sends nothing. Throws ActivateError; the first failing sync ends it. */
-export async function planSyncs(_wired: Wired, _syncs: readonly Sync[], _options: PlanOptions): Promise<PlanDocument> {
-  throw new Error('not wired yet')
+export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: PlanOptions): Promise<PlanDocument> {
+  const night = await openNight(wired, options.asOf)
+  const plans: Plan[] = []
+  for (const sync of syncs) {
+    const runId = newRunId(sync, wired)
+    const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
+    const { plan } = await planPrepared(night, prepared, options, false)
+    plans.push({ ...plan, warnings: [...plan.warnings, ...(await unsettledWarnings(night, sync))] })
+    await dropScratch(night, runId)
+    options.onProgress(progress(sync, 'done'))
+  }
+  const { fullResync, limit } = options
+  return {
+    schema: 'activate.plan/1',
+    as_of: new Date(options.asOf).toISOString(),
+    options: { full_resync: fullResync, ...(limit === undefined ? {} : { limit }) },
+    plans,
+  }
 }
 
 /** Runs each sync in turn; a failing sync does not stop the next one, its summary carries the problems. */
-export async function runSyncs(_wired: Wired, _syncs: readonly Sync[], _options: RunOptions): Promise<RunDocument> {
-  throw new Error('not wired yet')
+export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: RunOptions): Promise<RunDocument> {
+  const runs: RunSummary[] = []
+  for (const sync of syncs) {
+    if (options.signal.aborted) break
+    runs.push(await runSync(wired, sync, options))
+    options.onProgress(progress(sync, 'done'))
+  }
+  return { schema: 'activate.run/1', runs }
+}
+
+/** One night of one sync, under its lease. */
+async function runSync(wired: Wired, sync: Sync, options: RunOptions): Promise<RunSummary> {
+  const run = { runId: newRunId(sync, wired), startedAt: wired.clock.now() }
+  const failed = (error: unknown) => failedSummary(wired, sync, run, error)
+  try {
+    const ledger = await wired.ledger()
+    const answer = await withLease({ ledger, clock: wired.clock, ...wired.identity }, `sync:${sync.name}`, lease =>
+      runUnderLease(wired, sync, run, lease, options).catch(failed),
+    )
+    return answer.kind === 'done' ? answer.result : lockedSummary(wired, sync, run, answer)
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+interface StartedRun {
+  readonly runId: string
+  readonly startedAt: number
+}
+
+async function runUnderLease(
+  wired: Wired,
+  sync: Sync,
+  run: StartedRun,
+  lease: () => Lease,
+  options: RunOptions,
+): Promise<RunSummary> {
+  const ledger = await wired.ledger()
+  const { nominalAt } = options
+  await ledger.startRun(
+    { ...run, sync: sync.name, asOf: options.asOf, ...(nominalAt === undefined ? {} : { nominalAt }) },
+    lease(),
+  )
+  try {
+    const night = await openNight(wired, options.asOf)
+    options.onProgress(progress(sync, 'recover'))
+    await recoverRuns(night, sync, run.runId, lease, options.signal)
+    const prepared = await prepareSync(night, sync, run.runId, step => options.onProgress(progress(sync, step)))
+    const planned = await planPrepared(night, prepared, options, true)
+    await ledger.updateRun(run.runId, { planHash: planned.plan.plan_hash, plan: planned.plan }, lease())
+    refuseStale(planned.plan, options.saved)
+    if (planned.plan.guard.verdict === 'hold' && !options.yes) return await hold(night, sync, run, lease, planned.plan)
+    const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
+    await dropScratch(night, run.runId)
+    return summary
+  } catch (error) {
+    await recordFailure(wired, run, lease, error)
+    throw error
+  }
+}
+
+async function planPrepared(
+  night: Night,
+  prepared: PreparedSync,
+  options: PlanOptions,
+  keepOutbox: boolean,
+): Promise<Planned> {
+  options.onProgress(progress(prepared.sync, 'plan'))
+  const { warehouse, wired } = night
+  const { fullResync, limit, samples } = options
+  const asOf = new Date(options.asOf).toISOString()
+  const world = { warehouse, project: wired.project.name, asOf, sha256: wired.sha256 }
+  return buildPlan({ ...prepared, ...world, fullResync, limit, samples, keepOutbox }, prepared.state)
+}
+
+async function deliverAndSettle(
+  night: Night,
+  prepared: PreparedSync,
+  planned: Planned,
+  run: StartedRun,
+  lease: () => Lease,
+  options: RunOptions,
+): Promise<RunSummary> {
+  const { wired, warehouse } = night
+  const ledger = await wired.ledger()
+  const { sync } = prepared
+  const total = planned.plan.decisions.send
+  await ledger.updateRun(run.runId, { outbox: outboxName(run.runId), mapping: planned.mapping }, lease())
+  const totals =
+    total === 0
+      ? { acked: 0, rejected: 0, parked: 0, pending: 0, requests: 0, retries: 0 }
+      : await deliver({
+          ...deliveryContext(night, sync, run.runId, lease, options.signal),
+          ledger,
+          destination: await wired.destination(sync.destination),
+          rows: readSends(warehouse, planned.outbox),
+          total,
+          routes: routesOf(wired, sync),
+          onProgress: at => options.onProgress({ sync: sync.name, step: 'deliver', ...at }),
+        })
+  options.onProgress(progress(sync, 'settle'))
+  const stopped = 'stopped' in totals ? totals.stopped : undefined
+  const status = statusOf(totals, stopped?.kind)
+  const { plan, mapping } = planned
+  const settling = { warehouse, ledger, lease, sync, run: { ...run, asOf: options.asOf }, status, mapping, plan }
+  const outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
+  const finishedAt = wired.clock.now()
+  const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]
+  const { requests, retries } = totals
+  const error = stopped === undefined ? {} : { error: { code: stopped.code, message: stopped.message } }
+  await ledger.updateRun(
+    run.runId,
+    { status, outcomes, requests, retries, finishedAt, settled: true, ...error },
+    lease(),
+  )
+  return {
+    ...summaryBase(sync, run, finishedAt),
+    status,
+    plan,
+    outcomes,
+    requests,
+    retries,
+    ...(problems.length === 0 ? {} : { problems }),
+  }
+}
+
+function statusOf(
+  outcomes: OutcomeCounts,
+  stopped: string | undefined,
+): 'succeeded' | 'partial' | 'failed' | 'interrupted' {
+  if (stopped === 'interrupted') return 'interrupted'
+  if (stopped !== undefined && stopped !== 'errors') return 'failed'
+  return outcomes.rejected + outcomes.parked + outcomes.pending > 0 ? 'partial' : 'succeeded'
+}
+
+async function hold(night: Night, sync: Sync, run: StartedRun, lease: () => Lease, plan: Plan): Promise<RunSummary> {
+  await dropOutbox(night.warehouse, run.runId)
+  const finishedAt = night.wired.clock.now()
+  const ledger = await night.wired.ledger()
+  await ledger.updateRun(run.runId, { status: 'held', finishedAt, settled: true, outcomes: nothing }, lease())
+  const problems = plan.guard.reasons.map(reason => ({
+    code: 'A4012',
+    message: `held: ${reason}`,
+    place: sync.place,
+    help: 'look at the plan with activate dry-run; activate run --yes executes it all the same',
+  }))
+  return { ...summaryBase(sync, run, finishedAt), status: 'held', plan, problems }
+}
+
+/** A run that failed before anything could leave has nothing to settle; one that may have sent is left to recovery. */
+async function recordFailure(wired: Wired, run: StartedRun, lease: () => Lease, error: unknown): Promise<void> {
+  const ledger = await wired.ledger()
+  const { code, message } = firstProblem(error)
+  const [begun] = await ledger.requests(run.runId)
+  if (begun === undefined && wired.warehouseIsOpen()) await dropOutbox(await wired.warehouse(), run.runId)
+  await ledger.updateRun(
+    run.runId,
+    { status: 'failed', finishedAt: wired.clock.now(), error: { code, message }, settled: begun === undefined },
+    lease(),
+  )
+}
+
+/** A run that died is settled by the next run; until then a plan may show as unsent what has arrived. */
+async function unsettledWarnings({ warehouse }: Night, sync: Sync): Promise<readonly string[]> {
+  const left = await warehouse.tables(warehouse.state, outboxName(`${sync.name}__`))
+  return left.length === 0
+    ? []
+    : ['an earlier run has not been settled: the next run does so first, and may have less to send than is shown here']
+}
+
+function refuseStale(plan: Plan, saved: PlanDocument | undefined): void {
+  if (saved === undefined) return
+  const reviewed = saved.plans.find(candidate => candidate.sync === plan.sync)
+  if (reviewed?.plan_hash === plan.plan_hash) return
+  throw new ActivateError('failed', {
+    code: 'A4010',
+    message: `the saved plan of ${plan.sync} is stale: ${describeDrift(reviewed, plan)}`,
+    help: 'nothing was sent; make and review a new plan with activate dry-run --save',
+  })
+}
+
+function describeDrift(reviewed: Plan | undefined, now: Plan): string {
+  if (reviewed === undefined) return 'it does not hold this sync'
+  const moved = (['enter', 'change', 'leave'] as const).filter(op => reviewed.changes[op] !== now.changes[op])
+  if (moved.length === 0) return 'the same numbers, but other rows, models or settings than were reviewed'
+  return moved.map(op => `${op} was ${reviewed.changes[op]} and is ${now.changes[op]}`).join(', ')
+}
+
+const nothing: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
+
+function summaryBase(sync: Sync, run: StartedRun, finishedAt: number) {
+  const iso = (instant: number) => new Date(instant).toISOString()
+  return {
+    sync: sync.name,
+    run_id: run.runId,
+    outcomes: nothing,
+    requests: 0,
+    retries: 0,
+    started_at: iso(run.startedAt),
+    finished_at: iso(finishedAt),
+  }
+}
+
+function failedSummary(wired: Wired, sync: Sync, run: StartedRun, error: unknown): RunSummary {
+  if (!(error instanceof ActivateError)) throw error
+  const status = error.exit === 'locked' ? 'locked' : 'failed'
+  return { ...summaryBase(sync, run, wired.clock.now()), status, problems: error.problems }
+}
+
+function lockedSummary(
+  wired: Wired,
+  sync: Sync,
+  run: StartedRun,
+  by: { readonly by: { readonly host: string; readonly pid: number }; readonly until: number },
+): RunSummary {
+  const problem = {
+    code: 'A9001',
+    message: `${sync.name} is being run by process ${by.by.pid} on ${by.by.host}, until ${new Date(by.until).toISOString()} at the latest`,
+    place: sync.place,
+    help: 'wait for it to finish; a runner that has died on this host is taken over at once',
+  }
+  return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems: [problem] }
+}
+
+function firstProblem(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof ActivateError) return error.problems[0]
+  return { code: 'A8000', message: error instanceof Error ? error.message : String(error) }
+}
+
+function progress(sync: Sync, step: Progress['step']): Progress {
+  return { sync: sync.name, step, sent: 0, total: 0, waiting: 0 }
 }

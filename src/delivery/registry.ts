@@ -7,7 +7,7 @@ import { ActivateError, type Problem } from '../project/problem.ts'
 import type { DestinationSettings, Project } from '../project/project.ts'
 import { resolveSecrets, type SecretReaders } from '../project/secret.ts'
 import { suggestion } from '../project/suggest.ts'
-import type { Action, DestinationDefinition } from './destination.ts'
+import type { Action, DestinationDefinition, RateLimit } from './destination.ts'
 import { type OpenDestination, openHttpDestination, openSessionDestination } from './open-destination.ts'
 import { settingsProblems } from './settings-problems.ts'
 import { syncProblems } from './sync-problems.ts'
@@ -36,6 +36,18 @@ export function actionsOf(
   definitions: Definitions,
 ): Readonly<Record<string, Action<never>>> {
   return valid(settings, definitions).actions
+}
+
+/** What planning needs to know of a destination. */
+export interface DestinationShape {
+  readonly actions: Readonly<Record<string, Action<never>>>
+  readonly limits: readonly RateLimit[]
+}
+
+/** Opens nothing and needs no secret's value; throws A6501 and A6502. */
+export function destinationShape(settings: DestinationSettings, definitions: Definitions): DestinationShape {
+  const { definition, parsed, actions } = valid(settings, definitions)
+  return { actions, limits: definition.limits(parsed) }
 }
 
 export interface OpenContext extends SecretReaders {

@@ -25,7 +25,9 @@ export function selectChanges(dialect: Dialect, params: DiffParams): Fragment {
   const common = params.comparable === undefined ? undefined : hashOfMembers(dialect, params.comparable)
   const commonColumn = common === undefined ? raw('') : sql`, ${common} as common`
   const kept = common === undefined ? raw('false') : sql`coalesce(p.common = s.common, false)`
-  const differs = params.everyone ? raw('') : sql`
+  const differs = params.everyone
+    ? raw('')
+    : sql`
 where p.key is null or s.key is null or p.digest <> s.digest`
   return sql`select
   coalesce(p.key, s.key) as key,

@@ -33,7 +33,9 @@ function parse(template: string): hbs.AST.Program {
   try {
     return Handlebars.parse(template)
   } catch (error) {
-    throw unsupported(`the template cannot be read: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
+    throw unsupported(
+      `the template cannot be read: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`,
+    )
   }
 }
 
@@ -56,7 +58,8 @@ function programToSql(dialect: Dialect, program: hbs.AST.Program, columns: Colum
 
 function blockToSql(dialect: Dialect, block: hbs.AST.BlockStatement, columns: Columns): string {
   const name = block.path.type === 'PathExpression' ? (block.path as hbs.AST.PathExpression).original : ''
-  if ((name !== 'if' && name !== 'unless') || block.params.length !== 1) throw unsupported(`{{#${name}}} is not known in a template`)
+  if ((name !== 'if' && name !== 'unless') || block.params.length !== 1)
+    throw unsupported(`{{#${name}}} is not known in a template`)
   const [subject] = block.params
   if (subject?.type !== 'PathExpression') throw unsupported(`{{#${name}}} takes the name of a column`)
   const value = columnText(dialect, (subject as hbs.AST.PathExpression).original, columns)

@@ -37,9 +37,16 @@ function tooFewRows({ minRows }: GuardSettings, rows: number): string | undefine
   return rows < minRows ? `the model has ${rows} rows, fewer than min_rows ${minRows}` : undefined
 }
 
-function tooMany(what: string, setting: string, count: number, limit: Limit | undefined, snapshotRows: number): string | undefined {
+function tooMany(
+  what: string,
+  setting: string,
+  count: number,
+  limit: Limit | undefined,
+  snapshotRows: number,
+): string | undefined {
   if (limit === undefined) return undefined
-  if ('count' in limit) return count > limit.count ? `${count} ${what} are more than ${setting} ${limit.count}` : undefined
+  if ('count' in limit)
+    return count > limit.count ? `${count} ${what} are more than ${setting} ${limit.count}` : undefined
   if (snapshotRows === 0 || count <= limit.share * snapshotRows) return undefined
   const percent = (share: number) => `${Number((share * 100).toFixed(1))}%`
   return `${count} ${what} are ${percent(count / snapshotRows)} of the snapshot's ${snapshotRows} rows, more than ${setting} ${percent(limit.share)}`

@@ -6,8 +6,8 @@
 import type { Problem } from '../project/problem.ts'
 import type { FieldMapping, FieldSource, Json, Sync } from '../project/project.ts'
 import type { Column, Dialect } from '../warehouse/dialect.ts'
-import { fieldTemplateToSql } from './field-template.ts'
 import { compareText, missingColumn } from './columns.ts'
+import { fieldTemplateToSql } from './field-template.ts'
 
 export interface MappedField {
   readonly name: string
@@ -90,13 +90,21 @@ function mapField(
 }
 
 function constant(dialect: Dialect, value: Json): Expression {
-  if (value === null || typeof value === 'string') return { expression: dialect.castTo(dialect.literal(value), 'string'), column: text }
-  if (typeof value === 'boolean') return { expression: dialect.literal(value), column: { type: 'boolean', native: 'BOOLEAN' } }
+  if (value === null || typeof value === 'string')
+    return { expression: dialect.castTo(dialect.literal(value), 'string'), column: text }
+  if (typeof value === 'boolean')
+    return { expression: dialect.literal(value), column: { type: 'boolean', native: 'BOOLEAN' } }
   if (typeof value === 'number') {
     const type = Number.isInteger(value) ? 'integer' : 'number'
-    return { expression: dialect.castTo(dialect.literal(value), type), column: { type, native: type === 'integer' ? 'BIGINT' : 'DOUBLE' } }
+    return {
+      expression: dialect.castTo(dialect.literal(value), type),
+      column: { type, native: type === 'integer' ? 'BIGINT' : 'DOUBLE' },
+    }
   }
-  return { expression: dialect.castTo(dialect.literal(JSON.stringify(value)), 'json'), column: { type: 'json', native: 'JSON' } }
+  return {
+    expression: dialect.castTo(dialect.literal(JSON.stringify(value)), 'json'),
+    column: { type: 'json', native: 'JSON' },
+  }
 }
 
 /** cast → round → normalise → hash, each only when asked for. */

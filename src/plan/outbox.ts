@@ -79,7 +79,9 @@ function reasonOf(active: readonly Rule[], limit: number | undefined): Fragment 
 }
 
 function withinLimit(limit: number | undefined, inside: Fragment, beyond: Fragment): Fragment {
-  return limit === undefined ? inside : sql`case when ordinal <= ${raw(String(limit))} then ${inside} else ${beyond} end`
+  return limit === undefined
+    ? inside
+    : sql`case when ordinal <= ${raw(String(limit))} then ${inside} else ${beyond} end`
 }
 
 /**
@@ -88,7 +90,14 @@ function withinLimit(limit: number | undefined, inside: Fragment, beyond: Fragme
  * arrived, since a destination that remembers ids would otherwise take the new content for the old.
  */
 function changeId(dialect: Dialect, { project, sync }: OutboxParams): Fragment {
-  const parts = [dialect.literal(project), dialect.literal(sync.name), 'key', 'op', dialect.castTo('version', 'string'), 'row_hash']
+  const parts = [
+    dialect.literal(project),
+    dialect.literal(sync.name),
+    'key',
+    'op',
+    dialect.castTo('version', 'string'),
+    'row_hash',
+  ]
   return raw(`substr(${dialect.sha256(dialect.jsonTextArray(parts))}, 1, 32)`)
 }
 

@@ -12,7 +12,15 @@ import { sampleOutbox, selectOutbox, summariseOutbox } from './outbox.ts'
 import { type Decision, decisions, type Operation, operations, type Plan, type Sample } from './plan.ts'
 import { rules } from './rules/index.ts'
 import { execute, query, type StagedPopulation, writeScratch } from './stage.ts'
-import { createTable, outboxName, type StateTable, snapshotColumns, snapshotRelation, stateRelation, stateTables } from './state.ts'
+import {
+  createTable,
+  outboxName,
+  type StateTable,
+  snapshotColumns,
+  snapshotRelation,
+  stateRelation,
+  stateTables,
+} from './state.ts'
 import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
 
 export interface PlanInput {
@@ -56,7 +64,10 @@ export async function prepareState(warehouse: Warehouse, sync: string): Promise<
     return { name, columns, relation }
   })
   for (const { relation, columns } of tables) await execute(warehouse, createTable(dialect, relation, columns))
-  return { snapshot, tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment> }
+  return {
+    snapshot,
+    tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
+  }
 }
 
 export async function buildPlan(input: PlanInput, state: StateRelations): Promise<Planned> {
@@ -86,7 +97,9 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
     ...(last === undefined && summary.reasons['first_run.baseline'] !== undefined
       ? [`first run: ${summary.reasons['first_run.baseline']} are remembered as a baseline and nobody is sent to`]
       : []),
-    ...(input.fullResync && isCommunication ? ['a full resync never repeats a communication: this sync is planned as usual'] : []),
+    ...(input.fullResync && isCommunication
+      ? ['a full resync never repeats a communication: this sync is planned as usual']
+      : []),
   ]
   const samples = await readSamples(warehouse, outbox, summary, input.samples)
   return { plan: assemble(input, mapping, summary, snapshotRows, samples, warnings), outbox, mapping }
@@ -113,7 +126,9 @@ function assemble(
   const { place: _place, fields: _fields, ...settings } = sync
   return {
     sync: sync.name,
-    plan_hash: input.sha256(JSON.stringify([input.project, settings, mapping, input.compiled, input.asOf, rows, summary.marks])),
+    plan_hash: input.sha256(
+      JSON.stringify([input.project, settings, mapping, input.compiled, input.asOf, rows, summary.marks]),
+    ),
     model: sync.model,
     destination: sync.destination,
     action: sync.action,
@@ -130,7 +145,12 @@ function assemble(
   }
 }
 
-async function writeOutbox(input: PlanInput, state: StateRelations, changes: Fragment, firstRun: boolean): Promise<Fragment> {
+async function writeOutbox(
+  input: PlanInput,
+  state: StateRelations,
+  changes: Fragment,
+  firstRun: boolean,
+): Promise<Fragment> {
   const { warehouse, sync, runId } = input
   const select = selectOutbox(warehouse.dialect, {
     project: input.project,
@@ -152,8 +172,15 @@ async function writeOutbox(input: PlanInput, state: StateRelations, changes: Fra
   return raw(relation)
 }
 
-async function lastRun(warehouse: Warehouse, state: StateRelations, sync: string): Promise<{ readonly mapping: string } | undefined> {
-  const [row] = await query(warehouse, sql`select mapping from ${state.tables.runs} where sync = ${sync} order by settled_at desc, run_id desc limit 1`)
+async function lastRun(
+  warehouse: Warehouse,
+  state: StateRelations,
+  sync: string,
+): Promise<{ readonly mapping: string } | undefined> {
+  const [row] = await query(
+    warehouse,
+    sql`select mapping from ${state.tables.runs} where sync = ${sync} order by settled_at desc, run_id desc limit 1`,
+  )
   return row === undefined ? undefined : { mapping: String(row.mapping) }
 }
 
@@ -168,12 +195,22 @@ function mappingWarnings(
   { everyone, keeps }: { readonly everyone: boolean; readonly keeps: boolean },
 ): readonly string[] {
   if (changed === undefined) return []
-  if (changed.moved && everyone) return [`the sync now sends to ${sync.destination}.${sync.action}: everyone is sent again`]
+  if (changed.moved && everyone)
+    return [`the sync now sends to ${sync.destination}.${sync.action}: everyone is sent again`]
   const what = `the mapping changed since the last run (${changed.changed.join(', ') || 'destination or action'})`
-  return [keeps ? `${what}: rows that differ only in it are kept as they are` : `${what}: rows that differ in it are sent again`]
+  return [
+    keeps
+      ? `${what}: rows that differ only in it are kept as they are`
+      : `${what}: rows that differ in it are sent again`,
+  ]
 }
 
-async function readSamples(warehouse: Warehouse, outbox: Fragment, summary: OutboxSummary, limit: number): Promise<readonly Sample[]> {
+async function readSamples(
+  warehouse: Warehouse,
+  outbox: Fragment,
+  summary: OutboxSummary,
+  limit: number,
+): Promise<readonly Sample[]> {
   if (limit === 0) return []
   const samples: Sample[] = []
   for (const op of operations)

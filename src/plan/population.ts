@@ -46,7 +46,12 @@ function isGood(key: Fragment, duplicates: Fragment): Fragment {
 /** The populated rows: `key` and `payload`. `duplicates` is the relation of quarantined keys, when there are any. */
 export function selectPopulation(
   dialect: Dialect,
-  from: { readonly stage: Fragment; readonly key: Fragment; readonly fields: readonly MappedField[]; readonly duplicates: Fragment | undefined },
+  from: {
+    readonly stage: Fragment
+    readonly key: Fragment
+    readonly fields: readonly MappedField[]
+    readonly duplicates: Fragment | undefined
+  },
 ): Fragment {
   const where = from.duplicates === undefined ? raw('') : sql` where ${isGood(from.key, from.duplicates)}`
   return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload from ${from.stage}${where}`
@@ -57,7 +62,11 @@ export function payloadExpression(dialect: Dialect, fields: readonly MappedField
 }
 
 /** One row with, per field that is a floating-point number, how many values are not finite; undefined when there is none. */
-export function countNotFinite(dialect: Dialect, stage: Fragment, fields: readonly MappedField[]): Fragment | undefined {
+export function countNotFinite(
+  dialect: Dialect,
+  stage: Fragment,
+  fields: readonly MappedField[],
+): Fragment | undefined {
   const floating = fields.filter(({ column }) => column.type === 'number')
   if (floating.length === 0) return undefined
   const counts = floating.map(({ name, expression }) =>

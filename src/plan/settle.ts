@@ -62,7 +62,10 @@ export function settleStatements(dialect: Dialect, params: SettleParams): readon
 
 const moves = sql`(outcome = 'acked' or decision = 'skip')`
 
-function moveSnapshot(dialect: Dialect, { snapshot, outcomesOfChanges, runId, asOf }: SettleParams): readonly Fragment[] {
+function moveSnapshot(
+  dialect: Dialect,
+  { snapshot, outcomesOfChanges, runId, asOf }: SettleParams,
+): readonly Fragment[] {
   return [
     sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
@@ -74,7 +77,10 @@ from ${outcomesOfChanges} where ${moves}`,
   ]
 }
 
-function appendDeliveries(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf, settledAt }: SettleParams): readonly Fragment[] {
+function appendDeliveries(
+  dialect: Dialect,
+  { tables, outcomesOfChanges, sync, runId, asOf, settledAt }: SettleParams,
+): readonly Fragment[] {
   return [
     sql`delete from ${tables.deliveries} where run_id = ${runId}`,
     sql`insert into ${tables.deliveries} (${columnList(Object.keys(stateTables.deliveries))})
@@ -84,7 +90,10 @@ from ${outcomesOfChanges} where outcome = 'acked'`,
   ]
 }
 
-function appendDecisions(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams): readonly Fragment[] {
+function appendDecisions(
+  dialect: Dialect,
+  { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
+): readonly Fragment[] {
   return [
     sql`delete from ${tables.decisions} where run_id = ${runId}`,
     sql`insert into ${tables.decisions} (${columnList(Object.keys(stateTables.decisions))})
@@ -94,9 +103,13 @@ from ${outcomesOfChanges}`,
 }
 
 /** The count of attempts grows while the same row is refused again, and starts anew when the row has changed. */
-function replaceRejections(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams): readonly Fragment[] {
-  const due = [1, 2, 3].map(attempts =>
-    sql`when coalesce(attempts, 0) < ${raw(String(attempts))} then ${raw(dialect.addMilliseconds(dialect.timestamp(dialect.literal(asOf)), attempts * daysBetweenAttempts * day))}`,
+function replaceRejections(
+  dialect: Dialect,
+  { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
+): readonly Fragment[] {
+  const due = [1, 2, 3].map(
+    attempts =>
+      sql`when coalesce(attempts, 0) < ${raw(String(attempts))} then ${raw(dialect.addMilliseconds(dialect.timestamp(dialect.literal(asOf)), attempts * daysBetweenAttempts * day))}`,
   )
   const last = raw(dialect.addMilliseconds(dialect.timestamp(dialect.literal(asOf)), 4 * daysBetweenAttempts * day))
   return [
@@ -115,7 +128,10 @@ and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or $
   ]
 }
 
-function replaceUnresolved(dialect: Dialect, { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams): readonly Fragment[] {
+function replaceUnresolved(
+  dialect: Dialect,
+  { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
+): readonly Fragment[] {
   return [
     sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})

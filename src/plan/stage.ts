@@ -9,7 +9,15 @@ import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
 import { missingColumn } from './columns.ts'
 import { type MappedField, mapFields } from './mapping.ts'
-import { countKeys, countNotFinite, countQuarantined, duplicateKeys, keyExpression, sampleBadKeys, selectPopulation } from './population.ts'
+import {
+  countKeys,
+  countNotFinite,
+  countQuarantined,
+  duplicateKeys,
+  keyExpression,
+  sampleBadKeys,
+  selectPopulation,
+} from './population.ts'
 
 export interface Stage {
   readonly relation: Fragment
@@ -76,11 +84,19 @@ function keyColumns(model: Pick<Model, 'name' | 'key' | 'place'>, columns: reado
   const byName = new Map(columns.map(column => [column.name, column]))
   const missing = model.key.filter(name => !byName.has(name))
   if (missing.length > 0)
-    throw new ActivateError('failed', missing.map((name): Problem => ({ ...missingColumn(name, byName), place: model.place })))
+    throw new ActivateError(
+      'failed',
+      missing.map((name): Problem => ({ ...missingColumn(name, byName), place: model.place })),
+    )
   return model.key.flatMap(name => byName.get(name) ?? [])
 }
 
-async function checkFinite(warehouse: Warehouse, stage: Stage, fields: readonly MappedField[], sync: Sync): Promise<void> {
+async function checkFinite(
+  warehouse: Warehouse,
+  stage: Stage,
+  fields: readonly MappedField[],
+  sync: Sync,
+): Promise<void> {
   const statement = countNotFinite(warehouse.dialect, stage.relation, fields)
   if (statement === undefined) return
   const [counts = {}] = await query(warehouse, statement)
@@ -100,10 +116,19 @@ async function checkFinite(warehouse: Warehouse, stage: Stage, fields: readonly 
   )
 }
 
-async function badKeys(warehouse: Warehouse, stage: Stage, key: Fragment, model: Pick<Model, 'name' | 'key' | 'place'>): Promise<ActivateError> {
+async function badKeys(
+  warehouse: Warehouse,
+  stage: Stage,
+  key: Fragment,
+  model: Pick<Model, 'name' | 'key' | 'place'>,
+): Promise<ActivateError> {
   const samples = await query(warehouse, sampleBadKeys(stage.relation, key, 5))
   const shown = samples.map(({ key: value, occurrences }) =>
-    value === null ? `null (${occurrences} rows)` : value === '' ? `empty (${occurrences} rows)` : `"${value}" (${occurrences} rows)`,
+    value === null
+      ? `null (${occurrences} rows)`
+      : value === ''
+        ? `empty (${occurrences} rows)`
+        : `"${value}" (${occurrences} rows)`,
   )
   return new ActivateError('failed', {
     code: 'A4001',

@@ -15,7 +15,11 @@ import type { Row, Warehouse } from '../../src/warehouse/warehouse.ts'
 const place: Place = { file: 'syncs/s.yml', line: 1, column: 1 }
 
 export function fieldsOf(fields: Readonly<Record<string, FieldSource | string>>): readonly FieldMapping[] {
-  return Object.entries(fields).map(([field, from]) => ({ field, from: typeof from === 'string' ? { column: from } : from, place }))
+  return Object.entries(fields).map(([field, from]) => ({
+    field,
+    from: typeof from === 'string' ? { column: from } : from,
+    place,
+  }))
 }
 
 export function syncOf(more: Partial<Sync> = {}): Sync {
@@ -69,7 +73,13 @@ export interface PlanNights {
 
 export async function openNights(): Promise<PlanNights> {
   const folder = await mkdtemp(join(tmpdir(), 'activate-plan-'))
-  const warehouse = await openDuckdb({ type: 'duckdb', path: join(folder, 'w.duckdb'), state: 'activate', attach: {}, memory: '1GB' })
+  const warehouse = await openDuckdb({
+    type: 'duckdb',
+    path: join(folder, 'w.duckdb'),
+    state: 'activate',
+    attach: {},
+    memory: '1GB',
+  })
   let count = 0
   let lastSettle: (() => Promise<void>) | undefined
   let lastOutbox = raw('')
@@ -79,7 +89,13 @@ export async function openNights(): Promise<PlanNights> {
     const runId = `s__${count}`
     const sync = syncOf(options.sync)
     const stage = await materialise(warehouse, `stage__${runId}`, model)
-    const population = await checkPopulation(warehouse, runId, stage, { name: 'm', key: options.key ?? ['id'], place }, sync)
+    const population = await checkPopulation(
+      warehouse,
+      runId,
+      stage,
+      { name: 'm', key: options.key ?? ['id'], place },
+      sync,
+    )
     const state = await prepareState(warehouse, sync.name)
     const asOf = options.asOf ?? '2026-03-01T02:00:00.000Z'
     const planned = await buildPlan(
@@ -91,7 +107,11 @@ export async function openNights(): Promise<PlanNights> {
         asOf,
         compiled: model,
         population,
-        shape: { maxRecords: { enter: 2, change: 2, leave: 2 }, limits: [{ requests: 1, perMilliseconds: 1000 }], leaversApart: true },
+        shape: {
+          maxRecords: { enter: 2, change: 2, leave: 2 },
+          limits: [{ requests: 1, perMilliseconds: 1000 }],
+          leaversApart: true,
+        },
         fullResync: options.fullResync ?? false,
         limit: options.limit,
         samples: options.samples ?? 0,
@@ -108,14 +128,22 @@ export async function openNights(): Promise<PlanNights> {
     const quoted = (keys: readonly string[] = []) => keys.map(key => `'${key}'`).join(', ') || `''`
     const sends = `select seq, key from ${planned.outbox.texts[0]} where seq is not null`
     const out = [...(options.rejected ?? []), ...(options.parked ?? []), ...(options.pending ?? [])]
-    const acked = await writeScratch(warehouse, `acked__${planned.runId}`, raw(`select seq as seq_from, seq as seq_to from (${sends}) where key not in (${quoted(out)})`))
+    const acked = await writeScratch(
+      warehouse,
+      `acked__${planned.runId}`,
+      raw(`select seq as seq_from, seq as seq_to from (${sends}) where key not in (${quoted(out)})`),
+    )
     const exceptions = await writeScratch(
       warehouse,
       `exceptions__${planned.runId}`,
       raw(`select seq, case when key in (${quoted(options.rejected)}) then 'rejected' else 'parked' end as outcome, 'bad' as code, 'no' as message
 from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options.parked ?? [])])})`),
     )
-    const outcomesOfChanges = await writeScratch(warehouse, `settle__${planned.runId}`, selectOutcomes({ outbox: planned.outbox, acked, exceptions }))
+    const outcomesOfChanges = await writeScratch(
+      warehouse,
+      `settle__${planned.runId}`,
+      selectOutcomes({ outbox: planned.outbox, acked, exceptions }),
+    )
     const params = {
       sync: planned.sync,
       runId: planned.runId,
@@ -134,7 +162,8 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
       outcomesOfChanges,
     }
     const { dialect } = warehouse
-    const run = () => warehouse.transaction(settleStatements(dialect, params).map(statement => render(statement, dialect.placeholder)))
+    const run = () =>
+      warehouse.transaction(settleStatements(dialect, params).map(statement => render(statement, dialect.placeholder)))
     lastSettle = run
     await run()
   }
@@ -163,7 +192,9 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
 /** A model of these rows, as SQL. */
 export function model(rows: Readonly<Record<string, string | number | null>>): string {
   const values = Object.entries(rows).map(([id, v]) => `('${id}', ${typeof v === 'string' ? `'${v}'` : v})`)
-  return values.length === 0 ? 'select null::varchar as id, null::varchar as v where false' : `select * from (values ${values.join(', ')}) t(id, v)`
+  return values.length === 0
+    ? 'select null::varchar as id, null::varchar as v where false'
+    : `select * from (values ${values.join(', ')}) t(id, v)`
 }
 
 export { execute }

@@ -24,7 +24,13 @@ describe('diff', () => {
 
   test('sends nothing on a repeated night', async () => {
     await nights.night(model({ a: 'x' }))
-    expect((await nights.plan(model({ a: 'x' }))).decisions).toEqual({ send: 0, withhold: 0, defer: 0, skip: 0, blocked: 0 })
+    expect((await nights.plan(model({ a: 'x' }))).decisions).toEqual({
+      send: 0,
+      withhold: 0,
+      defer: 0,
+      skip: 0,
+      blocked: 0,
+    })
   })
 
   test.each([
@@ -39,7 +45,11 @@ describe('diff', () => {
   })
 
   test.each([
-    ['a decimal written with more digits', `select 'a' as id, 1.50::decimal(6,2) as v`, `select 'a' as id, 1.5::decimal(8,1) as v`],
+    [
+      'a decimal written with more digits',
+      `select 'a' as id, 1.50::decimal(6,2) as v`,
+      `select 'a' as id, 1.5::decimal(8,1) as v`,
+    ],
     ['an integer of another width', `select 'a' as id, 7::bigint as v`, `select 'a' as id, 7::tinyint as v`],
     ['columns in another order', `select 'a' as id, 'x' as v, 1 as w`, `select 1 as w, 'x' as v, 'a' as id`],
     ['a column that is not mapped', `select 'a' as id, 'x' as v, 1 as w`, `select 'a' as id, 'x' as v, 2 as w`],
@@ -69,7 +79,11 @@ describe('diff', () => {
 
 describe('settle', () => {
   test('moves the snapshot only for what was acknowledged', async () => {
-    const plan = await nights.night(model({ a: 'x', b: 'x', c: 'x', d: 'x' }), { rejected: ['b'], parked: ['c'], pending: ['d'] })
+    const plan = await nights.night(model({ a: 'x', b: 'x', c: 'x', d: 'x' }), {
+      rejected: ['b'],
+      parked: ['c'],
+      pending: ['d'],
+    })
     expect(plan.decisions.send).toBe(4)
     expect((await nights.snapshot()).map(row => row.key)).toEqual(['a'])
     expect((await nights.rows('decisions')).map(row => [row.key, row.outcome])).toEqual([
@@ -82,7 +96,11 @@ describe('settle', () => {
 
   test('changes nothing when it is repeated', async () => {
     await nights.night(model({ a: 'x', b: 'x' }), { rejected: ['b'] })
-    const tables = async () => Promise.all([nights.snapshot(), ...['deliveries', 'decisions', 'rejections', 'unresolved', 'runs'].map(nights.rows)])
+    const tables = async () =>
+      Promise.all([
+        nights.snapshot(),
+        ...['deliveries', 'decisions', 'rejections', 'unresolved', 'runs'].map(nights.rows),
+      ])
     const before = await tables()
     await nights.settleAgain()
     expect(await tables()).toEqual(before)
@@ -169,11 +187,16 @@ describe('trigger', () => {
     const sync = { mode: 'trigger', trigger: { on: 'exit', reentry: 'always', firstRun: 'baseline' } } as const
     await nights.night(model({ a: 'x', b: 'y' }), { sync })
     await nights.plan(model({ a: 'x' }), { sync })
-    expect((await nights.outbox()).map(row => [row.key, row.decision, row.payload])).toEqual([['b', 'send', '{"v":"y"}']])
+    expect((await nights.outbox()).map(row => [row.key, row.decision, row.payload])).toEqual([
+      ['b', 'send', '{"v":"y"}'],
+    ])
   })
 
   test('is never repeated by a full resync nor by a changed mapping', async () => {
-    const sync = { ...trigger('always', 'send'), trigger: { on: 'change', reentry: 'always', firstRun: 'send' } } as const
+    const sync = {
+      ...trigger('always', 'send'),
+      trigger: { on: 'change', reentry: 'always', firstRun: 'send' },
+    } as const
     await nights.night(model({ a: 'x' }), { sync })
     expect((await nights.plan(model({ a: 'x' }), { sync, fullResync: true })).decisions.send).toBe(0)
     const remapped = { ...sync, fields: fieldsOf({ v: 'v', greeting: { template: 'Hi {{v}}' } }) }
@@ -242,7 +265,10 @@ describe('rejections and doubts', () => {
 describe('limit', () => {
   test('sends so many and defers the rest to the next run', async () => {
     const plan = await nights.night(model({ a: 'x', b: 'x', c: 'x' }), { limit: 2 })
-    expect([plan.decisions, plan.reasons]).toEqual([{ send: 2, withhold: 0, defer: 1, skip: 0, blocked: 0 }, { 'limit.reached': 1 }])
+    expect([plan.decisions, plan.reasons]).toEqual([
+      { send: 2, withhold: 0, defer: 1, skip: 0, blocked: 0 },
+      { 'limit.reached': 1 },
+    ])
     const next = await nights.plan(model({ a: 'x', b: 'x', c: 'x' }))
     expect([next.changes.enter, next.decisions.send]).toEqual([1, 1])
   })
@@ -254,7 +280,9 @@ describe('keys', () => {
   test('that are missing or twice there fail with samples, and nothing is planned', async () => {
     await expect(nights.plan(bad)).rejects.toMatchObject({
       exit: 'failed',
-      problems: [{ code: 'A4001', message: 'model "m" has bad keys in id: "a" (2 rows), empty (1 rows), null (1 rows)' }],
+      problems: [
+        { code: 'A4001', message: 'model "m" has bad keys in id: "a" (2 rows), empty (1 rows), null (1 rows)' },
+      ],
     })
   })
 
@@ -297,10 +325,15 @@ describe('plan', () => {
   })
 
   test('has a hash that is the same for the same plan and differs when a row, the clock or the mapping does', async () => {
-    const hash = async (rows: Record<string, string>, options = {}) => (await nights.plan(model(rows), options)).plan_hash
+    const hash = async (rows: Record<string, string>, options = {}) =>
+      (await nights.plan(model(rows), options)).plan_hash
     const first = await hash({ a: 'x' })
     expect(await hash({ a: 'x' })).toBe(first)
-    const others = [await hash({ a: 'y' }), await hash({ a: 'x' }, { asOf: day(2) }), await hash({ a: 'x' }, { sync: { fields: fieldsOf({ w: 'v' }) } })]
+    const others = [
+      await hash({ a: 'y' }),
+      await hash({ a: 'x' }, { asOf: day(2) }),
+      await hash({ a: 'x' }, { sync: { fields: fieldsOf({ w: 'v' }) } }),
+    ]
     expect(new Set([first, ...others]).size).toBe(4)
   })
 })

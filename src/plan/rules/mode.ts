@@ -28,7 +28,10 @@ export const mode: Rule = {
   decision: 'skip',
   concerns: () => true,
   condition: ({ sync }) => {
-    const acted = join(actsOn(sync).map(op => raw(`'${op}'`)), ', ')
+    const acted = join(
+      actsOn(sync).map(op => raw(`'${op}'`)),
+      ', ',
+    )
     const others: Fragment = sql`change.op not in (${acted})`
     return sync.mode === 'append' ? sql`(${others} or change.seen)` : others
   },

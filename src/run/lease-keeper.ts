@@ -1,0 +1,53 @@
+/**
+ * Keeps a run's lease alive while the run works, and says when it is lost. Losing it is not an exception in the middle of
+ * something: delivery asks `current` before each send, and every ledger write carries the fence.
+ */
+import type { Clock } from '../delivery/clock.ts'
+import type { Holder, Lease, Ledger } from '../ledger/ledger.ts'
+import { ActivateError } from '../project/problem.ts'
+
+export const leaseMilliseconds = 60_000
+
+export type LeaseResult<Result> =
+  | { readonly kind: 'done'; readonly result: Result }
+  | { readonly kind: 'locked'; readonly by: Holder; readonly until: number }
+
+/** Runs `work` under the lease of `scope`, renewing it every third of its time; always releases it. */
+export async function withLease<Result>(
+  parts: {
+    readonly ledger: Ledger
+    readonly clock: Clock
+    readonly holder: Holder
+    readonly isGone: (holder: Holder) => boolean
+  },
+  scope: string,
+  work: (current: () => Lease) => Promise<Result>,
+): Promise<LeaseResult<Result>> {
+  const { ledger, clock } = parts
+  const answer = await ledger.acquire(scope, parts.holder, clock.now(), leaseMilliseconds, parts.isGone)
+  if (answer.kind === 'locked') return answer
+  let lease = answer.lease
+  const stop = new AbortController()
+  const renewing = renew()
+  try {
+    return { kind: 'done', result: await work(() => lease) }
+  } finally {
+    stop.abort()
+    await renewing
+    await ledger.release(lease)
+  }
+
+  async function renew(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await clock.sleep(leaseMilliseconds / 3, stop.signal)
+      if (stop.signal.aborted) return
+      try {
+        lease = await ledger.renew(lease, clock.now(), leaseMilliseconds)
+      } catch (error) {
+        // A lost or unreachable lease simply runs out: `current` stays as it was, and delivery stops before its end.
+        if (error instanceof ActivateError) return
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Takes what the ledger knows of a run into the warehouse. Used by the run itself and, for a run that died, by the next
+ * one; settling twice changes nothing.
+ */
+import type { Lease, Ledger, OutcomeCounts, Run } from '../ledger/ledger.ts'
+import { type Settlement, settlementOf } from '../ledger/settlement.ts'
+import type { StateRelations } from '../plan/planner.ts'
+import { isSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
+import { execute, query, writeScratch } from '../plan/stage.ts'
+import { outboxName } from '../plan/state.ts'
+import type { Sync } from '../project/project.ts'
+import { raw, render, sql } from '../warehouse/sql.ts'
+import type { SeedColumn, Warehouse } from '../warehouse/warehouse.ts'
+
+export interface SettleInput {
+  readonly warehouse: Warehouse
+  readonly ledger: Ledger
+  readonly lease: () => Lease
+  readonly sync: Sync
+  readonly run: Pick<Run, 'runId' | 'asOf' | 'startedAt'>
+  readonly status: string
+  readonly mapping: string
+  readonly plan: unknown
+  readonly now: number
+}
+
+/** Returns the outcomes of all planned sends: acked + rejected + parked + pending = send. */
+export async function settleRun(input: SettleInput, state: StateRelations): Promise<OutcomeCounts> {
+  const { warehouse, ledger, run } = input
+  const names = scratchNames(warehouse, run.runId)
+  const settled = await query(warehouse, isSettled(state.tables.runs, run.runId))
+  if (Number(settled[0]?.n) > 0) {
+    await drop(warehouse, names.outbox)
+    const before = await query(warehouse, sql`select outcomes from ${state.tables.runs} where run_id = ${run.runId}`)
+    return JSON.parse(String(before[0]?.outcomes)) as OutcomeCounts
+  }
+  await loadOutcomes(warehouse, ledger, names, run.runId)
+  const outcomesOfChanges = await writeScratch(
+    warehouse,
+    `settle__${run.runId}`,
+    selectOutcomes({ outbox: raw(names.outbox), acked: raw(names.acked), exceptions: raw(names.exceptions) }),
+  )
+  const outcomes = await countOutcomes(warehouse, outcomesOfChanges.texts[0] ?? '')
+  const iso = (instant: number) => new Date(instant).toISOString()
+  const statements = settleStatements(warehouse.dialect, {
+    sync: input.sync,
+    runId: run.runId,
+    asOf: iso(run.asOf),
+    startedAt: iso(run.startedAt),
+    settledAt: iso(input.now),
+    status: input.status,
+    mapping: input.mapping,
+    plan: JSON.stringify(input.plan),
+    outcomes: JSON.stringify(outcomes),
+    outbox: raw(names.outbox),
+    acked: raw(names.acked),
+    exceptions: raw(names.exceptions),
+    snapshot: state.snapshot,
+    tables: state.tables,
+    outcomesOfChanges,
+  })
+  await warehouse.transaction(statements.map(statement => render(statement, warehouse.dialect.placeholder)))
+  for (const relation of [names.acked, names.exceptions, outcomesOfChanges.texts[0] ?? '', names.outbox])
+    await drop(warehouse, relation)
+  return outcomes
+}
+
+/** Drops what a run that never got to deliver has left in the warehouse. */
+export async function dropOutbox(warehouse: Warehouse, runId: string): Promise<void> {
+  await drop(warehouse, scratchNames(warehouse, runId).outbox)
+}
+
+async function drop(warehouse: Warehouse, relation: string): Promise<void> {
+  await execute(warehouse, raw(`drop table if exists ${relation}`))
+}
+
+function scratchNames(warehouse: Warehouse, runId: string) {
+  const parts = { outbox: outboxName(runId), acked: `acked__${runId}`, exceptions: `exceptions__${runId}` }
+  const relation = (name: string) => warehouse.dialect.relation([...warehouse.state, name])
+  return { outbox: relation(parts.outbox), acked: relation(parts.acked), exceptions: relation(parts.exceptions), parts }
+}
+
+const chunkRows = 10_000
+
+const ackedColumns: readonly SeedColumn[] = [
+  { name: 'seq_from', type: 'integer' },
+  { name: 'seq_to', type: 'integer' },
+]
+
+const exceptionColumns: readonly SeedColumn[] = [
+  { name: 'seq', type: 'integer' },
+  { name: 'outcome', type: 'string' },
+  { name: 'code', type: 'string' },
+  { name: 'message', type: 'string' },
+]
+
+async function loadOutcomes(
+  warehouse: Warehouse,
+  ledger: Ledger,
+  names: ReturnType<typeof scratchNames>,
+  runId: string,
+): Promise<void> {
+  const settlement = settlementOf(await ledger.requests(runId), await ledger.exceptions(runId))
+  await warehouse.load([...warehouse.state, names.parts.acked], ackedColumns, ackedRows(settlement))
+  await warehouse.load([...warehouse.state, names.parts.exceptions], exceptionColumns, exceptionRows(settlement))
+}
+
+type Chunks = AsyncGenerator<readonly (readonly (string | null)[])[]>
+
+async function* ackedRows({ acked }: Settlement): Chunks {
+  for (let start = 0; start < acked.length; start += chunkRows)
+    yield acked.slice(start, start + chunkRows).map(({ from, to }) => [String(from), String(to)])
+}
+
+async function* exceptionRows(settlement: Settlement): Chunks {
+  let chunk: string[][] = []
+  for (const row of eachException(settlement)) {
+    chunk.push(row)
+    if (chunk.length < chunkRows) continue
+    yield chunk
+    chunk = []
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+/** Changes that were named one by one, and those of requests that ended as a whole. */
+function* eachException({ rejected, rejectedWhole, parked, parkedWhole }: Settlement): Generator<string[]> {
+  for (const { seq, code, message } of rejected) yield [String(seq), 'rejected', code, message]
+  for (const { seq, code, message } of parked) yield [String(seq), 'parked', code, message]
+  for (const { from, to, code, message } of rejectedWhole)
+    for (let seq = from; seq <= to; seq++) yield [String(seq), 'rejected', code, message]
+  for (const { from, to, code, message } of parkedWhole)
+    for (let seq = from; seq <= to; seq++) yield [String(seq), 'parked', code, message]
+}
+
+async function countOutcomes(warehouse: Warehouse, relation: string): Promise<OutcomeCounts> {
+  const rows = await query(
+    warehouse,
+    raw(`select outcome, count(*) as n from ${relation} where outcome is not null group by 1`),
+  )
+  const of = (outcome: string) => Number(rows.find(row => row.outcome === outcome)?.n ?? 0)
+  return { acked: of('acked'), rejected: of('rejected'), parked: of('parked'), pending: of('pending') }
+}

@@ -1,0 +1,202 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runSyncs } from '../../src/run.ts'
+import type { Wired } from '../../src/wire.ts'
+import { makeProject, runOptions, type TestProject } from './project.ts'
+import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
+
+const data = join(process.env.ACTIVATE_DATA_DIR ?? join(import.meta.dirname, '../../../shared/data'), 'cdnow.txt')
+const first = '1997-07-01'
+const nights = 365
+
+/**
+ * BG/NBD parameters fitted on the published 1/10 sample (Fader, Hardie and Lee 2005, "Counting Your Customers the Easy
+ * Way"); time in weeks.
+ */
+const customerState = (asOf: string) => `
+with facts as (
+  select customer_id, count(distinct day) - 1 as x,
+    (max(day) - min(day)) / 7.0 as t_x, (cast(${asOf} as date) - min(day)) / 7.0 as t, sum(dollars) as spent
+  from purchases where day < cast(${asOf} as date) group by customer_id
+), alive as (
+  select *, case when x = 0 then 1.0
+    else 1 / (1 + (0.793 / (2.426 + x - 1)) * pow((4.414 + t) / (4.414 + t_x), 0.243 + x)) end as p_alive
+  from facts
+)
+select customer_id, x as repeat_orders, cast(floor(t_x) as integer) as last_week, round(p_alive, 2) as p_alive,
+  case when spent >= 250 then 'gold' when spent >= 80 then 'silver' else 'bronze' end as tier
+from alive`
+
+const model = (where: string) => `/*---
+key: customer_id
+columns:
+  customer_id: { type: string, tests: [not_null, unique] }
+  p_alive: { type: number, tests: [{ between: [0, 1] }] }
+---*/
+with purchases as (select customer_id, day, dollars from {{source "purchases"}}),
+state as (${customerState('{{run_date}}')})
+select * from state where ${where}
+`
+
+const population = { at_risk: 'p_alive < 0.5 and repeat_orders > 0', value_tier: 'true' }
+type SyncName = keyof typeof population
+
+const sync = (name: SyncName, mode: string) => `
+model: ${name}
+destination: ${name}_crm
+action: upsert
+mode: ${mode}
+fields: { p_alive: p_alive, tier: tier, repeat_orders: repeat_orders, last_week: last_week }
+guard: { max_leavers: 100% }
+`
+
+describe.skipIf(!existsSync(data))('CDNOW, a year of nights (skipped where the data set is absent)', () => {
+  let project: TestProject
+  let crm: Record<SyncName, Receiver>
+  let wired: Wired
+  let truth: Truth
+
+  beforeAll(async () => {
+    crm = { at_risk: await startReceiver(), value_tier: await startReceiver() }
+    project = await makeProject({
+      'data/purchases.csv': csv(readFileSync(data, 'utf8')),
+      'activate.yml': `
+name: cdnow
+timezone: UTC
+warehouse: { type: duckdb, path: .activate/warehouse.duckdb }
+sources:
+  purchases:
+    csv: data/purchases.csv
+    columns: { customer_id: { type: string }, day: { type: date }, dollars: { type: number } }
+destinations:
+  at_risk_crm: ${receiverSettings(crm.at_risk.url)}
+  value_tier_crm: ${receiverSettings(crm.value_tier.url)}
+`,
+      'models/at_risk.sql': model(population.at_risk),
+      'models/value_tier.sql': model(population.value_tier),
+      'syncs/at_risk.yml': sync('at_risk', 'mirror'),
+      'syncs/value_tier.yml': sync('value_tier', 'upsert'),
+    })
+    wired = await project.open()
+    truth = await openTruth(join(project.root, 'data/purchases.csv'))
+  })
+
+  afterAll(async () => {
+    await wired?.close()
+    await truth?.close()
+    await crm?.at_risk.close()
+    await crm?.value_tier.close()
+    await project?.remove()
+  })
+
+  test('agrees with plain SQL on every night, and on where the destination ends up', { timeout: 400_000 }, async () => {
+    const before: Record<SyncName, Map<string, string>> = { at_risk: new Map(), value_tier: new Map() }
+    const totals = { at_risk: 0, value_tier: 0 }
+    for (let night = 0; night < nights; night++) {
+      const asOf = new Date(Date.parse(`${first}T02:00:00Z`) + night * 86_400_000).toISOString()
+      const { runs } = await runSyncs(wired, wired.project.syncs, runOptions(asOf))
+      for (const run of runs) {
+        const name = run.sync as SyncName
+        const now = await truth.population(name, asOf.slice(0, 10))
+        const expected = difference(before[name], now)
+        const sent = expected.enter + expected.change + (name === 'at_risk' ? expected.leave : 0)
+        expect({
+          night: asOf,
+          sync: name,
+          status: run.status,
+          changes: run.plan?.changes,
+          population: run.plan?.rows.population,
+          acked: run.outcomes.acked,
+        }).toEqual({
+          night: asOf,
+          sync: name,
+          status: 'succeeded',
+          changes: expected,
+          population: now.size,
+          acked: sent,
+        })
+        before[name] = now
+        totals[name] += sent
+      }
+    }
+    for (const name of ['at_risk', 'value_tier'] as const) expect(crm[name].received).toHaveLength(totals[name])
+    expect(canonical(crm.at_risk.records)).toEqual(before.at_risk)
+    expect(canonical(crm.value_tier.records)).toEqual(before.value_tier)
+  })
+
+  test('sends nothing when the last night is repeated', async () => {
+    const requests = crm.at_risk.requests + crm.value_tier.requests
+    const asOf = new Date(Date.parse(`${first}T02:00:00Z`) + (nights - 1) * 86_400_000).toISOString()
+    const { runs } = await runSyncs(wired, wired.project.syncs, runOptions(asOf))
+    expect(runs.map(run => [run.status, run.outcomes.acked, run.requests])).toEqual([
+      ['succeeded', 0, 0],
+      ['succeeded', 0, 0],
+    ])
+    expect(crm.at_risk.requests + crm.value_tier.requests).toBe(requests)
+  })
+})
+
+function csv(fixedWidth: string): string {
+  const rows = fixedWidth
+    .split('\n')
+    .slice(1)
+    .map(line => line.trim().split(/\s+/))
+    .filter(fields => fields.length === 4)
+    .map(([id, day = '', , dollars]) => `${id},${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)},${dollars}`)
+  return `customer_id,day,dollars\n${rows.join('\n')}\n`
+}
+
+interface Truth {
+  population(sync: SyncName, day: string): Promise<Map<string, string>>
+  close(): Promise<void>
+}
+
+/** The populations by SQL written for this test, in a database of its own. */
+async function openTruth(file: string): Promise<Truth> {
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  await connection.run(
+    `create table purchases as select customer_id, cast(day as date) as day, cast(dollars as double) as dollars from read_csv('${file}', all_varchar = true)`,
+  )
+  return {
+    async population(name, day) {
+      const reader = await connection.runAndReadAll(
+        `select customer_id, p_alive, tier, repeat_orders, last_week from (${customerState(`'${day}'`)}) where ${population[name]}`,
+      )
+      return new Map(
+        reader
+          .getRowObjectsJson()
+          .map(({ customer_id, ...fields }) => [
+            String(customer_id),
+            text({ ...fields, repeat_orders: Number(fields.repeat_orders) }),
+          ]),
+      )
+    },
+    close: async () => {
+      connection.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+function text(fields: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))))
+}
+
+function canonical(records: ReadonlyMap<string, Readonly<Record<string, unknown>>>): Map<string, string> {
+  return new Map([...records].map(([key, fields]) => [key, text(fields)]))
+}
+
+function difference(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>) {
+  let enter = 0
+  let change = 0
+  for (const [key, value] of now) {
+    const old = before.get(key)
+    if (old === undefined) enter += 1
+    else if (old !== value) change += 1
+  }
+  const leave = [...before.keys()].filter(key => !now.has(key)).length
+  return { enter, change, leave }
+}
