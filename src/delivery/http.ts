@@ -119,7 +119,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   start(dispatcher: Dispatcher): void {
     const { method, path, headers, body } = this.request
     const fault = findFault(path, headers)
-    if (fault !== undefined) return this.settle({ kind: 'not_sent', code: 'invalid_request', message: fault })
+    if (fault !== undefined) {
+      this.settle({ kind: 'not_sent', code: 'invalid_request', message: fault })
+      return
+    }
     this.timer = setTimeout(() => this.expire(), this.timeout)
     try {
       dispatcher.dispatch({ method, path, headers, body: body ?? null }, this)

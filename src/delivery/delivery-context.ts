@@ -1,0 +1,50 @@
+/** What the engine is given and what it returns, whether the rows are new or left behind by a dead run. */
+import type { Lease, Ledger, OutcomeCounts } from '../ledger/ledger.ts'
+import type { Clock } from './clock.ts'
+import type { OpenDestination } from './open-destination.ts'
+import type { RetryBudget } from './retry.ts'
+import type { Stop } from './tally.ts'
+
+export interface DeliveryProgress {
+  /** Records answered for so far, and those to send. */
+  readonly sent: number
+  readonly total: number
+  /** Milliseconds that the limiter is making delivery wait at this moment. */
+  readonly waiting: number
+}
+
+/** Something a log may show; never holds a record's fields. */
+export interface DeliveryNote {
+  readonly kind: 'retry' | 'moved' | 'rejected' | 'parked' | 'pause' | 'stop' | 'reply' | 'late'
+  readonly code: string
+  readonly message: string
+  readonly requestId?: string
+}
+
+export interface DeliveryTotals extends OutcomeCounts {
+  /** Distinct requests of which at least one attempt was begun. */
+  readonly requests: number
+  /** Attempts after a request's first. */
+  readonly retries: number
+  readonly stopped?: Stop
+}
+
+export interface DeliveryContext {
+  readonly runId: string
+  readonly destination: OpenDestination
+  readonly ledger: Pick<Ledger, 'begin' | 'conclude' | 'move'>
+  /** The run's lease as last renewed; asked before each send. */
+  readonly lease: () => Lease
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Aborted: what is in flight finishes, nothing new starts. */
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: DeliveryProgress) => void
+  /** For actions that cannot be repeated safely. */
+  readonly onUncertain: 'park' | 'resend'
+  /** Share of rejected records, once 100 were answered for, at which delivery stops. */
+  readonly maxErrorRate?: number
+  readonly log: (note: DeliveryNote) => void
+  readonly retry?: Partial<RetryBudget>
+}

@@ -1,0 +1,374 @@
+/**
+ * Drives requests to their ends: the intent is committed, the limiter asked, the bytes sent, the outcome recorded. At most
+ * `concurrency` requests are under way at the destination. Around them a few more are having their intent or their
+ * outcome committed, so that connections need not wait for the disk; the number of records held is bounded, whatever the
+ * number of rows. (p-limit queues without bound, which would hold them all.)
+ */
+import { ActivateError } from '../project/problem.ts'
+import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
+import type { Verdict } from './destination.ts'
+import { type Continuation, type Resolution, resolveNotSent, resolveOutcome, resolveUnsent } from './resolve-outcome.ts'
+import { defaultBudget, type RetryBudget } from './retry.ts'
+import { createTally, type Stop, type Tally } from './tally.ts'
+import { type Task, tasksOfBatch } from './task.ts'
+import { createWaitingRoom } from './waiting-room.ts'
+
+/** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
+const leaseMargin = 5_000
+
+/** Requests that may be having an intent or an outcome committed beside those at the destination. */
+const beside = 32
+
+/** Records held in memory at most, beside one request per connection. */
+const heldRecords = 4_000
+
+/** Requests waiting for another attempt; while there are more, no new rows are read. */
+const mostWaiting = 64
+
+export class Dispatch {
+  private readonly context: DeliveryContext
+  private readonly total: number
+  private readonly budget: RetryBudget
+  private readonly source: AsyncIterator<Task>
+  private readonly tally: Tally
+  private readonly finished: Promise<void>
+  private finish: () => void = () => {}
+
+  /** Read, and not begun. */
+  private readonly ready: Task[] = []
+  private readonly waiting = createWaitingRoom<Task>()
+  /** The intent is committed; waiting for a connection. */
+  private readonly begun: Task[] = []
+  private beginning = 0
+  private sending = 0
+  private concluding = 0
+  private held = 0
+
+  private fetching = false
+  private exhausted = false
+  private stop: Stop | undefined
+  private failure: { readonly error: unknown } | undefined
+  private done = false
+  private alarm: { readonly at: number; readonly controller: AbortController } | undefined
+
+  constructor(context: DeliveryContext, tasks: AsyncIterable<Task>, total: number) {
+    this.context = context
+    this.total = total
+    this.budget = { ...defaultBudget, ...context.retry }
+    this.source = tasks[Symbol.asyncIterator]()
+    this.tally = createTally(context.maxErrorRate)
+    this.finished = new Promise(resolve => {
+      this.finish = resolve
+    })
+  }
+
+  async run(): Promise<DeliveryTotals> {
+    const pump = () => this.pump()
+    this.context.signal.addEventListener('abort', pump)
+    this.pump()
+    await this.finished
+    this.context.signal.removeEventListener('abort', pump)
+    this.alarm?.controller.abort()
+    await this.source.return?.()
+    if (this.failure !== undefined) throw this.failure.error
+    return this.totals()
+  }
+
+  private totals(): DeliveryTotals {
+    const { counts, requests, retries } = this.tally
+    const { acked, rejected, parked } = counts
+    const stopped = this.stop ?? this.tally.verdict()
+    const pending = Math.max(0, this.total - acked - rejected - parked)
+    return { acked, rejected, parked, pending, requests, retries, ...(stopped && { stopped }) }
+  }
+
+  /** Starts everything that can be started at this moment; called whenever something has changed. */
+  private pump(): void {
+    if (this.done) return
+    if (this.context.signal.aborted)
+      this.stopFor({ kind: 'interrupted', code: 'A6005', message: 'delivery was interrupted' })
+    const now = this.context.clock.now()
+    this.sendBegun(now)
+    if (this.isStopped()) {
+      this.abandon(now)
+    } else {
+      this.beginMore(now)
+      this.fetchMore()
+    }
+    if (this.isOver()) {
+      this.done = true
+      this.finish()
+    }
+  }
+
+  private isOver(): boolean {
+    if (this.beginning + this.begun.length + this.sending + this.concluding > 0 || this.fetching) return false
+    return this.isStopped() || (this.exhausted && this.ready.length === 0 && this.waiting.size === 0)
+  }
+
+  private isStopped(): boolean {
+    return this.stop !== undefined || this.failure !== undefined
+  }
+
+  /**
+   * What has not been begun stays pending. What may have arrived must not look as if it had never been sent: it is begun
+   * once more, for the sole purpose of being concluded with everything that is known of it.
+   */
+  private abandon(now: number): void {
+    const left = this.ready.splice(0)
+    for (;;) {
+      const task = this.waiting.takeDue(Number.POSITIVE_INFINITY)
+      if (task === undefined) break
+      left.push(task)
+    }
+    if (this.stop?.kind === 'lease' || this.failure !== undefined) return
+    for (const task of left) if (task.doubt) this.track(this.begin(task, now))
+  }
+
+  private sendBegun(now: number): void {
+    const { destination, lease } = this.context
+    if (this.begun.length > 0 && lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+    while (this.begun.length > 0) {
+      if (this.isStopped()) {
+        const task = this.begun.shift()
+        if (task !== undefined)
+          this.track(this.conclude(task, resolveNotSent(task, { code: 'stopped', message: 'never sent' })))
+        continue
+      }
+      if (this.sending >= destination.concurrency) return
+      const wait = destination.limiter.take(now)
+      if (wait > 0) {
+        this.wakeAt(now + wait, wait)
+        return
+      }
+      const task = this.begun.shift()
+      if (task !== undefined) this.track(this.send(task, destination.limiter.taken))
+    }
+  }
+
+  private beginMore(now: number): void {
+    const { destination, lease } = this.context
+    const { limiter } = destination
+    let room = limiter.room(now) - this.beginning - this.begun.length
+    for (;;) {
+      const task = this.next(now)
+      if (task === undefined) return
+      if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+      if (this.isStopped() || !this.mayBegin(task)) {
+        this.ready.unshift(task)
+        return
+      }
+      if (room <= 0) {
+        this.ready.unshift(task)
+        if (this.beginning + this.begun.length === 0) {
+          const wait = Math.max(1, limiter.wait(now))
+          this.wakeAt(now + wait, wait)
+        }
+        return
+      }
+      room -= 1
+      this.track(this.begin(task, now))
+    }
+  }
+
+  /** A repeatable intent may be committed ahead; one that is not is committed only when a connection is free for it. */
+  private mayBegin(task: Task): boolean {
+    const { concurrency } = this.context.destination
+    const ahead = this.beginning + this.begun.length + this.sending
+    const repeatable = task.idempotency.kind === 'natural' || task.idempotency.kind === 'keyed'
+    if (ahead >= concurrency + (repeatable ? beside : 0)) return false
+    return ahead < concurrency || this.held <= heldRecords
+  }
+
+  private next(now: number): Task | undefined {
+    const due = this.waiting.takeDue(now)
+    if (due !== undefined) return due
+    const nextDue = this.waiting.nextDue
+    if (nextDue !== undefined) this.wakeAt(nextDue, 0)
+    const open = this.beginning + this.begun.length + this.sending + this.concluding + this.waiting.size
+    // While everything fails, only a few requests at a time find out whether that is over.
+    if (this.tally.ailing && open >= this.context.destination.concurrency + 4) return undefined
+    return this.ready.shift()
+  }
+
+  private fetchMore(): void {
+    if (this.fetching || this.exhausted || this.waiting.size >= mostWaiting) return
+    if (this.waiting.size > 0 && this.held >= 4 * heldRecords) return
+    if (this.ready.length > 0 && (this.ready.length >= beside || this.held >= heldRecords)) return
+    if (
+      this.held >= heldRecords &&
+      this.beginning + this.begun.length + this.sending >= this.context.destination.concurrency
+    )
+      return
+    this.fetching = true
+    this.track(this.fetch())
+  }
+
+  private async fetch(): Promise<void> {
+    try {
+      const { done, value } = await this.source.next()
+      if (done === true) this.exhausted = true
+      else this.add(value)
+    } finally {
+      this.fetching = false
+    }
+    this.pump()
+  }
+
+  private add(task: Task): void {
+    this.held += task.changes.length
+    this.ready.push(task)
+  }
+
+  private async begin(task: Task, at: number): Promise<void> {
+    const { ledger, lease } = this.context
+    this.beginning += 1
+    try {
+      const [answer] = await ledger.begin([task.request], at, lease())
+      if (answer === undefined) throw new TypeError('the ledger did not answer for a request')
+      this.tally.begun(answer.attempt)
+      const spent = { ...task.spent, attempts: task.spent.attempts + 1 }
+      const started = { ...task, attempt: answer.attempt, spent, firstSentAt: task.firstSentAt ?? at }
+      if (started.prepared === undefined) this.track(this.conclude(started, resolveUnsent(started)))
+      else this.begun.push(started)
+    } finally {
+      this.beginning -= 1
+    }
+    this.pump()
+  }
+
+  private async send(task: Task, place: number): Promise<void> {
+    const { destination, clock } = this.context
+    if (task.prepared === undefined) return
+    this.sending += 1
+    let verdict: Verdict
+    try {
+      verdict = await destination.attempt(task.prepared, clock.now(), () =>
+        destination.limiter.left(place, clock.now()),
+      )
+    } finally {
+      this.sending -= 1
+    }
+    const now = clock.now()
+    const { random, onUncertain } = this.context
+    const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
+    if (resolution.pause !== undefined) this.pause(task, resolution.pause, now)
+    const concluded = this.conclude(task, resolution)
+    // The connection is free while the outcome is being committed.
+    this.pump()
+    await concluded
+  }
+
+  private async conclude(task: Task, resolution: Resolution): Promise<void> {
+    const { ledger, lease, clock } = this.context
+    const { requestId } = task.request
+    const { state, exceptions, error, again, afterwards } = resolution
+    this.concluding += 1
+    const stop = this.tally.add(resolution)
+    if (stop !== undefined) this.stopFor(stop)
+    try {
+      const at = clock.now()
+      const due = again === undefined ? undefined : at + again.delay
+      const won = await ledger.conclude(
+        {
+          requestId,
+          attempt: task.attempt,
+          state,
+          at,
+          exceptions,
+          ...(error && { error }),
+          ...(due !== undefined && { nextAttemptAt: due }),
+        },
+        lease(),
+      )
+      if (!won) this.stopForLease('another runner has taken over')
+      else if (afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())
+      if (won && again !== undefined && due !== undefined) this.waiting.add(due, again.task)
+      else this.held -= task.changes.length
+      if (won) for (const continuation of resolution.moved) this.continue(task, continuation, at)
+    } finally {
+      this.concluding -= 1
+    }
+    this.note(task, resolution)
+    this.report(0)
+    this.pump()
+  }
+
+  private continue(task: Task, { changes, delay, spent }: Continuation, at: number): void {
+    const tasks = tasksOfBatch(this.context, { action: task.request.action, changes, tooLarge: false }, spent)
+    for (const next of tasks) {
+      this.held += next.changes.length
+      if (delay > 0) this.waiting.add(at + delay, next)
+      // Halves go first, so that no more of them exist at a time than a batch can be halved.
+      else this.ready.unshift(next)
+    }
+  }
+
+  private pause(task: Task, milliseconds: number, now: number): void {
+    this.context.destination.limiter.pause(now + milliseconds)
+    const message = `the destination asked to be left alone for ${Math.round(milliseconds)} ms`
+    this.context.log({ kind: 'pause', code: 'paused', message, requestId: task.request.requestId })
+  }
+
+  private stopFor(stop: Stop): void {
+    if (this.stop !== undefined) return
+    this.stop = stop
+    this.context.log({ kind: 'stop', code: stop.code, message: stop.message })
+  }
+
+  private stopForLease(why: string): void {
+    this.stopFor({ kind: 'lease', code: 'A6004', message: `the lease was lost during delivery: ${why}` })
+  }
+
+  /** Each promise that is started here ends here; the first failure stops delivery and is thrown once all have ended. */
+  private track(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (error instanceof ActivateError && error.problems[0].code === 'A5003')
+        this.stopForLease(error.problems[0].message)
+      else this.failure ??= { error }
+      this.pump()
+    })
+  }
+
+  /** One alarm at a time, for the earliest of what is waited for. `limited` is what the limiter makes everyone wait. */
+  private wakeAt(at: number, limited: number): void {
+    if (this.alarm !== undefined && this.alarm.at <= at) return
+    this.alarm?.controller.abort()
+    const controller = new AbortController()
+    const alarm = { at, controller }
+    this.alarm = alarm
+    if (limited > 0) this.report(limited)
+    this.track(this.sleep(alarm))
+  }
+
+  private async sleep(alarm: { readonly at: number; readonly controller: AbortController }): Promise<void> {
+    const { clock } = this.context
+    await clock.sleep(Math.ceil(alarm.at - clock.now()), alarm.controller.signal)
+    if (this.alarm !== alarm) return
+    this.alarm = undefined
+    this.pump()
+  }
+
+  private report(waiting: number): void {
+    const { acked, rejected, parked } = this.tally.counts
+    this.context.onProgress({ sent: acked + rejected + parked, total: this.total, waiting })
+  }
+
+  private note({ request: { requestId } }: Task, { again, moved, exceptions, error, unknown }: Resolution): void {
+    const { log } = this.context
+    if (again !== undefined && error !== undefined) log({ kind: 'retry', ...error, requestId })
+    else if (moved.length > 0 && error !== undefined) log({ kind: 'moved', ...error, requestId })
+    for (const { state, code, message } of exceptions) {
+      if (again === undefined && (state === 'rejected' || state === 'parked'))
+        log({ kind: state, code, message, requestId })
+    }
+    if (unknown.length > 0) {
+      log({
+        kind: 'reply',
+        code: 'unknown_record',
+        message: `the reply names ${unknown.length} records that were not sent`,
+        requestId,
+      })
+    }
+  }
+}

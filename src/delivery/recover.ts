@@ -1,0 +1,147 @@
+/**
+ * What a dead run left behind. Requests that never left are cancelled, because the next plan takes their changes over.
+ * Those that may have left are rebuilt from the outbox and, when they are the same to the byte and may be repeated, sent
+ * again under the same key; otherwise a person decides.
+ */
+import type { Members, Request } from '../ledger/ledger.ts'
+import type { RequestState } from '../ledger/request.ts'
+import type { PlannedChange } from '../plan/plan.ts'
+import { ActivateError } from '../project/problem.ts'
+import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
+import type { Idempotency } from './destination.ts'
+import { Dispatch } from './dispatch.ts'
+import { onUncertain } from './retry.ts'
+import { nothingSpent, type Task, tasksOfBatch } from './task.ts'
+
+export interface RedeliveryInput extends DeliveryContext {
+  /** The dead run's requests; those that are concluded are left alone. */
+  readonly requests: readonly Request[]
+  /** Rows of the dead run's outbox in `seq` order; those that are gone are left out. */
+  readonly read: (members: Members) => Promise<readonly PlannedChange[]>
+}
+
+/**
+ * Ends every request of a dead run that is `planned`, `sending` or `uncertain`. The totals are about their records alone.
+ * `runId` is the dead run's, the lease that of the run that recovers it. Throws as `deliver` does.
+ */
+export async function redeliver(input: RedeliveryInput): Promise<DeliveryTotals> {
+  const never = input.requests.filter(({ state }) => state === 'planned')
+  const maybe = input.requests.filter(({ state }) => state === 'sending' || state === 'uncertain')
+  await move(input, never, 'planned', 'cancelled')
+  await move(
+    input,
+    maybe.filter(({ state }) => state === 'sending'),
+    'sending',
+    'uncertain',
+  )
+
+  const parked = maybe.filter(request => decide(input, request) === 'park')
+  const repeatable = maybe.filter(request => !parked.includes(request))
+  await move(input, parked, 'uncertain', 'parked')
+  for (const request of parked) note(input, request, 'may have arrived, and cannot be repeated safely')
+
+  const set = { parked: countRecords(parked) }
+  const totals = await new Dispatch(input, rebuilt(input, repeatable, set), 0).run()
+  if (totals.stopped !== undefined && totals.stopped.kind !== 'lease') await endEarly(input, repeatable, set)
+  const all = { ...totals, parked: totals.parked + set.parked }
+  return { ...all, pending: countRecords(never) + countRecords(maybe) - all.acked - all.rejected - all.parked }
+}
+
+async function move(
+  { ledger, clock, lease }: RedeliveryInput,
+  requests: readonly Request[],
+  from: RequestState,
+  to: RequestState,
+): Promise<number> {
+  if (requests.length === 0) return 0
+  return ledger.move(
+    requests.map(({ requestId }) => requestId),
+    from,
+    to,
+    clock.now(),
+    lease(),
+  )
+}
+
+function countRecords(requests: readonly Request[]): number {
+  return requests.reduce(
+    (sum, { members }) => sum + ('seqs' in members ? members.seqs.length : members.to - members.from + 1),
+    0,
+  )
+}
+
+function decide(input: RedeliveryInput, request: Request): 'resend' | 'park' {
+  // Every record of it had been refused before sending: there are no bytes that could have left.
+  if (request.bodyHash === '') return 'resend'
+  const firstSentAt = request.firstSentAt ?? Number.NEGATIVE_INFINITY
+  const context = { firstSentAt, now: input.clock.now(), onUncertain: input.onUncertain }
+  return onUncertain(idempotencyOf(input, request.action), context) === 'resend' ? 'resend' : 'park'
+}
+
+/** An action that the project no longer has can repeat nothing. */
+function idempotencyOf({ destination }: RedeliveryInput, action: string): Idempotency {
+  try {
+    return destination.action(action).idempotency
+  } catch (error) {
+    if (error instanceof ActivateError && error.problems[0].code === 'A6010') return { kind: 'none' }
+    throw error
+  }
+}
+
+/** Delivery stopped before these came up. Whoever settles the run must not find them undecided. */
+async function endEarly(input: RedeliveryInput, requests: readonly Request[], set: { parked: number }): Promise<void> {
+  for (const request of requests) {
+    const natural = idempotencyOf(input, request.action).kind === 'natural'
+    const moved = await move(input, [request], 'uncertain', natural ? 'planned' : 'parked')
+    if (moved === 0) continue
+    if (natural) await move(input, [request], 'planned', 'cancelled')
+    else set.parked += countRecords([request])
+  }
+}
+
+async function* rebuilt(
+  input: RedeliveryInput,
+  requests: readonly Request[],
+  set: { parked: number },
+): AsyncGenerator<Task> {
+  for (const request of requests) {
+    const task = await rebuild(input, request)
+    if (task !== undefined) {
+      yield task
+    } else if (idempotencyOf(input, request.action).kind === 'natural') {
+      // Other bytes than before do no harm here, so the next plan may send them.
+      await move(input, [request], 'uncertain', 'planned')
+      await move(input, [request], 'planned', 'cancelled')
+    } else {
+      await move(input, [request], 'uncertain', 'parked')
+      set.parked += countRecords([request])
+      note(input, request, 'may have arrived, and cannot be rebuilt as it was sent')
+    }
+  }
+}
+
+/** The request as it was, or undefined when today's bytes or key would differ. */
+async function rebuild(input: RedeliveryInput, request: Request): Promise<Task | undefined> {
+  const changes = await input.read(request.members)
+  if (changes.length !== countRecords([request])) return undefined
+  const source = { runId: request.runId, destination: input.destination }
+  // A record that was too large made a request of its own, which has no bytes.
+  const tooLarge = request.bodyHash === '' && changes.length === 1
+  const [task, second] = tasksOfBatch(source, { action: request.action, changes, tooLarge })
+  if (task === undefined || second !== undefined) return undefined
+  const { idempotencyKey, bodyHash } = task.request
+  if (idempotencyKey !== request.idempotencyKey || bodyHash !== request.bodyHash) return undefined
+  const { attempt, firstSentAt } = request
+  return {
+    ...task,
+    request: { ...task.request, requestId: request.requestId },
+    attempt,
+    firstSentAt,
+    doubt: bodyHash !== '',
+    spent: nothingSpent,
+  }
+}
+
+function note({ log }: RedeliveryInput, { requestId }: Request, message: string): void {
+  log({ kind: 'parked', code: 'unrepeatable', message: `a request of an earlier run ${message}`, requestId })
+}

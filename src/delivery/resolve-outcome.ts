@@ -1,0 +1,262 @@
+/**
+ * What follows from one attempt: how it is concluded in the ledger, what becomes of each record, and whether there is
+ * another attempt. Pure, so that it can be shown that no record is lost, counted twice, or repeated by guess.
+ */
+import type { ChangeException, OutcomeCounts } from '../ledger/ledger.ts'
+import type { PlannedChange } from '../plan/plan.ts'
+import type { RecordOutcome, Verdict } from './destination.ts'
+import { settleVerdict } from './interpret.ts'
+import { nextAttempt, onUncertain, type RetryBudget, type Spent } from './retry.ts'
+import { type DefiniteOutcome, halves, type Task } from './task.ts'
+
+export interface ResolveContext {
+  readonly now: number
+  readonly random: () => number
+  readonly budget: RetryBudget
+  readonly onUncertain: 'park' | 'resend'
+}
+
+interface Reason {
+  readonly code: string
+  readonly message: string
+}
+
+/** Changes that continue in a request of their own. */
+export interface Continuation {
+  readonly changes: readonly PlannedChange[]
+  readonly delay: number
+  readonly spent: Spent
+}
+
+export interface Resolution {
+  /** What the attempt is concluded as. */
+  readonly state: 'acked' | 'rejected' | 'planned' | 'uncertain'
+  /** The edge that follows at once from `uncertain`, when nothing more is tried. */
+  readonly afterwards?: 'parked' | 'planned'
+  readonly exceptions: readonly ChangeException[]
+  readonly error?: Reason
+  /** The same request once more, after this delay. */
+  readonly again?: { readonly task: Task; readonly delay: number }
+  readonly moved: readonly Continuation[]
+  /** Records that this request is done with; `pending` ones are left to the next run. */
+  readonly counts: OutcomeCounts
+  /** Milliseconds for which everyone should leave the destination alone. */
+  readonly pause?: number
+  /** What the attempt says about the destination: it answers, it fails, it used up a request's budget, or nothing. */
+  readonly health: 'alive' | 'failing' | 'exhausted' | 'unknown'
+  readonly stop?: Reason
+  /** Ids in the reply that are not ours. */
+  readonly unknown: readonly string[]
+}
+
+export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveContext): Resolution {
+  switch (verdict.kind) {
+    case 'denied':
+      return { ...giveUp(task, verdict), health: 'unknown', stop: verdict }
+    case 'refused':
+      return resolveRefusal(task, verdict)
+    case 'retry':
+      return tryAgain(task, verdict, verdict.code === 'rate_limited' || verdict.after !== undefined, context)
+    case 'uncertain':
+      return tryAgain({ ...task, doubt: true }, verdict, false, context)
+    case 'acked':
+    case 'each':
+      return resolveEach(task, verdict, context)
+  }
+}
+
+/** A request that may have been applied under its key must not come back under another one. */
+function isBoundToItsKey(task: Task): boolean {
+  return task.doubt && task.idempotency.kind === 'keyed'
+}
+
+/** Nothing of the request was applied, says the destination: halves are tried, down to the record at fault. */
+function resolveRefusal(task: Task, reason: Reason): Resolution {
+  if (isBoundToItsKey(task)) return giveUp(task, reason)
+  const rest = task.changes.filter(({ changeId }) => !task.known.has(changeId))
+  if (rest.length <= 1) {
+    const rejected = rest.map(({ changeId }): RecordOutcome => ({ changeId, outcome: 'rejected', ...pick(reason) }))
+    return { ...close(task, outcomesBy(rejected), []), error: pick(reason), health: 'alive' }
+  }
+  const spent: Spent = { attempts: 0, throttled: task.spent.throttled }
+  const moved = halves(rest).map(changes => ({ changes, delay: 0, spent }))
+  return { ...close(task, new Map(), moved, reason), error: pick(reason), health: 'alive' }
+}
+
+/** The same request, same key and bytes, while budget and idempotency allow it. */
+function tryAgain(
+  task: Task,
+  reason: Reason & { readonly after?: number },
+  throttled: boolean,
+  context: ResolveContext,
+): Resolution {
+  const { after } = reason
+  const next = nextAttempt(task.spent, context.budget, context.random, { throttled, after, attempt: task.attempt })
+  if (next.kind === 'spent') return giveUp(task, reason)
+  if (task.doubt && decide(task, context, next.delay) !== 'resend') return giveUp(task, reason)
+  return {
+    // After a doubtful attempt `planned` would promise too much: a successor must not send it under another key.
+    state: task.doubt ? 'uncertain' : 'planned',
+    exceptions: task.refused,
+    error: pick(reason),
+    again: { task: { ...task, spent: next.spent }, delay: next.delay },
+    moved: [],
+    counts: none,
+    ...((throttled || after !== undefined) && { pause: next.delay }),
+    health: throttled ? 'unknown' : 'failing',
+    unknown: [],
+  }
+}
+
+function decide(task: Task, context: ResolveContext, delay: number): 'resend' | 'park' | 'lookup' {
+  const firstSentAt = task.firstSentAt ?? context.now
+  return onUncertain(task.idempotency, { firstSentAt, now: context.now + delay, onUncertain: context.onUncertain })
+}
+
+/**
+ * Nothing more is tried in this run. What may have been applied, and may not be repeated without thought, is parked for a
+ * person; everything else is left to the next run, which plans it anew.
+ */
+function giveUp(task: Task, reason: Reason): Resolution {
+  const rest = task.changes.filter(({ changeId }) => !task.known.has(changeId))
+  const health = 'exhausted'
+  const error = pick(reason)
+  if (task.doubt && task.idempotency.kind !== 'natural') {
+    const parked = new Map(rest.map(({ changeId }) => [changeId, { kind: 'parked', ...pick(reason) } as const]))
+    return { ...closeWith(task, parked, []), error, health }
+  }
+  if (task.known.size > 0) return { ...close(task, new Map(), [], reason), error, health }
+  return {
+    ...(task.doubt ? { state: 'uncertain', afterwards: 'planned' } : { state: 'planned' }),
+    exceptions: task.refused,
+    error,
+    moved: [],
+    counts: { ...none, rejected: task.refused.length, pending: rest.length },
+    health,
+    unknown: [],
+  }
+}
+
+/** The destination answered for single records. */
+function resolveEach(task: Task, verdict: Verdict, context: ResolveContext): Resolution {
+  const settled = settleVerdict(verdict, task.changes)
+  const outcomes = settled.outcomes.map(outcome => task.known.get(outcome.changeId) ?? outcome)
+  const open = outcomes.filter(isOpen)
+  const uncertain = open.filter(({ outcome }) => outcome === 'uncertain')
+  const [first] = uncertain.length > 0 ? uncertain : open
+  if (first === undefined)
+    return { ...close(task, outcomesBy(outcomes), []), health: 'alive', unknown: settled.unknown }
+
+  const resolution = resolveOpen(task, outcomes, open, uncertain, first, context)
+  const health = open.length < outcomes.length ? 'alive' : resolution.health
+  return { ...resolution, health, unknown: settled.unknown }
+}
+
+type OpenOutcome = Extract<RecordOutcome, { outcome: 'retry' | 'uncertain' }>
+
+function isOpen(outcome: RecordOutcome): outcome is OpenOutcome {
+  return outcome.outcome === 'retry' || outcome.outcome === 'uncertain'
+}
+
+/** Some records have no final answer: they continue in requests of their own, unless only the same request may be repeated. */
+function resolveOpen(
+  task: Task,
+  outcomes: readonly RecordOutcome[],
+  open: readonly OpenOutcome[],
+  uncertain: readonly OpenOutcome[],
+  first: OpenOutcome,
+  context: ResolveContext,
+): Resolution {
+  const doubt = task.doubt || uncertain.length > 0
+  const throttled = uncertain.length === 0 && open.every(({ code }) => code === 'rate_limited')
+  const keyed = task.idempotency.kind === 'keyed' && doubt
+  if (keyed || open.length === outcomes.length) {
+    const known = new Map(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, outcome]))
+    return tryAgain({ ...task, doubt, known }, first, throttled, context)
+  }
+
+  const parks = uncertain.length > 0 && decide({ ...task, doubt }, context, 0) !== 'resend'
+  const parked = parks ? uncertain : []
+  const fates = new Map<string, Fate>(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, fateOf(outcome)]))
+  for (const { changeId, code, message } of parked) fates.set(changeId, { kind: 'parked', code, message })
+  const rest = task.changes.filter(({ changeId }) => !fates.has(changeId))
+  const next = nextAttempt(task.spent, context.budget, context.random, { throttled, attempt: task.attempt })
+  const moved =
+    rest.length > 0 && next.kind === 'again' ? [{ changes: rest, delay: next.delay, spent: next.spent }] : []
+  return { ...closeWith(task, fates, moved, first), health: 'alive' }
+}
+
+function isDefinite(outcome: RecordOutcome): outcome is DefiniteOutcome {
+  return outcome.outcome === 'acked' || outcome.outcome === 'rejected'
+}
+
+type Fate = { readonly kind: 'acked' } | ({ readonly kind: 'rejected' | 'parked' | 'moved' } & Reason)
+
+const none: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
+
+function pick({ code, message }: Reason): Reason {
+  return { code, message }
+}
+
+function fateOf(outcome: DefiniteOutcome): Fate {
+  return outcome.outcome === 'acked' ? { kind: 'acked' } : { kind: 'rejected', ...pick(outcome) }
+}
+
+function outcomesBy(outcomes: readonly RecordOutcome[]): Map<string, RecordOutcome> {
+  return new Map(outcomes.map(outcome => [outcome.changeId, outcome]))
+}
+
+/** Concludes the request for good; what has no definite outcome is moved, into `moved` or into the next run. */
+function close(
+  task: Task,
+  outcomes: ReadonlyMap<string, RecordOutcome>,
+  moved: readonly Continuation[],
+  reason?: Reason,
+): Omit<Resolution, 'health'> {
+  const fates = new Map<string, Fate>()
+  for (const outcome of [...outcomes.values(), ...task.known.values()]) {
+    if (isDefinite(outcome)) fates.set(outcome.changeId, fateOf(outcome))
+  }
+  return closeWith(task, fates, moved, reason)
+}
+
+const nowhere: Reason = { code: 'moved', message: 'continues in another request' }
+
+function closeWith(
+  task: Task,
+  fates: ReadonlyMap<string, Fate>,
+  moved: readonly Continuation[],
+  reason: Reason = nowhere,
+): Omit<Resolution, 'health'> {
+  const counts = { acked: 0, rejected: task.refused.length, parked: 0, moved: 0 }
+  const exceptions = [...task.refused]
+  for (const { seq, key, changeId } of task.changes) {
+    const known = task.known.get(changeId)
+    const fate: Fate = fates.get(changeId) ?? (known && fateOf(known)) ?? { kind: 'moved', ...pick(reason) }
+    counts[fate.kind] += 1
+    if (fate.kind !== 'acked') {
+      exceptions.push({ seq, key, changeId, state: fate.kind, code: fate.code, message: fate.message })
+    }
+  }
+  const { acked, rejected, parked } = counts
+  const onlyParked = parked > 0 && parked === task.changes.length
+  const onlyRejected = acked === 0 && parked === 0 && counts.moved === 0
+  const continuing = moved.reduce((sum, { changes }) => sum + changes.length, 0)
+  return {
+    ...(onlyParked ? { state: 'uncertain', afterwards: 'parked' } : { state: onlyRejected ? 'rejected' : 'acked' }),
+    exceptions,
+    moved,
+    counts: { acked, rejected, parked, pending: counts.moved - continuing },
+    unknown: [],
+  }
+}
+
+/** A request that was refused before sending, every record of it. */
+export function resolveUnsent(task: Task): Resolution {
+  return { ...closeWith(task, new Map(), []), health: 'unknown' }
+}
+
+/** An intent that was committed, but nothing left: the request goes back as if it had not been begun. */
+export function resolveNotSent(task: Task, reason: Reason): Resolution {
+  return { ...giveUp(task, reason), health: 'unknown' }
+}

@@ -1,0 +1,104 @@
+/** Counts what was delivered, and notices when going on makes no sense. */
+import type { OutcomeCounts } from '../ledger/ledger.ts'
+import type { Resolution } from './resolve-outcome.ts'
+
+export type StopKind = 'credentials' | 'configuration' | 'errors' | 'unreachable' | 'lease' | 'interrupted'
+
+/** Why delivery ended before all was sent; `code` is one of `deliveryCodes`. */
+export interface Stop {
+  readonly kind: StopKind
+  readonly code: string
+  readonly message: string
+}
+
+/** So many requests in a row that spent their budget, without one success between them, mean that the destination is down. */
+const downAfter = 5
+
+/** A share of few records says little. */
+const judgedFrom = 100
+
+const configurationCodes: Readonly<Record<string, string>> = {
+  redirect: 'A6006',
+  address_refused: 'A6007',
+  invalid_request: 'A6008',
+}
+
+export interface Tally {
+  readonly counts: OutcomeCounts
+  readonly requests: number
+  readonly retries: number
+  /** Whether so much fails that only what has begun should go on. */
+  readonly ailing: boolean
+  begun(attempt: number): void
+  /** A reason to stop that follows from this resolution, if any. */
+  add(resolution: Resolution): Stop | undefined
+  /** The reason to report when everything was tried and nothing was ever answered. */
+  verdict(): Stop | undefined
+}
+
+export function createTally(maxErrorRate: number | undefined): Tally {
+  let counts: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
+  let requests = 0
+  let retries = 0
+  let failures = 0
+  let exhausted = 0
+  let everAlive = false
+  let lastError = 'no answer'
+
+  function unreachable(): Stop {
+    return { kind: 'unreachable', code: 'A6002', message: `the destination cannot be reached: ${lastError}` }
+  }
+
+  function tooManyErrors(): Stop | undefined {
+    const answered = counts.acked + counts.rejected + counts.parked
+    if (maxErrorRate === undefined || answered < judgedFrom || counts.rejected / answered < maxErrorRate)
+      return undefined
+    const message = `${counts.rejected} of ${answered} records were refused, which reaches max_error_rate`
+    return { kind: 'errors', code: 'A6003', message }
+  }
+
+  return {
+    get counts() {
+      return counts
+    },
+    get requests() {
+      return requests
+    },
+    get retries() {
+      return retries
+    },
+    get ailing() {
+      return failures >= downAfter
+    },
+    begun(attempt) {
+      if (attempt <= 1) requests += 1
+      else retries += 1
+    },
+    add({ counts: more, health, error, stop }) {
+      counts = {
+        acked: counts.acked + more.acked,
+        rejected: counts.rejected + more.rejected,
+        parked: counts.parked + more.parked,
+        pending: counts.pending + more.pending,
+      }
+      if (error !== undefined) lastError = `${error.code}, ${error.message}`
+      if (health === 'alive') {
+        everAlive = true
+        failures = 0
+        exhausted = 0
+      } else if (health !== 'unknown') {
+        failures += 1
+        if (health === 'exhausted') exhausted += 1
+      }
+      if (stop !== undefined) return deniedStop(stop.code, stop.message)
+      return exhausted >= downAfter ? unreachable() : tooManyErrors()
+    },
+    verdict: () => (exhausted > 0 && !everAlive ? unreachable() : undefined),
+  }
+}
+
+function deniedStop(code: string, message: string): Stop {
+  const configuration = configurationCodes[code]
+  if (configuration !== undefined) return { kind: 'configuration', code: configuration, message }
+  return { kind: 'credentials', code: 'A6001', message: `the destination refused the credentials: ${message}` }
+}

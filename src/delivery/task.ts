@@ -1,0 +1,159 @@
+/** A request to be delivered, with what its attempts have taught so far. */
+import { hash } from 'node:crypto'
+import type { ChangeException, Members, NewRequest } from '../ledger/ledger.ts'
+import type { PlannedChange } from '../plan/plan.ts'
+import { ActivateError } from '../project/problem.ts'
+import type { Batch } from './batch.ts'
+import type { Idempotency, RecordOutcome } from './destination.ts'
+import type { OpenAction, OpenDestination, PreparedRequest } from './open-destination.ts'
+import type { Spent } from './retry.ts'
+
+export type DefiniteOutcome = Extract<RecordOutcome, { outcome: 'acked' | 'rejected' }>
+
+export interface Task {
+  readonly request: NewRequest
+  /** Undefined when every record was refused before sending. */
+  readonly prepared: PreparedRequest | undefined
+  /** Those in the body. */
+  readonly changes: readonly PlannedChange[]
+  /** Members of the request that are not in its body, because they were refused before sending. */
+  readonly refused: readonly ChangeException[]
+  readonly idempotency: Idempotency
+  /** The ledger's number of the attempt under way; 0 before the first. */
+  readonly attempt: number
+  readonly spent: Spent
+  readonly firstSentAt: number | undefined
+  /** Whether an attempt before may have arrived. */
+  readonly doubt: boolean
+  /** What earlier attempts made certain, by change id. */
+  readonly known: ReadonlyMap<string, DefiniteOutcome>
+}
+
+export interface TaskSource {
+  readonly runId: string
+  readonly destination: Pick<OpenDestination, 'name' | 'action' | 'prepare'>
+}
+
+export const nothingSpent: Spent = { attempts: 0, throttled: 0 }
+
+export function membersOf(changes: readonly Pick<PlannedChange, 'seq'>[]): Members {
+  const seqs = changes.map(({ seq }) => seq)
+  const [from = 0] = seqs
+  const consecutive = seqs.every((seq, index) => seq === from + index)
+  return consecutive ? { from, to: from + seqs.length - 1 } : { seqs }
+}
+
+/**
+ * A request's key derives from the change ids that it carries. A single record goes under its own id, so that the key
+ * survives when a later run cuts its requests differently.
+ */
+export function idempotencyKeyOf(action: string, changes: readonly Pick<PlannedChange, 'changeId'>[]): string {
+  const [only, second] = changes
+  if (only !== undefined && second === undefined) return only.changeId
+  return hash('sha256', JSON.stringify([action, ...changes.map(({ changeId }) => changeId)])).slice(0, 40)
+}
+
+function requestIdOf(runId: string, members: Members): string {
+  if ('from' in members) return `${runId}.${members.from}${members.to === members.from ? '' : `-${members.to}`}`
+  return `${runId}.${hash('sha256', members.seqs.join(',')).slice(0, 16)}`
+}
+
+/** What is wrong with a record that the action's declared fields do not fit; leavers carry no new values to check. */
+function findMisfit(change: PlannedChange, fields: OpenAction['fields']): string | undefined {
+  if (fields === undefined || change.op === 'leave') return undefined
+  const parsed = fields.safeParse(change.fields)
+  if (parsed.success) return undefined
+  return parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+}
+
+function refusal({ seq, key, changeId }: PlannedChange, code: string, message: string): ChangeException {
+  return { seq, key, changeId, state: 'rejected', code, message }
+}
+
+/**
+ * The requests for a batch: one, or several when the action's `request` cannot be formed with a certain record in it. The
+ * same changes always give the same requests, byte for byte.
+ */
+export function tasksOfBatch(source: TaskSource, batch: Batch, spent: Spent = nothingSpent): readonly Task[] {
+  const { action, changes } = batch
+  const { fields, batch: limits } = source.destination.action(action)
+  const sendable: PlannedChange[] = []
+  const refused: ChangeException[] = []
+  for (const change of changes) {
+    const misfit = findMisfit(change, fields)
+    if (batch.tooLarge) refused.push(refusal(change, 'too_large', `larger than ${limits?.maxBytes} bytes`))
+    else if (misfit !== undefined) refused.push(refusal(change, 'invalid_field', misfit))
+    else sendable.push(change)
+  }
+  const members = membersOf(changes)
+  if (sendable.length === 0) return [makeTask(source, action, members, undefined, [], refused, spent)]
+
+  const prepared = prepare(source, action, sendable)
+  if (prepared.kind === 'ready') return [makeTask(source, action, members, prepared.request, sendable, refused, spent)]
+  if (changes.length === 1) {
+    const exceptions = [...refused, ...sendable.map(change => refusal(change, prepared.code, prepared.message))]
+    return [makeTask(source, action, members, undefined, [], exceptions, spent)]
+  }
+  return halves(changes).flatMap(half => tasksOfBatch(source, { action, changes: half, tooLarge: false }, spent))
+}
+
+export function halves<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+  const middle = Math.ceil(items.length / 2)
+  return [items.slice(0, middle), items.slice(middle)]
+}
+
+type Preparation =
+  | { readonly kind: 'ready'; readonly request: PreparedRequest }
+  | { readonly kind: 'unbuildable'; readonly code: string; readonly message: string }
+
+function prepare(source: TaskSource, action: string, changes: readonly PlannedChange[]): Preparation {
+  const records = changes.map(({ key, changeId, op, fields }) => ({ key, changeId, op, fields }))
+  try {
+    return { kind: 'ready', request: source.destination.prepare(action, records, idempotencyKeyOf(action, changes)) }
+  } catch (error) {
+    if (!(error instanceof ActivateError)) {
+      return {
+        kind: 'unbuildable',
+        code: 'unbuildable',
+        message: error instanceof Error ? error.message : String(error),
+      }
+    }
+    const [{ code, message }] = error.problems
+    // What is wrong with the destination is not the record's fault.
+    if (code === 'A6010' || code === 'A6011') throw error
+    return { kind: 'unbuildable', code, message }
+  }
+}
+
+function makeTask(
+  { runId, destination }: TaskSource,
+  action: string,
+  members: Members,
+  prepared: PreparedRequest | undefined,
+  changes: readonly PlannedChange[],
+  refused: readonly ChangeException[],
+  spent: Spent,
+): Task {
+  const idempotencyKey = prepared?.idempotencyKey ?? idempotencyKeyOf(action, refused)
+  const bodyHash = prepared?.bodyHash ?? ''
+  return {
+    request: {
+      requestId: requestIdOf(runId, members),
+      runId,
+      destination: destination.name,
+      action,
+      members,
+      idempotencyKey,
+      bodyHash,
+    },
+    prepared,
+    changes,
+    refused,
+    idempotency: destination.action(action).idempotency,
+    attempt: 0,
+    spent,
+    firstSentAt: undefined,
+    doubt: false,
+    known: new Map(),
+  }
+}
