@@ -17,12 +17,12 @@ export function settingsProblems(
       return issue.keys.map(key => unknownSetting(schema, settings, issue.path, key))
     }
     const path = issue.path.map(String)
-    const shown = path.length === 0 ? '' : `: ${path.join('.')}`
+    const shown = path.length === 0 ? '' : `, setting "${path.join('.')}"`
     const own = customParts(issue)
     return [
       {
         code: own.code ?? 'A6502',
-        message: `destination "${settings.name}"${shown} ${textOf(issue)}`,
+        message: `destination "${settings.name}"${shown}: ${textOf(issue)}`,
         place: placeOf(settings, path),
         ...(own.help !== undefined && { help: own.help }),
       },
@@ -74,10 +74,10 @@ function alternatives(node: z.core.JSONSchema.JSONSchema): readonly z.core.JSONS
 
 function textOf(issue: Issue): string {
   if (issue.code === 'invalid_type' && issue.input === undefined && /received undefined/.test(issue.message))
-    return 'is missing'
+    return 'missing'
   if (issue.code === 'custom' || issue.code === 'invalid_union') return issue.message
   const text = issue.message.replace(/^(Invalid input|Invalid option|Invalid string|Too small|Too big): /, '')
-  return /^(expected|must)/.test(text) ? text : `is not valid: ${text}`
+  return /^(expected|must)/.test(text) ? text : `not valid: ${text}`
 }
 
 function customParts(issue: Issue): { readonly code?: string; readonly help?: string } {

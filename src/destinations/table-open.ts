@@ -1,5 +1,6 @@
 /** Opens the database of a table destination, and makes sure that its table fits before anything is sent. */
 import { existsSync } from 'node:fs'
+import type { Database } from 'better-sqlite3'
 import { type Knex, knex } from 'knex'
 import { ActivateError } from '../project/problem.ts'
 import type { ColumnType } from '../project/project.ts'
@@ -10,6 +11,13 @@ import { keyColumns, type TableSettings } from './table-settings.ts'
 import type { Target } from './table-write.ts'
 
 const connectWithin = 10_000
+
+/** The driver waits for a lock with the whole process standing still, so it waits briefly; delivery comes back by itself. */
+const busyFor = 200
+
+/** Knex would write to stdout, which is for data; whatever matters is thrown as well. */
+const nothing = () => {}
+const quiet = { warn: nothing, error: nothing, debug: nothing, deprecate: nothing }
 
 export interface OpenTable {
   readonly db: Knex
@@ -32,7 +40,7 @@ export async function openTable(settings: TableSettings, root: string): Promise<
 
 async function connect(settings: TableSettings, root: string): Promise<Knex> {
   const pool = { min: 0, max: settings.client === 'sqlite' ? 1 : settings.concurrency }
-  const common = { pool, acquireConnectionTimeout: connectWithin, useNullAsDefault: true }
+  const common = { pool, acquireConnectionTimeout: connectWithin, useNullAsDefault: true, log: quiet }
   if (settings.client === 'postgres') {
     return knex({
       ...common,
@@ -47,9 +55,13 @@ async function connect(settings: TableSettings, root: string): Promise<Knex> {
       connection: { uri: settings.url ?? '', connectTimeout: connectWithin, timezone: 'Z' },
     })
   }
+  const afterCreate = (connection: Database, done: (error: Error | null) => void) => {
+    connection.pragma(`busy_timeout = ${busyFor}`)
+    done(null)
+  }
   const filename = await containedPath(root, settings.path ?? '')
   if (!settings.create && !existsSync(filename)) throw mismatch(`there is no database file ${settings.path}`)
-  return knex({ ...common, client: 'better-sqlite3', connection: { filename } })
+  return knex({ ...common, pool: { ...pool, afterCreate }, client: 'better-sqlite3', connection: { filename } })
 }
 
 async function checkTable(db: Knex, target: Target, settings: TableSettings): Promise<ColumnsOfTable> {

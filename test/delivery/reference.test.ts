@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { referencePage } from '../../src/delivery/reference.ts'
+import { destinations } from '../../src/destinations/index.ts'
+
+const settings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  http: {
+    base_url: 'https://api.example.com',
+    actions: { push: { method: 'POST', path: '/customers', idempotency: { header: 'Idempotency-Key' } } },
+  },
+  file: { path: 'out' },
+  table: { client: 'sqlite', path: 'crm.db', table: 'people', key: 'id' },
+}
+
+test.each(destinations.map(definition => [definition.name, definition] as const))(
+  'the page of %s names all its settings and actions',
+  (name, definition) => {
+    const own = settings[name] ?? {}
+    const page = referencePage(definition, { settings: own })
+    for (const setting of Object.keys(definition.settings.shape)) expect(page).toContain(`| \`${setting}\` |`)
+    for (const action of Object.keys(definition.actions(definition.settings.parse(own))))
+      expect(page).toContain(`### \`${action}\``)
+    expect(page).not.toMatch(/undefined|\[object/)
+    expect(referencePage(definition, { settings: own })).toBe(page)
+  },
+)
+
+test('a page says what may be repeated, what is required, and shows the examples', () => {
+  const messaging = destinations.find(({ name }) => name === 'messaging')
+  const page = messaging === undefined ? '' : referencePage(messaging, { settings: {} })
+  expect(page).toContain('recognises a repetition for 1d')
+  expect(page).toContain('every repetition is a new effect')
+  expect(page).toContain('| `to` | string | yes |')
+  expect(page).toContain('POST /messages/email\nidempotency-key: e1')
+})
