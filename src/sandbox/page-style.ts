@@ -39,6 +39,15 @@ summary { cursor: pointer; color: var(--soft); font-size: 13px }
 .chip { display: inline-block; border: 1px solid var(--line); border-radius: 6px; padding: 0 7px; margin: 0 2px 3px 0; font-size: 13px; overflow-wrap: anywhere }
 .chip b { font-weight: 400; color: var(--soft) }
 .tag { border-radius: 6px; padding: 1px 7px; font-size: 13px; white-space: nowrap }
-@media (max-width: 560px) { header, main { padding-left: 12px; padding-right: 12px } section { padding: 12px } .scroll { margin: 0 -12px; padding: 0 12px }
-  .figures { grid-template-columns: repeat(3, 1fr); gap: 8px } .figures div { padding: 8px 10px } dd { font-size: 18px } dt { font-size: 12px } }
+td a code { overflow-wrap: anywhere; white-space: normal }
+@media (max-width: 640px) {
+  header, main { padding-left: 12px; padding-right: 12px } section { padding: 12px } .scroll { margin: 0; padding: 0; overflow: visible }
+  .figures { grid-template-columns: repeat(4, 1fr); gap: 6px } .figures div { padding: 7px 9px } dd { font-size: 17px } dt { font-size: 11px }
+  label { flex-basis: 100% }
+  table, tbody, tr, td { display: block } thead { display: none }
+  tr { border-top: 1px solid var(--line); padding: 8px 0 } tr:first-child { border-top: 0 }
+  td { border: 0; padding: 1px 0 1px 84px; position: relative; white-space: normal; overflow-wrap: anywhere; min-height: 1.5em }
+  td.wide { min-width: 0 } td:empty { display: none }
+  td::before { content: attr(data-name); position: absolute; left: 0; color: var(--soft); font-size: 13px }
+}
 `

@@ -19,7 +19,16 @@ export interface PageOptions {
 
 type Html = ReturnType<typeof html>
 
-const shown = 50
+/** How many rows each table shows; all that match a search, up to this many times more. */
+const shown = { contacts: 20, messages: 25, lists: 50, requests: 40 } as const
+const searchedFactor = 10
+
+interface Cell {
+  /** What the column is called; beside the value on a phone. */
+  readonly name: string
+  readonly value: Html | string | number
+  readonly look?: 'wide' | 'num'
+}
 
 export function renderPage(memory: Memory, options: PageOptions): string {
   const state = stateOf(memory)
@@ -48,9 +57,9 @@ ${figures(state)}
 <button>Find</button>
 ${search === '' ? '' : html`<a href="/">show all</a>`}
 </form>
+${messagesSection(memory, state, search)}
 ${contactsSection(memory, search)}
 ${listsSection(state)}
-${messagesSection(memory, state, search)}
 ${requestsSection(memory)}
 ${faultsSection(state, options)}
 </main>
@@ -78,7 +87,7 @@ function duplicatesBand({ counts, duplicates }: SandboxState): Html {
     counts.replays === 0
       ? ''
       : ` ${number(counts.replays)} repeated ${counts.replays === 1 ? 'request was' : 'requests were'} recognised by key and sent nothing.`
-  return html`<section class="band good"><h2>0 arrived twice</h2><p>Each of ${number(messages)} messages arrived once.${replays}</p></section>`
+  return html`<section class="band good"><h2>0 arrived twice</h2><p>${messages === 1 ? 'The one message' : `Each of ${number(messages)} messages`} arrived once.${replays}</p></section>`
 }
 
 function figures({ counts }: SandboxState): Html {
@@ -94,107 +103,128 @@ function figures({ counts }: SandboxState): Html {
   return html`<dl class="figures">${tiles.map(([name, value]) => html`<div><dt>${name}</dt><dd>${number(value)}</dd></div>`)}</dl>`
 }
 
-/** A table that can be scrolled sideways on a narrow screen; `rows` are shown as they are. */
-function section(
-  title: string,
-  total: number,
-  what: string,
-  head: readonly string[],
-  rows: readonly Html[],
-  empty: string,
-): Html {
+/** A table of the newest rows; on a phone each row becomes a small card. */
+function section(title: string, what: string, total: number, rows: readonly (readonly Cell[])[], empty: string): Html {
   const note =
     total > rows.length ? html`<p class="note">The newest ${rows.length} of ${number(total)} ${what}.</p>` : ''
-  const table = html`<div class="scroll"><table><thead><tr>${head.map(name => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div>`
-  return html`<section><h2>${title} <span class="count">${number(total)}</span></h2>${rows.length === 0 ? html`<p class="note">${empty}</p>` : html`${table}${note}`}</section>`
+  const body = rows.length === 0 ? html`<p class="note">${empty}</p>` : html`${table(rows)}${note}`
+  return html`<section><h2>${title} <span class="count">${number(total)}</span></h2>${body}</section>`
 }
 
-function contains(search: string, value: unknown): boolean {
-  return (
-    search === '' || JSON.stringify(value).toLowerCase().includes(JSON.stringify(search).slice(1, -1).toLowerCase())
+function table(rows: readonly (readonly Cell[])[]): Html {
+  const head = (rows[0] ?? []).map(({ name }) => html`<th scope="col">${name}</th>`)
+  const lines = rows.map(
+    cells =>
+      html`<tr>${cells.map(({ name, value, look }) => html`<td data-name="${name}" class="${look ?? ''}">${value}</td>`)}</tr>`,
   )
+  return html`<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${lines}</tbody></table></div>`
+}
+
+/** Compared as JSON text, so that names and values of properties are found too. */
+function contains(search: string, value: unknown): boolean {
+  const text = (part: unknown) => JSON.stringify(part).toLowerCase()
+  return search === '' || text(value).includes(text(search).slice(1, -1))
+}
+
+function limit(name: keyof typeof shown, search: string): number {
+  return search === '' ? shown[name] : shown[name] * searchedFactor
+}
+
+function findContacts(memory: Memory, search: string): [string, Contact][] {
+  return [...memory.contacts].filter(entry => contains(search, entry)).sort(([, a], [, b]) => b.updatedAt - a.updatedAt)
 }
 
 function contactsSection(memory: Memory, search: string): Html {
-  const found = [...memory.contacts].filter(entry => contains(search, entry))
-  const newest = found.sort(([, a], [, b]) => b.updatedAt - a.updatedAt).slice(0, shown)
+  const found = findContacts(memory, search)
+  const rows = found.slice(0, limit('contacts', search)).map(([id, contact]) => contactRow(id, contact))
   const empty = search === '' ? 'No contact has arrived.' : 'No contact matches.'
-  return section(
-    'Contacts',
-    found.length,
-    'contacts',
-    ['Id', 'Properties', 'Written', 'Last'],
-    newest.map(([id, contact]) => contactRow(id, contact)),
-    empty,
-  )
+  return section('Contacts', 'contacts', found.length, rows, empty)
 }
 
-function contactRow(id: string, { properties, writes, updatedAt }: Contact): Html {
-  const chips = Object.entries(properties).map(
-    ([name, value]) => html`<span class="chip"><b>${name}</b> ${String(value)}</span> `,
-  )
-  return html`<tr><td><a href="/?q=${encodeURIComponent(id)}"><code>${id}</code></a></td><td class="wide">${chips}</td><td class="num">${number(writes)}×</td><td>${clock(updatedAt)}</td></tr>`
+function contactRow(id: string, { properties, writes, updatedAt }: Contact): Cell[] {
+  const chip = ([name, value]: [string, unknown]) => html`<span class="chip"><b>${name}</b> ${String(value)}</span> `
+  return [
+    { name: 'Id', value: html`<a href="/?q=${encodeURIComponent(id)}"><code>${id}</code></a>` },
+    { name: 'Properties', value: html`${Object.entries(properties).map(chip)}`, look: 'wide' },
+    { name: 'Written', value: `${number(writes)}×`, look: 'num' },
+    { name: 'Last', value: clock(updatedAt) },
+  ]
 }
 
 function listsSection({ lists }: SandboxState): Html {
   const entries = Object.entries(lists)
-  const rows = entries.slice(0, shown).map(([name, members]) => {
+  const rows = entries.slice(0, shown.lists).map(([name, members]): Cell[] => {
     const more = members.length > 12 ? html` <span class="note">and ${number(members.length - 12)} more</span>` : ''
-    return html`<tr><td><code>${name}</code></td><td class="num">${number(members.length)}</td><td class="wide">${members.slice(0, 12).join(', ')}${more}</td></tr>`
+    return [
+      { name: 'Name', value: html`<code>${name}</code>` },
+      { name: 'Members', value: number(members.length), look: 'num' },
+      { name: 'Who', value: html`${members.slice(0, 12).join(', ')}${more}`, look: 'wide' },
+    ]
   })
-  return section('Lists', entries.length, 'lists', ['Name', 'Members', 'Who'], rows, 'No list has a member.')
+  return section('Lists', 'lists', entries.length, rows, 'No list has a member.')
 }
 
+/** A search for a customer also finds what was sent to that customer's address. */
 function messagesSection(memory: Memory, { duplicates }: SandboxState, search: string): Html {
   const twice = new Set(duplicates.flatMap(({ messages }) => messages))
-  const found = [...memory.messages.values()].filter(message => contains(search, message)).reverse()
+  const people = search === '' ? [] : findContacts(memory, search)
+  const addresses = new Set(people.flatMap(([, { properties }]) => [properties.email, properties.phone]))
+  const concerns = (message: Message) => contains(search, message) || addresses.has(message.content.to)
+  const found = [...memory.messages.values()].filter(concerns).reverse()
+  const rows = found.slice(0, limit('messages', search)).map(message => messageRow(message, twice.has(message.id)))
   const empty = search === '' ? 'No message has arrived.' : 'No message matches.'
-  const rows = found.slice(0, shown).map(message => messageRow(message, twice.has(message.id)))
-  return section('Messages', found.length, 'messages', ['Arrived', 'Channel', 'To', 'Message', 'Change'], rows, empty)
+  return section('Messages', 'messages', found.length, rows, empty)
 }
 
-function messageRow({ id, channel, receivedAt, idempotencyKey, content }: Message, twice: boolean): Html {
-  const text = 'text' in content ? content.text : content.subject
-  const more =
-    'text' in content || (content.body ?? content.template ?? content.data) === undefined
-      ? undefined
-      : { body: content.body, template: content.template, data: content.data }
-  const details =
-    more === undefined
-      ? ''
-      : html`<details><summary>more</summary><pre>${more.body ?? ''}${more.template === undefined && more.data === undefined ? '' : `\n${JSON.stringify({ template: more.template, data: more.data }, undefined, 2)}`}</pre></details>`
+function messageRow({ id, channel, receivedAt, idempotencyKey, content }: Message, twice: boolean): Cell[] {
+  const change = content.reference ?? idempotencyKey ?? ''
   const flag = twice ? html` <span class="tag bad">twice</span>` : ''
-  return html`<tr><td>${clock(receivedAt)}<br><small>${id}</small></td><td>${channel}${flag}</td><td>${content.to}</td><td class="wide">${text}${details}</td><td><code title="${content.reference ?? idempotencyKey ?? ''}">${short(content.reference ?? idempotencyKey ?? '')}</code></td></tr>`
+  return [
+    { name: 'Arrived', value: html`${clock(receivedAt)} <small>${id}</small>` },
+    { name: 'Channel', value: html`${channel}${flag}` },
+    { name: 'To', value: content.to },
+    { name: 'Message', value: messageText(content), look: 'wide' },
+    { name: 'Change', value: html`<code title="${change}">${short(change)}</code>` },
+  ]
+}
+
+function messageText(content: Message['content']): Html {
+  if ('text' in content) return html`${content.text}`
+  const { subject, body, template, data } = content
+  const made = template === undefined && data === undefined ? [] : [JSON.stringify({ template, data }, undefined, 2)]
+  const more = [...(body === undefined ? [] : [body]), ...made].join('\n')
+  return more === '' ? html`${subject}` : html`${subject}<details><summary>more</summary><pre>${more}</pre></details>`
 }
 
 function requestsSection(memory: Memory): Html {
-  const newest = [...memory.requests.values()].reverse().slice(0, shown)
-  const head = ['No.', 'At', 'Request', 'Answer', 'Records', 'Remarks']
-  return section(
-    'Requests',
-    memory.counters.requests,
-    'requests',
-    head,
-    newest.map(requestRow),
-    'No request has arrived.',
-  )
+  const newest = [...memory.requests.values()].reverse().slice(0, shown.requests)
+  return section('Requests', 'requests', memory.counters.requests, newest.map(requestRow), 'No request has arrived.')
 }
 
-function requestRow({ n, at, method, path, status, records, failed, fault, note }: LoggedRequest): Html {
+function requestRow({ n, at, method, path, status, records, failed, fault, note }: LoggedRequest): Cell[] {
   const mood = status === 'none' ? 'bad' : status < 300 ? 'good' : status === 429 ? 'warn' : 'bad'
   const refused = failed === 0 ? '' : html` <span class="tag warn">${failed} refused</span>`
   const misfortune = fault === undefined ? '' : html`<span class="tag bad">${fault}</span> `
-  return html`<tr><td class="num">${n}</td><td>${clock(at)}</td><td><code>${method} ${path}</code></td><td><span class="tag ${mood}">${status === 'none' ? 'no answer' : status}</span></td><td class="num">${records === 0 ? '' : records}${refused}</td><td>${misfortune}${note ?? ''}</td></tr>`
+  return [
+    { name: 'No.', value: number(n), look: 'num' },
+    { name: 'At', value: clock(at) },
+    { name: 'Request', value: html`<code>${method} ${path}</code>` },
+    { name: 'Answer', value: html`<span class="tag ${mood}">${status === 'none' ? 'no answer' : status}</span>` },
+    { name: 'Records', value: html`${records === 0 ? '' : records}${refused}`, look: 'num' },
+    { name: 'Remarks', value: html`${misfortune}${note ?? ''}` },
+  ]
 }
 
 function faultsSection({ faults, counts }: SandboxState, { faults: plan, seed }: PageOptions): Html {
-  const rows = faultKinds.map(
-    kind =>
-      html`<tr><td><code>${kind}</code></td><td>${meaning[kind]}</td><td class="num">${percent(plan[kind] ?? 0)}</td><td class="num">${number(faults[kind])}</td></tr>`,
-  )
+  const rows = faultKinds.map((kind): Cell[] => [
+    { name: 'Kind', value: html`<code>${kind}</code>` },
+    { name: 'What happens', value: meaning[kind] },
+    { name: 'Share', value: percent(plan[kind] ?? 0), look: 'num' },
+    { name: 'So far', value: number(faults[kind]), look: 'num' },
+  ])
   return html`<section><h2>Faults <span class="count">${number(counts.faults)}</span></h2>
 <p class="note">Chosen: ${describeFaults(plan)}. Seed ${seed}: the same requests in the same order meet the same faults.</p>
-<div class="scroll"><table><thead><tr><th scope="col">Kind</th><th scope="col">What happens</th><th scope="col">Share</th><th scope="col">So far</th></tr></thead><tbody>${rows}</tbody></table></div></section>`
+${table(rows)}</section>`
 }
 
 const meaning = {
