@@ -18,7 +18,7 @@ export function settingsProblems(
     }
     const path = issue.path.map(String)
     const shown = path.length === 0 ? '' : `, setting "${path.join('.')}"`
-    const own = customParts(issue)
+    const own = helpOf(issue, settings)
     return [
       {
         code: own.code ?? 'A6502',
@@ -76,11 +76,20 @@ function textOf(issue: Issue): string {
   if (issue.code === 'invalid_type' && issue.input === undefined && /received undefined/.test(issue.message))
     return 'missing'
   if (issue.code === 'custom' || issue.code === 'invalid_union') return issue.message
+  if (issue.code === 'invalid_key') return `not valid as a name: ${issue.issues[0]?.message ?? issue.message}`
   const text = issue.message.replace(/^(Invalid input|Invalid option|Invalid string|Too small|Too big): /, '')
   return /^(expected|must)/.test(text) ? text : `not valid: ${text}`
 }
 
-function customParts(issue: Issue): { readonly code?: string; readonly help?: string } {
+function helpOf(issue: Issue, settings: DestinationSettings): { readonly code?: string; readonly help?: string } {
+  if (issue.code === 'invalid_value') {
+    const written = issue.path.reduce<unknown>(
+      (at, part) => (at as Readonly<Record<PropertyKey, unknown>>)[part],
+      settings.settings,
+    )
+    const help = suggestion(String(written), issue.values.map(String), 'it takes')
+    return help === undefined ? {} : { help }
+  }
   if (issue.code !== 'custom' || issue.params === undefined) return {}
   const { code, help } = issue.params
   return { ...(typeof code === 'string' && { code }), ...(typeof help === 'string' && { help }) }

@@ -103,6 +103,11 @@ describe('settings', () => {
     ])
   })
 
+  test('a word that a setting does not take names the nearest', () => {
+    const settings = { base_url: 'https://a.example', actions: { push: { ...push, method: 'post' } } }
+    expect(check(destination('http', settings))).toMatchObject([{ code: 'A6502', help: 'did you mean "POST"?' }])
+  })
+
   test('a literal credential is refused without showing it', () => {
     const problems = check(destination('crm', { token: 'hunter2' }))
     expect(problems).toMatchObject([{ code: 'A1140', message: expect.stringMatching(/token/) }])
