@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { type Change, defineDestination, type Example, type HttpReply, type Verdict } from '../delivery/destination.ts'
 import { interpretStatus } from '../delivery/interpret.ts'
+import type { Json } from '../project/project.ts'
 import { valueAt } from './record-outcomes.ts'
 import { errorOf, sandboxBasics } from './sandbox-settings.ts'
 
@@ -13,9 +14,9 @@ const day = 24 * 60 * 60 * 1000
 const email = z.object({
   to: z.email({ pattern: z.regexes.unicodeEmail }).describe("The recipient's e-mail address"),
   subject: z.string().min(1).max(998).describe('One line; 998 characters at most'),
-  body: z.string().optional().describe('The text'),
-  template: z.string().optional().describe('The name of a template, in place of a text'),
-  data: z.record(z.string(), z.json()).optional().describe("The template's values: an object"),
+  body: z.string().nullable().optional().describe('The text'),
+  template: z.string().nullable().optional().describe('The name of a template, in place of a text'),
+  data: z.record(z.string(), z.json()).nullable().optional().describe("The template's values: an object"),
 })
 
 const sms = z.object({
@@ -40,7 +41,7 @@ export const messaging = defineDestination({
           method: 'POST',
           path: '/messages/email',
           headers: { 'idempotency-key': change.changeId },
-          json: { ...change.fields, reference: change.changeId },
+          json: messageOf(change),
         }
       },
       interpret,
@@ -53,13 +54,19 @@ export const messaging = defineDestination({
       idempotency: { kind: 'none' },
       request: batch => {
         const change = only(batch)
-        return { method: 'POST', path: '/messages/sms', json: { ...change.fields, reference: change.changeId } }
+        return { method: 'POST', path: '/messages/sms', json: messageOf(change) }
       },
       interpret,
       examples: smsExamples,
     },
   }),
 })
+
+/** A message has no earlier state that NULL could clear, so NULL is left out. */
+function messageOf({ fields, changeId }: Change): Readonly<Record<string, Json>> {
+  const given = Object.entries(fields).filter(([, value]) => value !== null)
+  return { ...Object.fromEntries(given), reference: changeId }
+}
 
 function only(batch: readonly Change[]): Change {
   const [change, second] = batch
@@ -81,7 +88,7 @@ const reminder: Change = {
   key: '["c1","2026-03-01"]',
   changeId: 'e1',
   op: 'enter',
-  fields: { to: 'ada@example.com', subject: 'Your plan renews on 1 March' },
+  fields: { to: 'ada@example.com', subject: 'Your plan renews on 1 March', body: null },
 }
 
 const emailRequest = {
