@@ -1,5 +1,17 @@
 /** A YAML file as plain data that knows where each of its values stands. */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, Scalar } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  Scalar,
+  visit,
+  type YAMLParseError,
+} from 'yaml'
 import { maskLine } from './mask.ts'
 import type { Place, Problem } from './problem.ts'
 import { checkDepth, type FileText } from './safety.ts'
@@ -18,6 +30,8 @@ interface Mark {
 
 const forbidden = new Set(['__proto__', 'constructor', 'prototype'])
 const coreTag = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/
+/** Problems after which the data is not what was meant. */
+const unsound = new Set(['A1007', 'A1010', 'A1011'])
 const maxAliased = 10_000
 /** What is read as a number; `012`, `0x1F` and `0o17` stay text, because they are identifiers more often than not. */
 const numeral = /^[-+]?(0|[1-9]\d*)?(\.\d*)?([eE][-+]?\d+)?$/
@@ -181,7 +195,14 @@ export function readDocument(file: FileText, options: DocumentOptions = {}): Doc
     const help = parserHelp[error.code]
     const message = `malformed YAML: ${error.message.replace(/: ".*/s, '')}`
     return {
-      problems: [{ code: 'A1007', message, place: text.place(error.pos), ...(help === undefined ? {} : { help }) }],
+      problems: [
+        {
+          code: 'A1007',
+          message,
+          place: text.place(spanOfError(error, parsed.contents)),
+          ...(help === undefined ? {} : { help }),
+        },
+      ],
     }
   }
   const walk: Walk = {
@@ -199,7 +220,24 @@ export function readDocument(file: FileText, options: DocumentOptions = {}): Doc
   if (data === null && walk.problems.length === 0) {
     return { problems: [{ code: 'A1006', message: `${file.path} is empty`, place: text.place([0, 1]) }] }
   }
+  // What could not be told apart would only make more problems of its own.
+  const [fault, ...others] = walk.problems
+  if (fault !== undefined && walk.problems.some(({ code }) => unsound.has(code)))
+    return { problems: [fault, ...others] }
   return { document: new YamlDocument(text, data, walk.marks), problems: walk.problems }
+}
+
+/** Where an error is; that of a quote which is not closed is where it was opened, not the end of the file. */
+function spanOfError(error: YAMLParseError, contents: Node | null): Span {
+  let span: Span = error.pos
+  if (error.code !== 'MISSING_CHAR' || contents === null) return span
+  visit(contents, {
+    Scalar: (_, { type, range }) => {
+      const quoted = type === Scalar.QUOTE_DOUBLE || type === Scalar.QUOTE_SINGLE
+      if (quoted && range && range[1] === error.pos[0]) span = [range[0], range[1]]
+    },
+  })
+  return span
 }
 
 function fail(walk: Walk, code: string, message: string, span: Span | undefined, help?: string): null {
@@ -279,7 +317,7 @@ function readScalar(walk: Walk, node: Scalar, path: Path, span: Span | undefined
   if (typeof value !== 'number' || source === undefined) return value
   if (!numeral.test(source)) {
     if (Number.isFinite(value)) return source
-    return fail(walk, 'A1103', `${source} is not a finite number`, span)
+    return fail(walk, 'A1012', `${source} is not a finite number`, span, `quote it: "${source}"`)
   }
   if (!Number.isFinite(value) || (/^[-+]?\d+$/.test(source) && !Number.isSafeInteger(value))) {
     return fail(walk, 'A1012', `${source} is too large to be kept exactly as a number`, span, `quote it: "${source}"`)
