@@ -63,7 +63,8 @@ export const commands: readonly CommandDefinition[] = [
     arguments: [],
     options: [
       { flags: '--dir <dir>', summary: 'where to put it (default: a new temporary folder)' },
-      { flags: '--nights <n>', summary: 'how many nights (default: all of the example)' },
+      { flags: '--nights <n>', summary: 'how many nights (default: 5)' },
+      { flags: '--customers <n>', summary: 'how many customers the sample has (default: 2000)' },
       { flags: '--seed <n>', summary: 'seed of the sample data and of the sandbox' },
     ],
     examples: ['activate demo', 'activate demo --dir ./demo'],

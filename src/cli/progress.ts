@@ -30,12 +30,18 @@ function drawn(terminal: Terminal, now: () => number): ProgressTracker {
       if (!news && now() - drawnAt < redrawEvery) return
       if (drawing !== undefined && drawing.sync !== progress.sync) stop()
       drawnAt = now()
-      drawing = progress
-      terminal.draw(`${clearLine}${progressLine(progress, terminal.ink, terminal.columns)}`)
+      drawing = carryTotals(progress, drawing)
+      terminal.draw(`${clearLine}${progressLine(drawing, terminal.ink, terminal.columns)}`)
       if (progress.step === 'done') stop()
     },
     stop,
   }
+}
+
+/** The last step reports no counts of its own; those of the delivery before it still hold. */
+function carryTotals(progress: Progress, before: Progress | undefined): Progress {
+  const same = before !== undefined && before.sync === progress.sync && progress.total === 0
+  return same ? { ...progress, sent: before.sent, total: before.total } : progress
 }
 
 /** The timer speaks also while a long query reports nothing. */
@@ -48,7 +54,7 @@ function logged(terminal: Terminal): ProgressTracker {
   timer.unref()
   return {
     onProgress: progress => {
-      last = progress
+      last = carryTotals(progress, last)
       if (progress.step !== 'done') return
       say()
       last = undefined

@@ -20,8 +20,7 @@ const destination = {
     format: csv`,
   sandbox: `  crm:
     type: crm                        # the CRM of \`activate sandbox\`
-    base_url: http://127.0.0.1:8484
-    token: "\${env:SANDBOX_TOKEN}"`,
+    base_url: http://127.0.0.1:8484`,
 } as const
 
 function projectFile(template: keyof typeof destination, name: string): string {

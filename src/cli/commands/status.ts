@@ -62,7 +62,8 @@ async function countBySync(
   table: 'rejections' | 'unresolved',
   wired: Wired,
 ): Promise<Readonly<Record<string, number>>> {
-  const { dialect, state, ...warehouse } = await wired.warehouse()
+  const warehouse = await wired.warehouse()
+  const { dialect, state } = warehouse
   if (!(await warehouse.tables(state, table)).includes(table)) return {}
   const counted = sql`select sync, count(*) as keys from ${stateRelation(dialect, state, table)} group by sync`
   const rows = await warehouse.query(render(counted, dialect.placeholder))

@@ -21,11 +21,7 @@ export function renderPlan(plan: Plan, colors: Colors): string {
       .map(decision => `  ${label(decision)} ${grouped(plan.decisions[decision])}`),
     ...reasonLines(plan.reasons),
     ...(changesOf(plan) === 0 ? [`  ${label('changes')} none`] : []),
-    ...(plan.requests > 0
-      ? [
-          `  ${label('requests')} ${grouped(plan.requests)}, ${duration(plan.seconds_at_limit * 1000)} at the rate limit`,
-        ]
-      : []),
+    ...(plan.requests > 0 ? [`  ${label('requests')} ${requestsLine(plan)}`] : []),
     ...guardLines(plan, colors),
     ...plan.warnings.map(warning => `  ${colors.yellow(label('warning'))} ${printable(warning)}`),
     ...plan.samples.flatMap(sample => sampleLines(sample, colors)),
@@ -46,6 +42,11 @@ function rowsLine({ rows }: Plan): string {
     `${grouped(rows.population)} in the population`,
     `${grouped(rows.unchanged)} unchanged`,
   ].join(', ')
+}
+
+function requestsLine(plan: Plan): string {
+  const count = grouped(plan.requests)
+  return plan.seconds_at_limit > 0 ? `${count}, ${duration(plan.seconds_at_limit * 1000)} at the rate limit` : count
 }
 
 function operationLine(op: Operation, count: number, colors: Colors): string {
