@@ -95,14 +95,21 @@ export function plainText(text: string, type: ColumnType): string {
 /** The types that an undeclared column can be found to have, narrowest first. */
 const inferable = ['integer', 'number', 'boolean', 'date', 'timestamp'] as const
 
-/** Those of the types that all values so far allow. Leading zeros, plus signs and 0/1 for booleans stay what they are. */
+const plainNumber = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?$/i
+const plainInteger = /^-?[0-9]+$/
+
+/** Those of the types that one more value allows. Leading zeros, plus signs and integers that a double would round are texts. */
 export function narrow(types: readonly ColumnType[], text: string): readonly ColumnType[] {
   return types.filter(type => {
-    if ((type === 'integer' || type === 'number') && !/^-?(0|[1-9][0-9]*)(\.[0-9]+)?(e.*)?$/i.test(text)) return false
-    if (type === 'integer' && !/^-?[0-9]+$/.test(text)) return false
-    if (type === 'boolean' && !/^(true|false)$/i.test(text)) return false
+    if (type === 'integer') return plainInteger.test(text) && plainNumber.test(text) && fits(text, type)
+    if (type === 'number') return isExactNumber(text) && fits(text, type)
+    if (type === 'boolean') return /^(true|false)$/i.test(text)
     return fits(text, type)
   })
+}
+
+function isExactNumber(text: string): boolean {
+  return plainNumber.test(text) && (!plainInteger.test(text) || Number.isSafeInteger(Number(text)))
 }
 
 /** Where the inference of a column starts; what remains first is its type, a string if nothing does. */
