@@ -387,21 +387,3 @@ test('reports the problems of all files at once, the project file first and each
 test('asks for what happens anyway without being refused', async () => {
   expect(await problemsOf(syncMore('on_violation: fail\nrequire_approval: never\nrollout: 100%\n'))).toEqual([])
 })
-
-test('refuses files that are too large, too deep or not UTF-8, quickly and without parsing them', async () => {
-  const bomb = `a: &a [x]\n${Array.from({ length: 30 }, (_, i) => `b${i}: &b${i} [${`*${i === 0 ? 'a' : `b${i - 1}`},`.repeat(9)}]`).join('\n')}\n`
-  const cases: readonly (readonly [string, string | Uint8Array, string])[] = [
-    ['A1003', `a: ${'x'.repeat(2_000_000)}`, '1:1'],
-    ['A1005', `a:\n\tb: 1\nc: ${'['.repeat(20_000)}`, '3:67'],
-    ['A1005', `${'- '.repeat(70)}x`, '1:1'],
-    ['A1005', Array.from({ length: 70 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), '65:65'],
-    ['A1004', Buffer.concat([Buffer.from('a: 1\nb: '), Buffer.from([0xff, 0xfe])]), '2:1'],
-    ['A1011', bomb, ''],
-  ]
-  for (const [code, content, at] of cases) {
-    const problems = await problemsOf({ ...sound, 'syncs/at_risk.yml': content })
-    expect(problems.map(problem => problem.code)).toContain(code)
-    const place = problems.find(problem => problem.code === code)?.place
-    if (at !== '') expect(`${place?.line}:${place?.column}`).toBe(at)
-  }
-})
