@@ -69,8 +69,10 @@ export interface Run {
   readonly error?: { readonly code: string; readonly message: string }
   /** Whether the warehouse has taken in every outcome of this run. */
   readonly settled: boolean
-  /** Relation (one name within the state schema) of the run's outbox, once written. */
+  /** Name, within the state schema, of the run's outbox, once written. */
   readonly outbox?: string
+  /** The mapping that the outbox was made with, as the warehouse will remember it once settled. */
+  readonly mapping?: string
 }
 
 /** The changes that a request carries: a consecutive range of `seq`, or those named one by one. */
@@ -151,9 +153,15 @@ export interface Ledger {
     at: number,
     lease: Lease,
   ): Promise<readonly { readonly requestId: string; readonly attempt: number }[]>
-  /** Compare-and-set on (state `sending`, attempt, fence). Returns false for a conclusion that lost. Concurrent calls share a commit. */
+  /**
+   * Compare-and-set on (state `sending`, attempt, fence). Returns false for a conclusion that lost. Concurrent calls share
+   * a commit: a caller that begins its next request without waiting for this halves the number of flushes.
+   */
   conclude(conclusion: Conclusion, lease: Lease): Promise<boolean>
-  /** Moves requests that are not being sent along an edge of the state machine; compare-and-set on `from`. */
+  /**
+   * Moves requests that are not being sent along an edge of the state machine; compare-and-set on `from`; returns how many
+   * moved. From `sending` it leads to `uncertain` only, and only for what a runner with an older fence was sending.
+   */
   move(requestIds: readonly string[], from: RequestState, to: RequestState, at: number, lease: Lease): Promise<number>
   requests(runId: string, states?: readonly RequestState[]): Promise<readonly Request[]>
   exceptions(

@@ -31,6 +31,7 @@ export interface RunRow {
   error_message: string | null
   settled: 0 | 1
   outbox: string | null
+  mapping: string | null
 }
 
 export interface RequestRow {
@@ -89,6 +90,7 @@ export function runOf(row: RunRow): Run {
       requests: row.requests,
       retries: row.retries,
       outbox: row.outbox,
+      mapping: row.mapping,
       plan: row.plan === null ? null : JSON.parse(row.plan),
       outcomes: row.outcomes === null ? null : JSON.parse(row.outcomes),
     }),
@@ -111,6 +113,7 @@ export function runColumns(change: Partial<Omit<Run, 'runId' | 'sync'>>): Partia
   if ('requests' in change) columns.requests = change.requests ?? null
   if ('retries' in change) columns.retries = change.retries ?? null
   if ('outbox' in change) columns.outbox = change.outbox ?? null
+  if ('mapping' in change) columns.mapping = change.mapping ?? null
   if ('error' in change) {
     columns.error_code = change.error?.code ?? null
     columns.error_message = change.error?.message ?? null

@@ -35,7 +35,8 @@ export function tables({ integer, ordinal, strict }: Flavour): readonly string[]
       error_code text,
       error_message text,
       settled ${integer} not null default 0 check (settled in (0, 1)),
-      outbox text
+      outbox text,
+      mapping text
     ) ${strict}`,
     'create index runs_of_sync on runs (sync, started_at)',
     'create index runs_by_start on runs (started_at)',
