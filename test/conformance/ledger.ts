@@ -124,6 +124,7 @@ export function describeLedger(name: string, open: () => Promise<Ledger>): void 
           retries: 1,
           settled: true,
           outbox: 'outbox__1',
+          mapping: '{}',
         },
         ...{ error: { code: 'A6001', message: 'down' } },
       }
