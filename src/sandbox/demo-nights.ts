@@ -34,7 +34,11 @@ const scenes = [
       'The sandbox fails on purpose: errors, refusals, torn connections, lost answers. Nothing is lost, nothing arrives twice.',
     hard: true,
   },
-  { title: 'the night after', remark: 'What had to wait is caught up; the rest is an ordinary night.' },
+  {
+    title: 'the night after',
+    remark:
+      'Nothing is left over from the hard night; a few mailboxes that are gone for good are remembered and not tried again.',
+  },
   { title: 'an ordinary night', remark: 'New faces enter, some change, some leave.' },
 ] as const
 
