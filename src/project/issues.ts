@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { type Path, valueAt } from './document.ts'
 import type { Place, Problem } from './problem.ts'
-import type { DestinationSettings } from './project.ts'
 import { suggest } from './suggest.ts'
 
 type Issue = z.core.$ZodIssue
@@ -28,23 +27,6 @@ export function problemsOf(issues: readonly Issue[], context: IssueContext): Pro
   return findings
     .filter(finding => finding.missing === undefined || !meant.has(finding.missing))
     .map(finding => finding.problem)
-}
-
-/** The problems of a destination's settings, by the schema of its definition. */
-export function settingsProblems(
-  destination: DestinationSettings,
-  schema: z.ZodType,
-  issues: readonly Issue[],
-): Problem[] {
-  const place = (path: Path, at: 'key' | 'value'): Place => {
-    const places = at === 'key' ? (destination.keyPlaces ?? destination.places) : destination.places
-    for (let length = path.length; length > 0; length--) {
-      const found = places[path.slice(0, length).map(String).join('.')]
-      if (found !== undefined) return found
-    }
-    return destination.place
-  }
-  return problemsOf(issues, { schema, data: destination.settings, place })
 }
 
 /** The schema without what only wraps it, and every member of a union. */
