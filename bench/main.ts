@@ -1,0 +1,22 @@
+/**
+ * `npm run bench [-- warehouse|delivery|limiter|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
+ * warehouse. docs/benchmarks.md records them with the machine.
+ */
+import { cpus, totalmem } from 'node:os'
+import { benchDelivery, benchLimiter } from './delivery.ts'
+import { benchStartup } from './startup.ts'
+import { benchWarehouse } from './warehouse.ts'
+
+const args = process.argv.slice(2)
+const at = args.indexOf('--rows')
+const sizes = at < 0 ? [1_000_000, 10_000_000] : (args[at + 1] ?? '').split(',').map(Number)
+const chosen = args.filter((arg, index) => index !== at && index !== at + 1 && !arg.startsWith('--'))
+const wants = (name: string) => chosen.length === 0 || chosen.includes(name)
+
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
+)
+if (wants('startup')) benchStartup()
+if (wants('limiter')) await benchLimiter()
+if (wants('delivery')) await benchDelivery()
+if (wants('warehouse')) await benchWarehouse(sizes)
