@@ -112,7 +112,7 @@ async function playNight(
       tracker?.stop()
     }
   })
-  terminal.say(`\n${renderRuns(runs, terminal.ink)}\n`)
+  terminal.say(`\n${renderRuns(runs, terminal.ink)}\n\n`)
   return { date: night.date, title: night.title, runs }
 }
 

@@ -27,9 +27,8 @@ export function parse(argv: readonly string[]): Parsed {
       text += written
     },
   )
-  if (argv.length === 0) return { kind: 'text', text: program.helpInformation() }
   try {
-    program.parse(argv, { from: 'user' })
+    program.parse(argv.length === 0 ? ['--help'] : argv, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0 || error.code === 'commander.help') return { kind: 'text', text }

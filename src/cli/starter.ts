@@ -37,6 +37,7 @@ sources:
     columns:
       customer_id: { type: string, tests: [not_null, unique] }
       last_order_at: { type: date }
+      spent: { type: number }
 
 destinations:
 ${destination[template]}

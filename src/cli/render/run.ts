@@ -41,14 +41,21 @@ export function renderRuns(runs: readonly RunSummary[], colors: Colors): string 
       duration(Date.parse(run.finished_at) - Date.parse(run.started_at)),
     ]),
   )
-  return [table, ...runs.flatMap(run => explanations(run, colors))].join('\n\n')
+  const warnings = warningLines(runs, colors)
+  const blocks = warnings.length === 0 ? [] : [warnings.join('\n')]
+  return [table, ...runs.flatMap(run => explanations(run, colors)), ...blocks].join('\n\n')
 }
 
 /** Why a run is not simply a success. */
 function explanations(run: RunSummary, colors: Colors): readonly string[] {
   const name = colors.bold(printable(run.sync))
-  return [
-    ...(run.problems ?? []).map(problem => `${name}: ${renderProblem(problem, colors)}`),
-    ...(run.plan?.warnings ?? []).map(warning => `${name}: ${colors.yellow('warning')}: ${printable(warning)}`),
-  ]
+  return (run.problems ?? []).map(problem => `${name}: ${renderProblem(problem, colors)}`)
+}
+
+function warningLines(runs: readonly RunSummary[], colors: Colors): readonly string[] {
+  return runs.flatMap(run =>
+    (run.plan?.warnings ?? []).map(
+      warning => `${colors.bold(printable(run.sync))}: ${colors.yellow('warning')}: ${printable(warning)}`,
+    ),
+  )
 }

@@ -1,0 +1,75 @@
+/** `docs/reference/cli.md`, made from the definitions of the commands so that it cannot fall behind them. */
+import { exitCodes } from '../project/problem.ts'
+import { type CommandDefinition, commands, globalOptions, type OptionDefinition } from './commands.ts'
+import { severity } from './exit.ts'
+
+const meanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  ok: 'all went well',
+  failed: 'something failed, or a saved plan is stale',
+  changes: 'there is something to send (`dry-run --exit-code` only)',
+  partial: 'some rows were rejected, parked or are still pending',
+  credentials: 'a credential is missing or was refused',
+  held: 'a guard holds the run',
+  locked: 'another runner is at work on the sync',
+  invalid: 'the project or the command line is wrong',
+  interrupted: 'stopped by a signal; the next run resumes',
+}
+
+export function cliReference(): string {
+  return [
+    '# Command line',
+    'Made from the definitions in `src/cli/commands.ts`; change those, not this page.',
+    'Data goes to stdout, talk to stderr. With `--json`, stdout holds one versioned JSON document and nothing else;\nan error is the document `activate.error/1` with the same exit code.',
+    '## Global options',
+    'Accepted before and after the command.',
+    optionTable(globalOptions),
+    '## Commands',
+    ...commands.flatMap(commandSection),
+    '## Exit codes',
+    `Of several syncs the worst decides, from harmless to worst: ${severity.join(', ')}.`,
+    table(
+      ['code', 'name', 'meaning'],
+      Object.entries(exitCodes).map(([name, code]) => [String(code), name, meaning(name)]),
+    ),
+  ]
+    .join('\n\n')
+    .concat('\n')
+}
+
+function meaning(name: string): string {
+  return Object.entries(meanings).find(([known]) => known === name)?.[1] ?? ''
+}
+
+function commandSection(command: CommandDefinition): readonly string[] {
+  const usage = [
+    'activate',
+    command.name,
+    ...command.arguments.map(({ name, required }) => (required ? `<${name}>` : `[${name}]`)),
+  ]
+  const parameters = command.arguments.map(({ name, summary }) => [`\`${name}\``, summary])
+  return [
+    `### ${command.name}`,
+    `\`${usage.join(' ')}\``,
+    `${sentence(command.description ?? command.summary)}`,
+    ...(parameters.length === 0 ? [] : [table(['argument', ''], parameters)]),
+    ...(command.options.length === 0 ? [] : [optionTable(command.options)]),
+    `\`\`\`sh\n${command.examples.join('\n')}\n\`\`\``,
+  ]
+}
+
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`
+}
+
+function optionTable(options: readonly OptionDefinition[]): string {
+  return table(
+    ['option', ''],
+    options.map(({ flags, summary }) => [`\`${flags}\``, summary]),
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n')
+}
