@@ -264,7 +264,7 @@ export class Dispatch {
     const { requestId } = task.request
     const { state, exceptions, error, again, afterwards } = resolution
     this.concluding += 1
-    const stop = this.tally.add(resolution)
+    const stop = this.tally.judge(resolution)
     if (stop !== undefined) this.stopFor(stop)
     try {
       const at = clock.now()
@@ -281,8 +281,9 @@ export class Dispatch {
         },
         lease(),
       )
-      if (!won) this.stopForLease('another runner has taken over')
-      else if (afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())
+      if (won) this.tally.record(resolution)
+      else this.stopForLease('another runner has taken over')
+      if (won && afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())
       if (won && again !== undefined && due !== undefined) this.waiting.add(due, again.task)
       else this.held -= task.changes.length
       if (won) for (const continuation of resolution.moved) this.continue(task, continuation, at)

@@ -30,14 +30,18 @@ export interface Tally {
   /** Whether so much fails that only what has begun should go on. */
   readonly ailing: boolean
   begun(attempt: number): void
-  /** A reason to stop that follows from this resolution, if any. */
-  add(resolution: Resolution): Stop | undefined
+  /** A reason to stop that follows from this resolution, if any; asked as soon as the reply is there. */
+  judge(resolution: Resolution): Stop | undefined
+  /** Counts what the ledger has taken in. */
+  record(resolution: Resolution): void
   /** The reason to report when everything was tried and nothing was ever answered. */
   verdict(): Stop | undefined
 }
 
 export function createTally(maxErrorRate: number | undefined): Tally {
   let counts: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
+  let answered = 0
+  let refused = 0
   let requests = 0
   let retries = 0
   let failures = 0
@@ -50,10 +54,8 @@ export function createTally(maxErrorRate: number | undefined): Tally {
   }
 
   function tooManyErrors(): Stop | undefined {
-    const answered = counts.acked + counts.rejected + counts.parked
-    if (maxErrorRate === undefined || answered < judgedFrom || counts.rejected / answered < maxErrorRate)
-      return undefined
-    const message = `${counts.rejected} of ${answered} records were refused, which reaches max_error_rate`
+    if (maxErrorRate === undefined || answered < judgedFrom || refused / answered < maxErrorRate) return undefined
+    const message = `${refused} of ${answered} records were refused, which reaches max_error_rate`
     return { kind: 'errors', code: 'A6003', message }
   }
 
@@ -74,13 +76,17 @@ export function createTally(maxErrorRate: number | undefined): Tally {
       if (attempt <= 1) requests += 1
       else retries += 1
     },
-    add({ counts: more, health, error, stop }) {
+    record({ counts: more }) {
       counts = {
         acked: counts.acked + more.acked,
         rejected: counts.rejected + more.rejected,
         parked: counts.parked + more.parked,
         pending: counts.pending + more.pending,
       }
+    },
+    judge({ counts: more, health, error, stop }) {
+      answered += more.acked + more.rejected + more.parked
+      refused += more.rejected
       if (error !== undefined) lastError = `${error.code}, ${error.message}`
       if (health === 'alive') {
         everAlive = true
