@@ -2,13 +2,8 @@
  * Every command, its arguments and options: what the parser, the help, the shell completions and the reference are made
  * of. A command's code is loaded when it is called.
  */
+import type { OptionDefinition } from './global-options.ts'
 import type { Execute } from './invocation.ts'
-
-export interface OptionDefinition {
-  /** As commander reads it: `--save <file>`. */
-  readonly flags: string
-  readonly summary: string
-}
 
 export interface ArgumentDefinition {
   readonly name: string
@@ -25,18 +20,6 @@ export interface CommandDefinition {
   readonly examples: readonly string[]
   readonly load: () => Promise<{ readonly execute: Execute }>
 }
-
-export const globalOptions: readonly OptionDefinition[] = [
-  { flags: '-C, --directory <dir>', summary: 'the project, or a folder inside it (default: the working directory)' },
-  { flags: '--target <name>', summary: 'warehouse and ledger of this target (or ACTIVATE_TARGET)' },
-  { flags: '--select <selector>', summary: 'only these syncs: name, glob, tag:, model:, destination:, path:, +x, x+' },
-  { flags: '--exclude <selector>', summary: 'all but these syncs, in the same grammar' },
-  { flags: '--as-of <time>', summary: 'the logical clock: 2026-03-01, 2026-03-01T02:00 or an instant with an offset' },
-  { flags: '--json', summary: 'one JSON document on stdout' },
-  { flags: '--quiet', summary: 'errors only' },
-  { flags: '--verbose', summary: 'more talk on stderr; the stack of unexpected errors' },
-  { flags: '--no-color', summary: 'no colours (as with NO_COLOR)' },
-]
 
 const showPii: OptionDefinition = {
   flags: '--show-pii',

@@ -1,11 +1,15 @@
 /** Shell completions, made from the commands' definitions; they offer commands and options and call nothing. */
-import { type CommandDefinition, commands, globalOptions, type OptionDefinition } from './commands.ts'
+import type { CommandDefinition } from './commands.ts'
+import type { OptionDefinition } from './global-options.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
-export function completionScript(shell: Shell): string {
-  return { bash, zsh, fish }[shell]()
+type Commands = readonly CommandDefinition[]
+type Options = readonly OptionDefinition[]
+
+export function completionScript(shell: Shell, commands: Commands, globalOptions: Options): string {
+  return { bash, zsh, fish }[shell](commands, globalOptions)
 }
 
 interface Flag {
@@ -18,7 +22,8 @@ function longFlag({ flags, summary }: OptionDefinition): Flag {
   return { name: /--[a-z-]+/.exec(flags)?.[0] ?? flags, takesValue: flags.includes('<'), summary }
 }
 
-const flagsOf = (command: CommandDefinition) => [...command.options, ...globalOptions].map(longFlag)
+const flagsOf = (command: CommandDefinition, globalOptions: Options) =>
+  [...command.options, ...globalOptions].map(longFlag)
 
 /** Words that complete the first argument of some commands. */
 const choices: Readonly<Record<string, readonly string[]>> = {
@@ -26,12 +31,12 @@ const choices: Readonly<Record<string, readonly string[]>> = {
   schema: ['project', 'sync', 'model'],
 }
 
-function wordsOf(command: CommandDefinition): string {
-  return [...(choices[command.name] ?? []), ...flagsOf(command).map(flag => flag.name)].join(' ')
+function wordsOf(command: CommandDefinition, globalOptions: Options): string {
+  return [...(choices[command.name] ?? []), ...flagsOf(command, globalOptions).map(flag => flag.name)].join(' ')
 }
 
-function bash(): string {
-  const cases = commands.map(command => `    ${command.name}) words="${wordsOf(command)}" ;;`)
+function bash(commands: Commands, globalOptions: Options): string {
+  const cases = commands.map(command => `    ${command.name}) words="${wordsOf(command, globalOptions)}" ;;`)
   return `# activate completion for bash: source <(activate completion bash)
 _activate() {
   local current="\${COMP_WORDS[COMP_CWORD]}" command="" word words
@@ -50,12 +55,12 @@ complete -F _activate activate
 `
 }
 
-function zsh(): string {
+function zsh(commands: Commands, globalOptions: Options): string {
   const quote = (text: string) =>
     text.replaceAll("'", "'\\''").replaceAll('[', '\\[').replaceAll(']', '\\]').replaceAll(':', '\\:')
   const list = commands.map(command => `    '${command.name}:${quote(command.summary)}'`)
   const cases = commands.map(command => {
-    const specs = flagsOf(command).map(
+    const specs = flagsOf(command, globalOptions).map(
       flag =>
         `'${flag.name}${flag.takesValue ? '=' : ''}[${quote(flag.summary)}]${flag.takesValue ? ':value:_files' : ''}'`,
     )
@@ -80,7 +85,7 @@ compdef _activate activate
 `
 }
 
-function fish(): string {
+function fish(commands: Commands, globalOptions: Options): string {
   const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
   const option = (condition: string, flag: Flag) =>
     `complete -c activate -n ${quote(condition)} -l ${flag.name.slice(2)}${flag.takesValue ? ' -r' : ''} -d ${quote(flag.summary)}`

@@ -1,5 +1,6 @@
 /** One call of one command: what it was given and whom it may speak to. */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
+import type { CommandDefinition } from './commands.ts'
 import type { Io, Terminal } from './terminal.ts'
 
 /** The options that every command takes. */
@@ -30,6 +31,8 @@ export interface Invocation {
   readonly input: Input
   readonly terminal: Terminal
   readonly io: Io
+  /** Every command there is, for those that speak about the others. */
+  readonly commands: readonly CommandDefinition[]
 }
 
 /** A command ends with a reason, which `exitCodes` turns into a number, or throws an ActivateError. */

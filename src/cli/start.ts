@@ -1,5 +1,6 @@
 /** Parses the arguments, runs the command, and tells a person or a script how it ended. */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
+import { commands } from './commands.ts'
 import { exitNumber } from './exit.ts'
 import type { GlobalFlags } from './invocation.ts'
 import { parse } from './program.ts'
@@ -20,7 +21,7 @@ export async function start(argv: readonly string[], io: Io = processIo()): Prom
     flags = parsed.flags
     terminal = openTerminal(io, parsed.flags)
     const { execute } = await parsed.definition.load()
-    return exitNumber(await execute({ flags: parsed.flags, input: parsed.input, terminal, io }))
+    return exitNumber(await execute({ flags: parsed.flags, input: parsed.input, terminal, io, commands }))
   } catch (error) {
     return exitNumber(await report(error, flags, terminal))
   }

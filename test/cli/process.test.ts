@@ -1,7 +1,8 @@
 /** What only a process of its own can show: start-up, signals, a reader who leaves. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -65,3 +66,72 @@ test('the daemon starts, tells what is due next, and stops on SIGTERM', async ()
   expect(talk).toMatch(/schedule of 1 sync started, next due .*Z\n/)
   expect(talk).toMatch(/stopped\n$/)
 })
+
+test('Ctrl-C lets the request that is under way finish; the next run sends the rest, and nobody twice', async () => {
+  const received: string[] = []
+  let third: ServerResponse | undefined
+  const arrived = deferred()
+  const server = createServer((request, response) => {
+    void text(request).then(body => {
+      received.push((JSON.parse(body) as { key: string }).key)
+      if (received.length === 3) {
+        third = response
+        arrived.resolve(undefined)
+      } else response.end('{}')
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  await hookProject(`http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`)
+
+  const child = start('-C', 'hooked', 'run')
+  const stdout = text(child.stdout)
+  let talk = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    talk += chunk
+    if (chunk.includes('stopping')) third?.end('{}')
+  })
+  await arrived.promise
+  child.kill('SIGINT')
+  expect(await exitOf(child)).toBe(130)
+  expect(talk).toContain('stopping')
+  expect(await stdout).toMatch(/lapsing +interrupted +3 +0 +0 +2/)
+
+  expect(await exitOf(start('-C', 'hooked', 'run'))).toBe(0)
+  expect([...received].sort()).toEqual(['C001', 'C002', 'C003', 'C004', 'C005'])
+  server.close()
+  server.closeAllConnections()
+})
+
+function deferred() {
+  let resolve: (value: unknown) => void = () => undefined
+  const promise = new Promise(done => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+/** The starter project, sending one record at a time to this address. */
+async function hookProject(address: string): Promise<void> {
+  expect(await exitOf(start('init', 'hooked', '--quiet'))).toBe(0)
+  await writeFile(
+    join(folder, 'hooked', 'activate.yml'),
+    `name: hooked
+sources:
+  customers: { csv: data/customers.csv, columns: { customer_id: { type: string }, last_order_at: { type: date } } }
+vars: { lapsing_after_days: 60 }
+destinations:
+  files:
+    type: http
+    base_url: ${address}
+    allow_private_network: true
+    concurrency: 1
+    actions: { write: { method: POST, path: /records, idempotency: none } }
+`,
+  )
+  await writeFile(
+    join(folder, 'hooked', 'syncs', 'lapsing.yml'),
+    'model: lapsing_customers\ndestination: files\naction: write\nmode: upsert\nfields: { email: email }\n',
+  )
+}

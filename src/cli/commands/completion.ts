@@ -1,9 +1,10 @@
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { suggest } from '../../project/suggest.ts'
 import { completionScript, shells } from '../completion-script.ts'
+import { globalOptions } from '../global-options.ts'
 import type { Invocation } from '../invocation.ts'
 
-export async function execute({ input, terminal }: Invocation): Promise<ExitReason> {
+export async function execute({ input, terminal, commands }: Invocation): Promise<ExitReason> {
   const asked = input.argument('shell') ?? ''
   const shell = shells.find(known => known === asked)
   if (shell === undefined) {
@@ -14,6 +15,6 @@ export async function execute({ input, terminal }: Invocation): Promise<ExitReas
       help: `${near === undefined ? '' : `did you mean "${near}"? `}shells are ${shells.join(', ')}`,
     })
   }
-  await terminal.write(completionScript(shell))
+  await terminal.write(completionScript(shell, commands, globalOptions))
   return 'ok'
 }
