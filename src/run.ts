@@ -108,22 +108,37 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
 /** Runs each sync in turn; a failing sync does not stop the next one, its summary carries the problems. */
 export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: RunOptions): Promise<RunDocument> {
   const runs: RunSummary[] = []
+  const night = sharedNight(wired, options.asOf)
   for (const sync of syncs) {
     if (options.signal.aborted) break
-    runs.push(await runSync(wired, sync, options))
+    runs.push(await runSync(wired, night, sync, options))
     options.onProgress(progress(sync, 'done'))
   }
   return { schema: 'activate.run/1', runs }
 }
 
+/** The warehouse is opened under the first lease, so that a runner that finds its sync taken never waits for the file. */
+function sharedNight(wired: Wired, asOf: number): () => Promise<Night> {
+  let night: Night | undefined
+  return async () => {
+    night ??= await openNight(wired, asOf)
+    return night
+  }
+}
+
 /** One night of one sync, under its lease. */
-async function runSync(wired: Wired, sync: Sync, options: RunOptions): Promise<RunSummary> {
+async function runSync(
+  wired: Wired,
+  night: () => Promise<Night>,
+  sync: Sync,
+  options: RunOptions,
+): Promise<RunSummary> {
   const run = { runId: newRunId(sync, wired), startedAt: wired.clock.now() }
   const failed = (error: unknown) => failedSummary(wired, sync, run, error)
   try {
     const ledger = await wired.ledger()
     const answer = await withLease({ ledger, clock: wired.clock, ...wired.identity }, `sync:${sync.name}`, lease =>
-      runUnderLease(wired, sync, run, lease, options).catch(failed),
+      runUnderLease(wired, night, sync, run, lease, options).catch(failed),
     )
     return answer.kind === 'done' ? answer.result : lockedSummary(wired, sync, run, answer)
   } catch (error) {
@@ -138,6 +153,7 @@ interface StartedRun {
 
 async function runUnderLease(
   wired: Wired,
+  openShared: () => Promise<Night>,
   sync: Sync,
   run: StartedRun,
   lease: () => Lease,
@@ -150,7 +166,7 @@ async function runUnderLease(
     lease(),
   )
   try {
-    const night = await openNight(wired, options.asOf)
+    const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)
     const prepared = await prepareSync(night, sync, run.runId, step => options.onProgress(progress(sync, step)))

@@ -1,7 +1,7 @@
 /** Opens the database of a table destination, and makes sure that its table fits before anything is sent. */
 import { existsSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
-import { type Knex, knex } from 'knex'
+import knexOf, { type Knex } from 'knex'
 import { ActivateError } from '../project/problem.ts'
 import type { ColumnType } from '../project/project.ts'
 import { containedPath } from './contained-path.ts'
@@ -42,14 +42,14 @@ async function connect(settings: TableSettings, root: string): Promise<Knex> {
   const pool = { min: 0, max: settings.client === 'sqlite' ? 1 : settings.concurrency }
   const common = { pool, acquireConnectionTimeout: connectWithin, useNullAsDefault: true, log: quiet }
   if (settings.client === 'postgres') {
-    return knex({
+    return knexOf({
       ...common,
       client: 'pg',
       connection: { connectionString: settings.url ?? '', connectionTimeoutMillis: connectWithin },
     })
   }
   if (settings.client === 'mysql') {
-    return knex({
+    return knexOf({
       ...common,
       client: 'mysql2',
       connection: { uri: settings.url ?? '', connectTimeout: connectWithin, timezone: 'Z' },
@@ -61,7 +61,7 @@ async function connect(settings: TableSettings, root: string): Promise<Knex> {
   }
   const filename = await containedPath(root, settings.path ?? '')
   if (!settings.create && !existsSync(filename)) throw mismatch(`there is no database file ${settings.path}`)
-  return knex({ ...common, pool: { ...pool, afterCreate }, client: 'better-sqlite3', connection: { filename } })
+  return knexOf({ ...common, pool: { ...pool, afterCreate }, client: 'better-sqlite3', connection: { filename } })
 }
 
 async function checkTable(db: Knex, target: Target, settings: TableSettings): Promise<ColumnsOfTable> {

@@ -5,6 +5,7 @@
 import { ActivateError, type Place, type Problem } from '../project/problem.ts'
 import type { Materialisation, Model, Project, Scalar, Source } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
+import { raw } from '../warehouse/sql.ts'
 import {
   type Analysis,
   analyse,
@@ -28,6 +29,11 @@ export interface CompileOptions {
   readonly asOf: number
   /** Schema of the state tables: parts for `dialect.relation`. */
   readonly state: readonly string[]
+  /**
+   * Reads each CSV source once, into a scratch table that all models of a night share: finding out what a CSV holds costs
+   * more than reading it, and a file that is replaced midway must not be seen half old and half new.
+   */
+  readonly stageFiles?: boolean
 }
 
 export interface CompiledModel {
@@ -78,10 +84,14 @@ export function dependencies(
 /** Compiles all models. Throws one ActivateError (exit `invalid`) with everything that is wrong with them. */
 export function compileModels(project: CompilableProject, options: CompileOptions): CompiledProject {
   const analysis = analyse(project, options.dialect.name)
-  const sources = new Map(project.sources.map(source => [source.name, sourceRelation(source, options)]))
+  const staged = new Map(project.sources.flatMap(source => stagedSource(source, options)))
+  const sources = new Map(
+    project.sources.map(source => [source.name, staged.get(source.name)?.relation ?? sourceRelation(source, options)]),
+  )
   const compiler: Compiler = {
     analysis,
     sources,
+    staged,
     options,
     timezone: project.timezone,
     models: new Map(),
@@ -100,6 +110,7 @@ export function compileModels(project: CompilableProject, options: CompileOption
 interface Compiler {
   readonly analysis: Analysis
   readonly sources: ReadonlyMap<string, string>
+  readonly staged: ReadonlyMap<string, StagedSource>
   readonly options: CompileOptions
   readonly timezone: string
   readonly models: Map<string, CompiledModel>
@@ -121,17 +132,39 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
     const needed = closure(names, refsOf)
     return analysis.order.filter(name => needed.has(name)).flatMap(name => models.get(name)?.create ?? [])
   }
+  /** Statements that read the files among the sources of these models and of all that they need. */
+  const reads = (names: Iterable<string>) => {
+    const read = new Set([...closure(names, refsOf)].flatMap(name => models.get(name)?.dependsOn.sources ?? []))
+    return [...read].flatMap(name => compiler.staged.get(name)?.statements ?? [])
+  }
   const testedModels = (contract: Contract | undefined) => (contract ? namesInTests(compiler, contract) : [])
   return {
     models,
     sources,
     order: analysis.order,
     model,
-    statementsFor: name => statements([...model(name).dependsOn.models, ...testedModels(contracts.get(name))]),
+    statementsFor: name => {
+      const upstream = [...model(name).dependsOn.models, ...testedModels(contracts.get(name))]
+      return [...reads([name, ...upstream]), ...statements(upstream)]
+    },
     statementsForTests: contract => statements(testedModels(contract)),
     relationOf: name => relationOf(compiler, name),
     testSql: (test, relation, place) => testSql(compiler, test, relation, place),
   }
+}
+
+interface StagedSource {
+  readonly relation: string
+  readonly statements: readonly string[]
+}
+
+function stagedSource(source: Source, options: CompileOptions): readonly (readonly [string, StagedSource])[] {
+  const { dialect, stageFiles } = options
+  if (stageFiles !== true || !('csv' in source.from) || dialect.fileRelation(source.from) === undefined) return []
+  const relation = dialect.scratch(`source__${source.name}`)
+  const select = raw(`select * from ${sourceRelation(source, options)}`)
+  const create = dialect.createTableAs(relation, select, { scratch: true })
+  return [[source.name, { relation, statements: [`drop table if exists ${relation}`, ...create.texts] }]]
 }
 
 function sourceRelation({ from, name, columns }: Source, { dialect, state }: CompileOptions): string {

@@ -48,8 +48,8 @@ export async function writeScratch(warehouse: Warehouse, name: string, select: F
 
 /** Computes the model once. Everything after reads the stage, so a second look cannot see other data. */
 export async function materialise(warehouse: Warehouse, name: string, compiled: string): Promise<Stage> {
-  const columns = await warehouse.describe(compiled)
-  return { relation: await writeScratch(warehouse, name, raw(compiled)), columns }
+  const relation = await writeScratch(warehouse, name, raw(compiled))
+  return { relation, columns: await warehouse.describe(`select * from ${relation.texts[0]}`) }
 }
 
 /** Checks keys and mapped fields; throws A4001 to A4004 with samples, so that nothing is ever planned from bad rows. */

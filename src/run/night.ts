@@ -31,7 +31,13 @@ export interface Night {
 export async function openNight(wired: Wired, asOf: number): Promise<Night> {
   const warehouse = await wired.warehouse()
   const { dialect, state } = warehouse
-  return { wired, warehouse, compiled: compileModels(wired.project, { dialect, asOf, state }), asOf, built: new Set() }
+  return {
+    wired,
+    warehouse,
+    compiled: compileModels(wired.project, { dialect, asOf, state, stageFiles: true }),
+    asOf,
+    built: new Set(),
+  }
 }
 
 export interface PreparedSync {
@@ -54,12 +60,12 @@ export async function prepareSync(
   const model = modelOf(night, sync)
   const scope = { ...night, sources: night.wired.project.sources }
   onStep('materialise')
-  await refuseStaleSources(scope, model.name)
   for (const statement of compiled.statementsFor(model.name)) {
     if (night.built.has(statement)) continue
     await execute(warehouse, raw(statement))
     night.built.add(statement)
   }
+  await refuseStaleSources(scope, model.name)
   const { sql } = compiled.model(model.name)
   const stage = await materialise(warehouse, `stage__${runId}`, sql)
   onStep('check')
