@@ -47,7 +47,7 @@ export const commands: readonly CommandDefinition[] = [
     options: [
       { flags: '--dir <dir>', summary: 'where to put it (default: a new temporary folder)' },
       { flags: '--nights <n>', summary: 'how many nights (default: 5)' },
-      { flags: '--customers <n>', summary: 'how many customers the sample has (default: 2000)' },
+      { flags: '--customers <n>', summary: 'how many customers the sample has (default: 1000)' },
       { flags: '--seed <n>', summary: 'seed of the sample data and of the sandbox' },
     ],
     examples: ['activate demo', 'activate demo --dir ./demo'],

@@ -43,11 +43,9 @@ export interface DemoReport {
   readonly checks: readonly DemoCheck[]
   /** A customer whose story is worth reading. */
   readonly interesting: string | null
-  /** The night after the last one, as `--as-of` takes it. */
-  readonly nextNight: string
+  /** As `--as-of` takes it. */
+  readonly lastNight: string
 }
-
-const day = 86_400_000
 
 export async function playDemo(invocation: Invocation, options: DemoOptions): Promise<DemoReport> {
   const { folder, seed, signal } = options
@@ -74,7 +72,7 @@ export async function playDemo(invocation: Invocation, options: DemoOptions): Pr
       sandbox: { counts: state.counts, faults: state.faults },
       checks: checkOutcome(project, played, state.counts, left),
       interesting: interestingCustomer(state)?.key ?? null,
-      nextNight: new Date((last?.asOf ?? 0) + day).toISOString().replace('.000Z', 'Z'),
+      lastNight: new Date(last?.asOf ?? 0).toISOString().replace('.000Z', 'Z'),
     }
   } finally {
     await sandbox.close()
