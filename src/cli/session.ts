@@ -9,9 +9,10 @@ import type { Project, Sync } from '../project/project.ts'
 import { selectSyncs } from '../project/select.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { duckdbDialect } from '../warehouse/duckdb-dialect.ts'
-import { type Wired, wire } from '../wire.ts'
+import { type Wired, type WireOptions, wire } from '../wire.ts'
 import { parsePointInTime } from './as-of.ts'
 import type { Invocation } from './invocation.ts'
+import { printable } from './render/text.ts'
 
 /** The project's files, checked by themselves. Throws every problem of theirs at once. */
 export async function readProject({ flags, io }: Invocation): Promise<Project> {
@@ -39,11 +40,14 @@ export function dialectOf({ warehouse }: Project): Dialect {
 
 /** Opens nothing yet; closes whatever the work opened, whether it succeeded or not. */
 export async function withWired<Result>(
-  { io }: Invocation,
+  { io, flags, terminal }: Invocation,
   project: Project,
   work: (wired: Wired) => Promise<Result>,
 ): Promise<Result> {
-  const wired = wire(project, { env: io.env })
+  const log: WireOptions['log'] = (sync, { kind, code, message }) => {
+    if (flags.verbose) terminal.say(printable(`${sync}: ${kind} ${code}: ${message}`))
+  }
+  const wired = wire(project, { env: io.env, log })
   try {
     return await work(wired)
   } finally {
