@@ -180,7 +180,7 @@ function* changes(view: View): Generator<Problem> {
   }
   const help = 'a model only reads: it starts with select, with, from or values'
   if (first.kind !== 'unterminated' && !readers.has(lowerWord(view, first) ?? '')) {
-    yield problemAt(view, first, 'A2012', 'the SQL is not a select', help)
+    return yield problemAt(view, first, 'A2012', 'the SQL is not a select', help)
   }
   for (const [index, token] of code.entries()) {
     if (textOf(view, token) === ';') {

@@ -5,6 +5,8 @@ import type { ModelsCode } from './codes.ts'
 
 /** Most characters that a template, or the SQL made of it, may have. */
 export const sizeLimit = 1024 * 1024
+/** How deep blocks, and partials within partials, may go. */
+export const depthLimit = 64
 
 /** A text with template expressions, and where its lines and columns (both from 1) stand in the project. */
 export interface TemplateText {
@@ -55,9 +57,15 @@ export function writtenAs(from: TemplateText, node: hbs.AST.Node): string {
 export function parseText(from: TemplateText): hbs.AST.Program | Problem {
   // Handlebars takes a syntax tree for a template (CVE-2026-33937, CVSS 9.8), so the type is asserted, not assumed.
   if (typeof from.text !== 'string') throw new TypeError('a template is a text')
-  if (from.text.length > sizeLimit) {
-    const message = `the template has ${from.text.length} characters; ${sizeLimit} are allowed`
-    return { code: 'A2013' satisfies ModelsCode, message, place: from.place(1, 1) }
+  const excess = excessOf(from.text)
+  if (excess !== undefined) {
+    return { code: 'A2013' satisfies ModelsCode, message: `the template has ${excess}`, place: from.place(1, 1) }
+  }
+  const nul = from.text.indexOf('\0')
+  if (nul >= 0) {
+    const before = linesOf(from.text.slice(0, nul))
+    const place = from.place(before.length, (before.at(-1)?.length ?? 0) + 1)
+    return { code: 'A2014' satisfies ModelsCode, message: 'an invisible character (U+0000) stands in the SQL', place }
   }
   try {
     return Handlebars.parseWithoutProcessing(from.text)
@@ -66,12 +74,43 @@ export function parseText(from: TemplateText): hbs.AST.Program | Problem {
   }
 }
 
+const expressionLimit = 5_000
+const elseLimit = 500
+
+/**
+ * What a template has too much of for the parser, whose time grows with the square of these and more: 8,000 nested
+ * parentheses take it a minute (4.7.10, measured).
+ */
+function excessOf(text: string): string | undefined {
+  if (text.length > sizeLimit) return `${text.length} characters; ${sizeLimit} are allowed`
+  if (text.split('{{').length > expressionLimit) return `more than ${expressionLimit} expressions`
+  if ((text.match(/\{\{~?\s*else\b/g) ?? []).length > elseLimit) return `more than ${elseLimit} branches`
+  let blocks = 0
+  for (const [expression] of text.matchAll(/\{\{[^{}]*/g)) {
+    if (/^\{\{~?(?:#|\^[^~}])/.test(expression)) blocks += 1
+    else if (/^\{\{~?\//.test(expression)) blocks -= 1
+    if (blocks > depthLimit) return `blocks nested more than ${depthLimit} deep`
+    if (deepest(expression) > depthLimit) return `parentheses nested more than ${depthLimit} deep`
+  }
+  return undefined
+}
+
+function deepest(expression: string): number {
+  let [depth, most] = [0, 0]
+  for (const character of expression) {
+    if (character === '(') depth += 1
+    else if (character === ')') depth -= 1
+    most = Math.max(most, depth)
+  }
+  return most
+}
+
 /** The parser names the line; the column has to be found in the excerpt that it draws under its message. */
 function parseProblem(from: TemplateText, error: unknown): Problem {
   if (!(error instanceof Error)) throw error
   const { lineNumber, column } = error as { readonly lineNumber?: number; readonly column?: number }
   const [headline = '', excerpt = '', arrow = '', expected = ''] = error.message.split('\n')
-  const counted = /^Parse error on line (\d+)/.exec(headline)?.[1]
+  const counted = /^(?:Parse|Lexical) error on line (\d+)/.exec(headline)?.[1]
   const line = lineNumber ?? Number(counted ?? 1)
   const at = column ?? columnOf(linesOf(from.text)[line - 1] ?? '', excerpt, arrow)
   const early = /got 'EOF'/.test(expected)

@@ -15,10 +15,18 @@ import type { Place, Problem } from '../project/problem.ts'
 import { suggestion } from '../project/suggest.ts'
 import type { ModelsCode } from './codes.ts'
 import { type Expression, isProblem, type Names, readExpression, readVariable } from './expression.ts'
-import { linesOf, parseText, placeOf, sizeLimit, type TemplateText, textOfFile, writtenAs } from './template-text.ts'
+import {
+  depthLimit,
+  linesOf,
+  parseText,
+  placeOf,
+  sizeLimit,
+  type TemplateText,
+  textOfFile,
+  writtenAs,
+} from './template-text.ts'
 
-const depthLimit = 64
-const nodeLimit = 100_000
+const nodeLimit = 20_000
 
 export interface Content {
   readonly kind: 'content'
@@ -47,7 +55,16 @@ export interface Template {
 
 /** Reads a template with all its partials. What a user wrote wrong is in the result, all of it at once. */
 export function readTemplate(from: TemplateText, names: Names): Template {
-  const walk: Walk = { names, parts: [], problems: [], partials: [], size: 0, nodes: 0, stopped: false }
+  const walk: Walk = {
+    names,
+    parts: [],
+    problems: [],
+    partials: [],
+    programs: new Map(),
+    size: 0,
+    nodes: 0,
+    stopped: false,
+  }
   readText(walk, { from, taken: true, depth: 0 })
   return { parts: eatSpace(walk.parts), problems: walk.problems }
 }
@@ -73,6 +90,8 @@ interface Walk {
   readonly problems: Problem[]
   /** Names of the partials being read, outermost first. */
   readonly partials: string[]
+  /** Partials that were parsed before. */
+  readonly programs: Map<string, hbs.AST.Program>
   size: number
   nodes: number
   stopped: boolean
@@ -95,9 +114,13 @@ function stop(walk: Walk, message: string, place: Place): undefined {
 }
 
 function readText(walk: Walk, scope: Scope): undefined {
-  const program = parseText(scope.from)
-  if (isProblem(program)) walk.problems.push(program)
-  else readProgram(walk, scope, program)
+  const program = walk.programs.get(scope.from.text) ?? parseText(scope.from)
+  if (isProblem(program)) {
+    walk.problems.push(program)
+  } else {
+    walk.programs.set(scope.from.text, program)
+    readProgram(walk, scope, program)
+  }
 }
 
 function readProgram(walk: Walk, scope: Scope, program: hbs.AST.Program | undefined): undefined {
