@@ -105,7 +105,11 @@ export interface Example {
   readonly name: string
   readonly changes: readonly Change[]
   readonly request: HttpRequest
-  readonly reply: { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown }
+  readonly reply: {
+    readonly status: number
+    readonly headers?: Readonly<Record<string, string>>
+    readonly body: unknown
+  }
   readonly verdict: Verdict
 }
 
@@ -124,7 +128,10 @@ export interface DestinationDefinition<Schema extends z.ZodObject = z.ZodObject>
   /** Milliseconds for one whole attempt. */
   readonly timeout?: (settings: z.output<Schema>) => number
   /** Adds headers over the frozen bytes, such as a signature; `at` is in milliseconds. */
-  readonly sign?: (settings: z.output<Schema>, message: { readonly id: string; readonly at: number; readonly body: string }) => Readonly<Record<string, string>>
+  readonly sign?: (
+    settings: z.output<Schema>,
+    message: { readonly id: string; readonly at: number; readonly body: string },
+  ) => Readonly<Record<string, string>>
   readonly actions: (settings: z.output<Schema>) => Readonly<Record<string, Action<z.output<Schema>>>>
   /** For what is not HTTP. `root` is the project's folder. */
   readonly open?: (settings: z.output<Schema>, context: { readonly root: string }) => Promise<Session>
@@ -132,6 +139,8 @@ export interface DestinationDefinition<Schema extends z.ZodObject = z.ZodObject>
   readonly probe?: (settings: z.output<Schema>) => HttpRequest
 }
 
-export function defineDestination<Schema extends z.ZodObject>(definition: DestinationDefinition<Schema>): DestinationDefinition<Schema> {
+export function defineDestination<Schema extends z.ZodObject>(
+  definition: DestinationDefinition<Schema>,
+): DestinationDefinition<Schema> {
   return definition
 }

@@ -6,6 +6,7 @@
  */
 import { ActivateError } from '../project/problem.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
+import { noteResolution } from './delivery-notes.ts'
 import type { Verdict } from './destination.ts'
 import { type Continuation, type Resolution, resolveNotSent, resolveOutcome, resolveUnsent } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
@@ -21,6 +22,9 @@ const beside = 32
 
 /** Records held in memory at most, beside one request per connection. */
 const heldRecords = 4_000
+
+/** Milliseconds that an outcome may wait to be committed with others. */
+const longestSettled = 20
 
 /** Requests waiting for another attempt; while there are more, no new rows are read. */
 const mostWaiting = 64
@@ -43,6 +47,9 @@ export class Dispatch {
   private sending = 0
   private concluding = 0
   private held = 0
+  /** Answered for, and waiting to be committed with others. */
+  private readonly settled: { readonly task: Task; readonly resolution: Resolution }[] = []
+  private settledSince = 0
 
   private fetching = false
   private exhausted = false
@@ -95,6 +102,7 @@ export class Dispatch {
       this.beginMore(now)
       this.fetchMore()
     }
+    if (this.settled.length > 0 && !this.maySettleWait(now)) this.recordSettled()
     if (this.isOver()) {
       this.done = true
       this.finish()
@@ -122,7 +130,9 @@ export class Dispatch {
       left.push(task)
     }
     if (this.stop?.kind === 'lease' || this.failure !== undefined) return
-    for (const task of left) if (task.doubt) this.track(this.begin(task, now))
+    const doubtful = left.filter(({ doubt }) => doubt)
+    this.beginning += doubtful.length
+    if (doubtful.length > 0) this.track(this.begin(doubtful, now))
   }
 
   private sendBegun(now: number): void {
@@ -131,8 +141,7 @@ export class Dispatch {
     while (this.begun.length > 0) {
       if (this.isStopped()) {
         const task = this.begun.shift()
-        if (task !== undefined)
-          this.track(this.conclude(task, resolveNotSent(task, { code: 'stopped', message: 'never sent' })))
+        if (task !== undefined) this.conclude(task, resolveNotSent(task, { code: 'stopped', message: 'never sent' }))
         continue
       }
       if (this.sending >= destination.concurrency) return
@@ -150,34 +159,36 @@ export class Dispatch {
     const { destination, lease } = this.context
     const { limiter } = destination
     let room = limiter.room(now) - this.beginning - this.begun.length
+    const refill = this.beginning + this.begun.length <= beside / 2
+    const lot: Task[] = []
     for (;;) {
       const task = this.next(now)
-      if (task === undefined) return
+      if (task === undefined) break
       if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
-      if (this.isStopped() || !this.mayBegin(task)) {
+      if (this.isStopped() || room <= 0 || !this.mayBegin(task, refill)) {
         this.ready.unshift(task)
-        return
-      }
-      if (room <= 0) {
-        this.ready.unshift(task)
-        if (this.beginning + this.begun.length === 0) {
-          const wait = Math.max(1, limiter.wait(now))
-          this.wakeAt(now + wait, wait)
-        }
-        return
+        break
       }
       room -= 1
-      this.track(this.begin(task, now))
+      this.beginning += 1
+      lot.push(task)
+    }
+    if (lot.length > 0) this.track(this.begin(lot, now))
+    else if (room <= 0 && this.ready.length > 0 && this.beginning + this.begun.length === 0) {
+      const wait = Math.max(1, limiter.wait(now))
+      this.wakeAt(now + wait, wait)
     }
   }
 
-  /** A repeatable intent may be committed ahead; one that is not is committed only when a connection is free for it. */
-  private mayBegin(task: Task): boolean {
+  /**
+   * A repeatable intent may be committed ahead, many with one commit; one that is not repeatable is committed only when a
+   * connection is free for it.
+   */
+  private mayBegin(task: Task, refill: boolean): boolean {
     const { concurrency } = this.context.destination
     const ahead = this.beginning + this.begun.length + this.sending
-    const repeatable = task.idempotency.kind === 'natural' || task.idempotency.kind === 'keyed'
-    if (ahead >= concurrency + (repeatable ? beside : 0)) return false
-    return ahead < concurrency || this.held <= heldRecords
+    if (ahead < concurrency) return true
+    return isRepeatable(task) && refill && ahead < concurrency + beside && this.held <= heldRecords
   }
 
   private next(now: number): Task | undefined {
@@ -192,23 +203,30 @@ export class Dispatch {
   }
 
   private fetchMore(): void {
-    if (this.fetching || this.exhausted || this.waiting.size >= mostWaiting) return
-    if (this.waiting.size > 0 && this.held >= 4 * heldRecords) return
-    if (this.ready.length > 0 && (this.ready.length >= beside || this.held >= heldRecords)) return
-    if (
-      this.held >= heldRecords &&
-      this.beginning + this.begun.length + this.sending >= this.context.destination.concurrency
-    )
-      return
+    if (this.fetching || !this.wantsMore()) return
     this.fetching = true
     this.track(this.fetch())
   }
 
+  private wantsMore(): boolean {
+    if (this.exhausted || this.isStopped() || this.waiting.size >= mostWaiting) return false
+    if (this.waiting.size > 0 && this.held >= 4 * heldRecords) return false
+    return this.held < heldRecords ? this.ready.length < beside : this.ready.length === 0 && this.isIdle()
+  }
+
+  /** Whether a connection could be used that is not. */
+  private isIdle(): boolean {
+    return this.beginning + this.begun.length + this.sending < this.context.destination.concurrency
+  }
+
   private async fetch(): Promise<void> {
     try {
-      const { done, value } = await this.source.next()
-      if (done === true) this.exhausted = true
-      else this.add(value)
+      while (this.wantsMore()) {
+        const { done, value } = await this.source.next()
+        if (done === true) this.exhausted = true
+        else this.add(value)
+        if (this.isIdle()) this.pump()
+      }
     } finally {
       this.fetching = false
     }
@@ -220,21 +238,27 @@ export class Dispatch {
     this.ready.push(task)
   }
 
-  private async begin(task: Task, at: number): Promise<void> {
+  /** The caller has counted these as beginning. */
+  private async begin(lot: readonly Task[], at: number): Promise<void> {
     const { ledger, lease } = this.context
-    this.beginning += 1
     try {
-      const [answer] = await ledger.begin([task.request], at, lease())
-      if (answer === undefined) throw new TypeError('the ledger did not answer for a request')
-      this.tally.begun(answer.attempt)
-      const spent = { ...task.spent, attempts: task.spent.attempts + 1 }
-      const started = { ...task, attempt: answer.attempt, spent, firstSentAt: task.firstSentAt ?? at }
-      if (started.prepared === undefined) this.track(this.conclude(started, resolveUnsent(started)))
-      else this.begun.push(started)
+      const requests = lot.map(({ request }) => request)
+      this.recordSettled()
+      const answers = await ledger.begin(requests, at, lease())
+      for (const [index, task] of lot.entries()) this.afterBegin(task, answers[index]?.attempt, at)
     } finally {
-      this.beginning -= 1
+      this.beginning -= lot.length
     }
     this.pump()
+  }
+
+  private afterBegin(task: Task, attempt: number | undefined, at: number): void {
+    if (attempt === undefined) throw new TypeError('the ledger did not answer for a request')
+    this.tally.begun(attempt)
+    const spent = { ...task.spent, attempts: task.spent.attempts + 1 }
+    const started = { ...task, attempt, spent, firstSentAt: task.firstSentAt ?? at }
+    if (started.prepared === undefined) this.conclude(started, resolveUnsent(started))
+    else this.begun.push(started)
   }
 
   private async send(task: Task, place: number): Promise<void> {
@@ -253,34 +277,53 @@ export class Dispatch {
     const { random, onUncertain } = this.context
     const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
     if (resolution.pause !== undefined) this.pause(task, resolution.pause, now)
-    const concluded = this.conclude(task, resolution)
-    // The connection is free while the outcome is being committed.
+    this.conclude(task, resolution)
     this.pump()
-    await concluded
   }
 
-  private async conclude(task: Task, resolution: Resolution): Promise<void> {
-    const { ledger, lease, clock } = this.context
-    const { requestId } = task.request
-    const { state, exceptions, error, again, afterwards } = resolution
-    this.concluding += 1
+  /**
+   * An outcome that repeating would only confirm may wait a moment for others, to be committed with them: should this
+   * process die meanwhile, its successor resends. Every other outcome is recorded at once.
+   */
+  private conclude(task: Task, resolution: Resolution): void {
     const stop = this.tally.judge(resolution)
     if (stop !== undefined) this.stopFor(stop)
+    this.concluding += 1
+    if (resolution.state === 'acked' && resolution.moved.length === 0 && isRepeatable(task)) {
+      const now = this.context.clock.now()
+      if (this.settled.length === 0) this.settledSince = now
+      this.settled.push({ task, resolution })
+      this.wakeAt(this.settledSince + longestSettled, 0)
+    } else {
+      this.track(this.record(task, resolution))
+    }
+  }
+
+  private recordSettled(): void {
+    for (const { task, resolution } of this.settled.splice(0)) this.track(this.record(task, resolution))
+  }
+
+  private maySettleWait(now: number): boolean {
+    if (this.isStopped() || this.settled.length >= beside || this.begun.length + this.sending === 0) return false
+    return now - this.settledSince < longestSettled
+  }
+
+  /** The caller has counted this as concluding. */
+  private async record(task: Task, resolution: Resolution): Promise<void> {
+    const { ledger, lease, clock, log } = this.context
+    const { requestId } = task.request
+    const { state, exceptions, error, again, afterwards } = resolution
     try {
       const at = clock.now()
       const due = again === undefined ? undefined : at + again.delay
-      const won = await ledger.conclude(
-        {
-          requestId,
-          attempt: task.attempt,
-          state,
-          at,
-          exceptions,
-          ...(error && { error }),
-          ...(due !== undefined && { nextAttemptAt: due }),
-        },
-        lease(),
-      )
+      const outcome = {
+        state,
+        at,
+        exceptions,
+        ...(error && { error }),
+        ...(due !== undefined && { nextAttemptAt: due }),
+      }
+      const won = await ledger.conclude({ requestId, attempt: task.attempt, ...outcome }, lease())
       if (won) this.tally.record(resolution)
       else this.stopForLease('another runner has taken over')
       if (won && afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())
@@ -290,7 +333,7 @@ export class Dispatch {
     } finally {
       this.concluding -= 1
     }
-    this.note(task, resolution)
+    noteResolution(log, requestId, resolution)
     this.report(0)
     this.pump()
   }
@@ -354,22 +397,8 @@ export class Dispatch {
     const { acked, rejected, parked } = this.tally.counts
     this.context.onProgress({ sent: acked + rejected + parked, total: this.total, waiting })
   }
+}
 
-  private note({ request: { requestId } }: Task, { again, moved, exceptions, error, unknown }: Resolution): void {
-    const { log } = this.context
-    if (again !== undefined && error !== undefined) log({ kind: 'retry', ...error, requestId })
-    else if (moved.length > 0 && error !== undefined) log({ kind: 'moved', ...error, requestId })
-    for (const { state, code, message } of exceptions) {
-      if (again === undefined && (state === 'rejected' || state === 'parked'))
-        log({ kind: state, code, message, requestId })
-    }
-    if (unknown.length > 0) {
-      log({
-        kind: 'reply',
-        code: 'unknown_record',
-        message: `the reply names ${unknown.length} records that were not sent`,
-        requestId,
-      })
-    }
-  }
+function isRepeatable({ idempotency }: Task): boolean {
+  return idempotency.kind === 'natural' || idempotency.kind === 'keyed'
 }

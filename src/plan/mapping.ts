@@ -86,6 +86,10 @@ function mapField(
   }
   const column = columns.get(from.column)
   if (column === undefined) return { problem: { ...missingColumn(from.column, columns), place } }
+  if (from.normalise === 'e164') {
+    const message = `field "${field}": normalise: e164 is not available in this version`
+    return { problem: { code: 'A4004', message, place, help: 'bring the number into +447700900123 in the model' } }
+  }
   return shape(dialect, from, column)
 }
 

@@ -109,14 +109,14 @@ describe('delivery', () => {
     const delivering = opened.deliver(
       [],
       { batch: { maxRecords: 100 } },
-      { rows: endless(), total: 0, signal: controller.signal },
+      { rows: endless(), total: 100_000, signal: controller.signal },
     )
     await started
     await new Promise(resolve => setTimeout(resolve, 50))
     expect(read).toBeLessThan(10_000)
     controller.abort()
     release()
-    await delivering.catch(() => undefined)
+    await delivering
   })
 })
 
@@ -300,12 +300,19 @@ describe('being throttled', () => {
   })
 
   test('never sends more than the limit in any window', async () => {
+    const opened = await against(ok)
+    const real = opened.destination({ limits: [{ requests: 10, perMilliseconds: 1_000 }], concurrency: 4 })
     const times: number[] = []
-    const opened: Stage = await against(() => {
-      times.push(opened.clock.now())
-      return ok()
-    })
-    await opened.deliver(rowsOf(60), { limits: [{ requests: 10, perMilliseconds: 1_000 }], concurrency: 4 })
+    const destination: typeof real = {
+      ...real,
+      attempt: (prepared, at, onLeaving) =>
+        real.attempt(prepared, at, () => {
+          onLeaving?.()
+          times.push(opened.clock.now())
+        }),
+    }
+    expect((await opened.deliver(rowsOf(60), {}, { destination })).totals.acked).toBe(60)
+    expect(times).toHaveLength(60)
     times.forEach((time, index) => {
       if (index >= 10) expect(time - (times[index - 10] ?? 0)).toBeGreaterThanOrEqual(1_000)
     })

@@ -205,7 +205,7 @@ export class Stage {
       routes: () => ({ action: 'upsert' }),
       ...input,
     })
-    return this.delivered(totals, rows.length, notes, progress)
+    return this.delivered(totals, options.total ?? rows.length, notes, progress)
   }
 
   async redeliver(

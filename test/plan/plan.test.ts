@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { FieldSource } from '../../src/project/project.ts'
 import { fieldsOf, model, openNights, type PlanNights } from './plan-nights.ts'
 
 let nights: PlanNights
@@ -304,6 +306,45 @@ describe('bad values', () => {
     await expect(nights.plan(`select 'a' as id, 1 as vv`)).rejects.toMatchObject({
       problems: [{ code: 'A4002', help: 'did you mean "vv"?' }],
     })
+  })
+})
+
+describe('shaped fields', () => {
+  const shaped = async (from: FieldSource, value: string) => {
+    await nights.plan(`select 'a' as id, ${value} as v`, { sync: { fields: fieldsOf({ f: from }) } })
+    return JSON.parse(String((await nights.outbox())[0]?.payload)).f
+  }
+  test.each<[string, FieldSource, string, unknown]>([
+    ['a column as it is', { column: 'v' }, '1.5', 1.5],
+    ['a number rounded', { column: 'v', as: 'number', round: 2 }, `'3.14159'`, 3.14],
+    ['a number as text', { column: 'v', as: 'string' }, '7', '7'],
+    ['an e-mail address tidied', { column: 'v', normalise: 'email' }, `' Ada@Example.COM '`, 'ada@example.com'],
+    [
+      'a tidied address hashed',
+      { column: 'v', normalise: 'email', hash: 'sha256' },
+      `' Ada@Example.COM '`,
+      createHash('sha256').update('ada@example.com').digest('hex'),
+    ],
+    ['NULL hashed', { column: 'v', hash: 'sha256' }, 'null::varchar', null],
+    ['a constant', { value: { nested: [1, 'x', null] } }, '1', { nested: [1, 'x', null] }],
+    ['a template', { template: 'Hi {{v}}!' }, `'{{id}}'`, 'Hi {{id}}!'],
+    ['a template over NULL', { template: 'Hi {{#if v}}{{v}}{{else}}you{{/if}}' }, 'null::varchar', 'Hi you'],
+    ['a whole number that a double cannot hold', { column: 'v' }, '9007199254740993', '9007199254740993'],
+    ['a date', { column: 'v' }, `date '2026-03-01'`, '2026-03-01'],
+    ['an instant', { column: 'v' }, `timestamptz '2026-03-01 02:00:00+00'`, '2026-03-01T02:00:00Z'],
+  ])('%s', async (_name, from, value, expected) => {
+    expect(await shaped(from, value)).toEqual(expected)
+  })
+
+  test.each<[string, FieldSource]>([
+    ['a helper', { template: '{{upper v}}' }],
+    ['a block that is not known', { template: '{{#each v}}x{{/each}}' }],
+    ['a path out of the row', { template: '{{constructor.constructor}}' }],
+    ['a partial', { template: '{{> x}}' }],
+    ['an open tag', { template: 'Hi {{v' }],
+    ['a normalisation that does not exist yet', { column: 'v', normalise: 'e164' }],
+  ])('%s in a field stops the plan', async (_name, from) => {
+    await expect(shaped(from, '1')).rejects.toMatchObject({ problems: [{ code: expect.stringMatching(/A400[24]/) }] })
   })
 })
 
