@@ -1,0 +1,39 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+const bin = join(import.meta.dirname, '../../bin/activate')
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** One call of the tool, as a user would make it, from the project's folder. */
+export function activate(root: string, ...args: readonly string[]): Promise<Finished> {
+  return finish(start(root, ...args))
+}
+
+/** Starts the tool and leaves it running, for those who want to interrupt it. */
+export function start(root: string, ...args: readonly string[]): ChildProcess {
+  const env = { ...process.env, NO_COLOR: '1', SECRET_TOKEN: 's3cret-token' }
+  return spawn(process.execPath, [bin, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+export async function finish(child: ChildProcess): Promise<Finished> {
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.on('data', chunk => {
+    stdout += String(chunk)
+  })
+  child.stderr?.on('data', chunk => {
+    stderr += String(chunk)
+  })
+  const code = await new Promise<number | null>(resolve => child.on('close', resolve))
+  return { code, stdout, stderr }
+}
+
+/** Waits until `condition` holds; asks every few milliseconds, and gives up when the test does. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
+}
