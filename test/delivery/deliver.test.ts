@@ -301,7 +301,7 @@ describe('being throttled', () => {
 
   test('never sends more than the limit in any window', async () => {
     const opened = await against(ok)
-    const real = opened.destination({ limits: [{ requests: 10, perMilliseconds: 1_000 }], concurrency: 4 })
+    const real = opened.destination({ limits: [{ requests: 10, perMilliseconds: 1_000 }], concurrency: 1 })
     const times: number[] = []
     const destination: typeof real = {
       ...real,

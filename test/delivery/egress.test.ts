@@ -74,25 +74,27 @@ describe('the egress rules', () => {
         addresses.map(address => ({ address, family: address.includes(':') ? 6 : 4 })),
       )
 
-  test.each([[['127.0.0.1']], [['8.8.8.8', '127.0.0.1']], [['::ffff:127.0.0.1']], [['::1', '8.8.8.8']]])(
-    'refuse a name that resolves to %j, without connecting',
-    async addresses => {
-      const server = await startFaultServer(ok)
-      const origin = `http://crm.example:${server.port}`
-      const client = createHttpClient({
-        origin,
-        connections: 1,
-        timeout: 2_000,
-        allowPrivateNetwork: false,
-        resolve: resolveTo(...addresses),
-      })
-      const sent = await client.send({ method: 'POST', path: '/', headers: {}, body: '{}' })
-      expect(sent).toMatchObject({ kind: 'not_sent', code: 'EADDRESSREFUSED' })
-      expect(server.requests).toEqual([])
-      await client.close()
-      await server.close()
-    },
-  )
+  test.each([
+    [['127.0.0.1']],
+    [['8.8.8.8', '127.0.0.1']],
+    [['::ffff:127.0.0.1']],
+    [['::1', '8.8.8.8']],
+  ])('refuse a name that resolves to %j, without connecting', async addresses => {
+    const server = await startFaultServer(ok)
+    const origin = `http://crm.example:${server.port}`
+    const client = createHttpClient({
+      origin,
+      connections: 1,
+      timeout: 2_000,
+      allowPrivateNetwork: false,
+      resolve: resolveTo(...addresses),
+    })
+    const sent = await client.send({ method: 'POST', path: '/', headers: {}, body: '{}' })
+    expect(sent).toMatchObject({ kind: 'not_sent', code: 'EADDRESSREFUSED' })
+    expect(server.requests).toEqual([])
+    await client.close()
+    await server.close()
+  })
 
   test('a name that cannot be resolved was not sent to', async () => {
     const resolve: ResolveAll = (_hostname, done) =>

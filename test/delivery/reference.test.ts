@@ -11,18 +11,17 @@ const settings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   table: { client: 'sqlite', path: 'crm.db', table: 'people', key: 'id' },
 }
 
-test.each(destinations.map(definition => [definition.name, definition] as const))(
-  'the page of %s names all its settings and actions',
-  (name, definition) => {
-    const own = settings[name] ?? {}
-    const page = referencePage(definition, { settings: own })
-    for (const setting of Object.keys(definition.settings.shape)) expect(page).toContain(`| \`${setting}\` |`)
-    for (const action of Object.keys(definition.actions(definition.settings.parse(own))))
-      expect(page).toContain(`### \`${action}\``)
-    expect(page).not.toMatch(/undefined|\[object/)
-    expect(referencePage(definition, { settings: own })).toBe(page)
-  },
-)
+test.each(
+  destinations.map(definition => [definition.name, definition] as const),
+)('the page of %s names all its settings and actions', (name, definition) => {
+  const own = settings[name] ?? {}
+  const page = referencePage(definition, { settings: own })
+  for (const setting of Object.keys(definition.settings.shape)) expect(page).toContain(`| \`${setting}\` |`)
+  for (const action of Object.keys(definition.actions(definition.settings.parse(own))))
+    expect(page).toContain(`### \`${action}\``)
+  expect(page).not.toMatch(/undefined|\[object/)
+  expect(referencePage(definition, { settings: own })).toBe(page)
+})
 
 test('a page says what may be repeated, what is required, and shows the examples', () => {
   const messaging = destinations.find(({ name }) => name === 'messaging')
