@@ -325,10 +325,13 @@ function summaryBase(sync: Sync, run: StartedRun, finishedAt: number) {
   }
 }
 
+/** A defect of this tool must not keep the night's other syncs from running: it is reported like any other failure. */
 function failedSummary(wired: Wired, sync: Sync, run: StartedRun, error: unknown): RunSummary {
-  if (!(error instanceof ActivateError)) throw error
-  const status = error.exit === 'locked' ? 'locked' : 'failed'
-  return { ...summaryBase(sync, run, wired.clock.now()), status, problems: error.problems }
+  const base = summaryBase(sync, run, wired.clock.now())
+  if (error instanceof ActivateError)
+    return { ...base, status: error.exit === 'locked' ? 'locked' : 'failed', problems: error.problems }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return { ...base, status: 'failed', problems: [{ code: 'A9003', message, place: sync.place }] }
 }
 
 function lockedSummary(
@@ -348,7 +351,7 @@ function lockedSummary(
 
 function firstProblem(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof ActivateError) return error.problems[0]
-  return { code: 'A8000', message: error instanceof Error ? error.message : String(error) }
+  return { code: 'A9003', message: error instanceof Error ? error.message : String(error) }
 }
 
 function progress(sync: Sync, step: Progress['step']): Progress {

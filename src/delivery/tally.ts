@@ -21,6 +21,7 @@ const configurationCodes: Readonly<Record<string, string>> = {
   redirect: 'A6006',
   address_refused: 'A6007',
   invalid_request: 'A6008',
+  table_mismatch: 'A6513',
 }
 
 export interface Tally {

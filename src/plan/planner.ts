@@ -83,7 +83,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
     warehouse,
     `change__${runId}`,
     selectChanges(warehouse.dialect, {
-      population: input.population.select,
+      population: input.population.select(),
       snapshot: state.snapshot,
       everyone,
       comparable: keeps ? changed.common : undefined,
@@ -160,7 +160,7 @@ async function writeOutbox(
     rules,
     limit: input.limit,
     changes,
-    population: input.population.select,
+    population: input.population.select(sql`select key from ${changes} where op <> 'leave'`),
     snapshot: state.snapshot,
     deliveries: state.tables.deliveries,
     rejections: state.tables.rejections,

@@ -51,9 +51,15 @@ export function selectPopulation(
     readonly key: Fragment
     readonly fields: readonly MappedField[]
     readonly duplicates: Fragment | undefined
+    /** Select of the only keys wanted: payloads are then computed for those alone. */
+    readonly only?: Fragment
   },
 ): Fragment {
-  const where = from.duplicates === undefined ? raw('') : sql` where ${isGood(from.key, from.duplicates)}`
+  const conditions = [
+    ...(from.duplicates === undefined ? [] : [isGood(from.key, from.duplicates)]),
+    ...(from.only === undefined ? [] : [sql`${from.key} in (${from.only})`]),
+  ]
+  const where = conditions.length === 0 ? raw('') : sql` where ${join(conditions, ' and ')}`
   return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload from ${from.stage}${where}`
 }
 

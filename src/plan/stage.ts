@@ -25,8 +25,8 @@ export interface Stage {
 }
 
 export interface StagedPopulation {
-  /** Select of `key` and `payload`. */
-  readonly select: Fragment
+  /** Select of `key` and `payload`, of everyone or of the keys that a select returns. */
+  readonly select: (only?: Fragment) => Fragment
   readonly modelRows: number
   readonly quarantined: number
 }
@@ -70,14 +70,17 @@ export async function checkPopulation(
   const modelRows = Number(counts?.row_count)
   const good = Number(counts?.missing) === 0 && modelRows === Number(counts?.keys)
   if (good) {
-    const select = selectPopulation(dialect, { stage: stage.relation, key, fields, duplicates: undefined })
-    return { select, modelRows, quarantined: 0 }
+    return { select: selectFrom(undefined), modelRows, quarantined: 0 }
   }
   if (sync.onBadKey === 'fail') throw await badKeys(warehouse, stage, key, model)
   const duplicates = await writeScratch(warehouse, `duplicates__${scratchName}`, duplicateKeys(stage.relation, key))
   const [quarantined] = await query(warehouse, countQuarantined(stage.relation, key, duplicates))
-  const select = selectPopulation(dialect, { stage: stage.relation, key, fields, duplicates })
-  return { select, modelRows, quarantined: Number(quarantined?.row_count) }
+  return { select: selectFrom(duplicates), modelRows, quarantined: Number(quarantined?.row_count) }
+
+  function selectFrom(without: Fragment | undefined): StagedPopulation['select'] {
+    const from = { stage: stage.relation, key, fields, duplicates: without }
+    return only => selectPopulation(dialect, only === undefined ? from : { ...from, only })
+  }
 }
 
 function keyColumns(model: Pick<Model, 'name' | 'key' | 'place'>, columns: readonly Column[]): readonly Column[] {

@@ -14,4 +14,10 @@ export const runCodes = {
       'An earlier run left requests whose outcome is recorded, but its outbox is missing from the warehouse, so that the snapshot cannot take them in. This happens when the warehouse file was deleted or replaced. Restore it, or start with a fresh ledger as well.',
     exit: 'failed',
   },
+  A9003: {
+    title: 'a defect in the tool ended a run',
+    explanation:
+      'Something happened that the tool did not foresee. The run ended and its sync stays as it was; other syncs of the night ran. What may have been sent is settled by the next run. Please report it with the message.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes
