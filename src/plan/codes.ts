@@ -26,28 +26,11 @@ export const planCodes = {
       'A template or a conversion in `fields` is not valid: templates know `{{column}}`, `{{#if column}}…{{else}}…{{/if}}` and `{{#unless column}}…{{/unless}}`.',
     exit: 'invalid',
   },
-  A4005: {
-    title: 'the model does not meet its contract',
-    explanation:
-      'A declared column is missing, has another type, or a declared test found offending rows. Nothing was planned or sent. `activate test` lists every test.',
-    exit: 'failed',
-  },
-  A4006: {
-    title: 'a source is not fresh',
-    explanation:
-      'The newest row of a source is older than its declared `max_age`. Acting on old data mails the wrong people, so the run stops before planning.',
-    exit: 'failed',
-  },
   A4010: {
     title: 'the saved plan is stale',
     explanation:
       'Data, models, mappings or policies have changed since the plan was saved, so that executing it would not do what was reviewed. Nothing was sent. Make and review a new plan with `activate dry-run --save`.',
     exit: 'failed',
-  },
-  A4011: {
-    title: 'the saved plan cannot be read',
-    explanation: 'The file given with `--plan` is not a plan that `activate dry-run --save` wrote.',
-    exit: 'invalid',
   },
   A4012: {
     title: 'the plan is held by a guard',
