@@ -11,7 +11,7 @@ import { startSandbox } from '../sandbox/sandbox.ts'
 import type { SandboxState } from '../sandbox/state.ts'
 import type { Invocation } from './invocation.ts'
 import { trackProgress } from './progress.ts'
-import { renderRuns } from './render/run.ts'
+import { renderRunProblems, renderRuns } from './render/run.ts'
 import { withWired } from './session.ts'
 
 export interface DemoOptions {
@@ -111,6 +111,8 @@ async function playNight(
     }
   })
   terminal.say(`\n${renderRuns(runs, terminal.ink)}\n\n`)
+  const problems = renderRunProblems(runs, terminal.ink)
+  if (problems !== '') terminal.complain(`${problems}\n\n`)
   return { date: night.date, title: night.title, runs }
 }
 

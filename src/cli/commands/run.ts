@@ -11,7 +11,7 @@ import { readPlanDocument } from '../plan-file.ts'
 import { trackProgress } from '../progress.ts'
 import { toJson } from '../render/json.ts'
 import { maskPlan } from '../render/mask.ts'
-import { renderRuns } from '../render/run.ts'
+import { renderRunProblems, renderRuns } from '../render/run.ts'
 import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
@@ -23,6 +23,8 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
     const shown = input.flag('showPii') ? document : { ...document, runs: document.runs.map(maskRun) }
     if (flags.json) await terminal.write(toJson(shown))
     else await terminal.write(`${renderRuns(shown.runs, terminal.paint)}\n`)
+    const problems = flags.json ? '' : renderRunProblems(shown.runs, terminal.ink)
+    if (problems !== '') terminal.complain(`${problems}\n`)
     return worst([...document.runs.map(exitOfRun), ...(interrupted ? (['interrupted'] as const) : [])])
   })
 }

@@ -1,4 +1,4 @@
-/** The end of a run: one line per sync, and below what went wrong. */
+/** The end of a run: one line per sync, and what went wrong. */
 import type { RunStatus } from '../../ledger/ledger.ts'
 import type { RunSummary } from '../../run.ts'
 import type { Colors } from '../terminal.ts'
@@ -43,13 +43,18 @@ export function renderRuns(runs: readonly RunSummary[], colors: Colors): string 
   )
   const warnings = warningLines(runs, colors)
   const blocks = warnings.length === 0 ? [] : [warnings.join('\n')]
-  return [table, ...runs.flatMap(run => explanations(run, colors)), ...blocks].join('\n\n')
+  return [table, ...blocks].join('\n\n')
 }
 
-/** Why a run is not simply a success. */
+/** Why runs are not simply a success; errors are talk, so they do not belong among the results. Empty when all is well. */
+export function renderRunProblems(runs: readonly RunSummary[], colors: Colors): string {
+  return runs.flatMap(run => explanations(run, colors)).join('\n\n')
+}
+
 function explanations(run: RunSummary, colors: Colors): readonly string[] {
-  const name = colors.bold(printable(run.sync))
-  return (run.problems ?? []).map(problem => `${name}: ${renderProblem(problem, colors)}`)
+  return (run.problems ?? []).map(problem =>
+    renderProblem({ ...problem, message: `${printable(run.sync)}: ${problem.message}` }, colors),
+  )
 }
 
 function warningLines(runs: readonly RunSummary[], colors: Colors): readonly string[] {

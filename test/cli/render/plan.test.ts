@@ -1,8 +1,9 @@
 import picocolors from 'picocolors'
 import { expect, test } from 'vitest'
 import { renderPlan, summarisePlans } from '../../../src/cli/render/plan.ts'
-import { renderRuns } from '../../../src/cli/render/run.ts'
+import { renderRunProblems, renderRuns } from '../../../src/cli/render/run.ts'
 import type { Plan } from '../../../src/plan/plan.ts'
+import type { RunSummary } from '../../../src/run.ts'
 
 const plain = picocolors.createColors(false)
 
@@ -84,7 +85,7 @@ test('the summary adds all plans up', () => {
   )
 })
 
-test('a run is a line per sync with what went wrong below', () => {
+test('a run is a line per sync, and what went wrong is told apart from it', () => {
   const run = {
     run_id: 'r1',
     outcomes: { acked: 1200, rejected: 1, parked: 0, pending: 0 },
@@ -93,17 +94,12 @@ test('a run is a line per sync with what went wrong below', () => {
     started_at: '2026-03-01T02:00:00.000Z',
     finished_at: '2026-03-01T02:00:04.250Z',
   }
-  const rendered = renderRuns(
-    [
-      { ...run, sync: 'ltv', status: 'succeeded' },
-      { ...run, sync: 'at_risk', status: 'failed', problems: [{ code: 'A6001', message: 'refused' }] },
-    ],
-    plain,
-  )
-  expect(rendered).toBe(`sync     status     acked  rejected  parked  pending  requests  retries   took
+  const runs: readonly RunSummary[] = [
+    { ...run, sync: 'ltv', status: 'succeeded' },
+    { ...run, sync: 'at_risk', status: 'failed', problems: [{ code: 'A6001', message: 'refused' }] },
+  ]
+  expect(renderRuns(runs, plain)).toBe(`sync     status     acked  rejected  parked  pending  requests  retries   took
 ltv      succeeded  1,200         1       0        0        12        3  4.3 s
-at_risk  failed     1,200         1       0        0        12        3  4.3 s
-
-at_risk: error[A6001]: refused
-  = help: \`activate explain A6001\``)
+at_risk  failed     1,200         1       0        0        12        3  4.3 s`)
+  expect(renderRunProblems(runs, plain)).toBe('error[A6001]: at_risk: refused\n  = help: `activate explain A6001`')
 })
