@@ -10,7 +10,7 @@ import { benchWarehouse } from './warehouse.ts'
 const args = process.argv.slice(2)
 const at = args.indexOf('--rows')
 const sizes = at < 0 ? [1_000_000, 10_000_000] : (args[at + 1] ?? '').split(',').map(Number)
-const chosen = args.filter((arg, index) => index !== at && index !== at + 1 && !arg.startsWith('--'))
+const chosen = args.filter((arg, index) => !arg.startsWith('--') && (at < 0 || index !== at + 1))
 const wants = (name: string) => chosen.length === 0 || chosen.includes(name)
 
 console.log(

@@ -179,7 +179,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
     await execute(
       warehouse,
       raw(
-        `insert into ${snapshot.texts[0]} select key, sha256(payload), payload, 1, 1, 'member', 'bench__1', now() from (${select})`,
+        `insert into ${snapshot.texts[0]} select key, sha256(payload), payload, digest, 1, 1, 'member', 'bench__1', now() from (${select})`,
       ),
     )
     const mapping = mappingFingerprint(sync).replaceAll("'", "''")

@@ -4,7 +4,8 @@ import { type CommandDefinition, commands } from './commands.ts'
 import { severity } from './exit.ts'
 import { globalOptions, type OptionDefinition } from './global-options.ts'
 
-const meanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+/** What each way of ending means, for people. */
+export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'all went well',
   failed: 'something failed, or a saved plan is stale',
   changes: 'there is something to send (`dry-run --exit-code` only)',
@@ -30,15 +31,15 @@ export function cliReference(): string {
     `Of several syncs the worst decides, from harmless to worst: ${severity.join(', ')}.`,
     table(
       ['code', 'name', 'meaning'],
-      Object.entries(exitCodes).map(([name, code]) => [String(code), name, meaning(name)]),
+      Object.entries(exitMeanings).map(([name, meaning]) => [
+        String(exitCodes[name as keyof typeof exitCodes]),
+        name,
+        meaning,
+      ]),
     ),
   ]
     .join('\n\n')
     .concat('\n')
-}
-
-function meaning(name: string): string {
-  return Object.entries(meanings).find(([known]) => known === name)?.[1] ?? ''
 }
 
 function commandSection(command: CommandDefinition): readonly string[] {

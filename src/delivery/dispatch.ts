@@ -18,7 +18,7 @@ import { createWaitingRoom } from './waiting-room.ts'
 const leaseMargin = 5_000
 
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
-const beside = 32
+const beside = 512
 
 /** Records held in memory at most, beside one request per connection. */
 const heldRecords = 4_000

@@ -1,9 +1,9 @@
-/** A destination's page in the reference, as Markdown, from its definition alone. Pure: the same definition gives the same page. */
+/** A destination's page in `docs/destinations`, as Markdown, from its definition alone. Pure: the same definition gives the same page. */
+import { stringify } from 'yaml'
 import { z } from 'zod'
 import { formatDuration } from '../project/duration.ts'
+import { keyRows, keyTable, markdownTable } from '../project/key-table.ts'
 import type { Action, DestinationDefinition, Example, Idempotency, Verdict } from './destination.ts'
-
-type Schema = z.core.JSONSchema.JSONSchema
 
 export interface ReferenceOptions {
   /** Settings as in `activate.yml`, with which limits and actions are shown; actions of `http` exist only by settings. */
@@ -20,9 +20,11 @@ export function referencePage(definition: DestinationDefinition, options: Refere
   const parts = [
     `# ${definition.name}`,
     `${definition.summary}.`,
-    ...(definition.docs === undefined ? [] : [`Documentation: ${definition.docs}`]),
+    ...(definition.docs === undefined ? [] : [`Documentation: ${linked(definition.docs)}`]),
+    `\`\`\`yaml\n${stringify({ destinations: { [definition.name]: { type: definition.name, ...options.settings } } })}\`\`\``,
     '## Settings',
-    table(['setting', 'type', 'required', 'meaning'], settingRows(jsonSchema(definition.settings))),
+    'All of these stand beside `type`.',
+    keyTable(keyRows(jsonSchema(definition.settings))),
     '## Limits',
     limits.length === 0
       ? 'None of its own.'
@@ -33,7 +35,7 @@ export function referencePage(definition: DestinationDefinition, options: Refere
           .join('\n'),
     `At most ${count(definition.concurrency(settings), 'request')} under way at the same time.`,
     '## Actions',
-    ...(options.actionsAreExamples ? ['Actions come from the settings; these are an example.'] : []),
+    ...(options.actionsAreExamples ? ['Actions come from the settings; these are those of the example above.'] : []),
     ...actions.flatMap(([name, action]) => actionParts(name, action)),
   ]
   return `${parts.join('\n\n')}\n`
@@ -61,7 +63,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
   return [
     `### ${code(name)}`,
     `${action.summary}.`,
-    table(['', ''], facts),
+    markdownTable(['', ''], facts),
     ...(action.fields === undefined ? ['Takes any field.'] : fieldParts(action.fields)),
     ...(action.examples ?? []).map(exampleText),
   ]
@@ -69,7 +71,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
 
 function fieldParts(fields: z.ZodObject): readonly string[] {
   const schema = jsonSchema(fields)
-  const listed = table(['field', 'type', 'required', 'meaning'], settingRows(schema))
+  const listed = keyTable(keyRows(schema))
   return schema.description === undefined ? [listed] : [listed, `${schema.description}.`]
 }
 
@@ -115,49 +117,13 @@ function verdictText(verdict: Verdict): string {
   return each.join(', ')
 }
 
-/** One row per setting; those of blocks and of named entries follow with their dotted path. */
-function settingRows(schema: Schema, prefix = ''): readonly (readonly string[])[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
-    if (typeof property !== 'object') return []
-    const path = `${prefix}${name}`
-    const required = schema.required?.includes(name) ? 'yes' : ''
-    return [[code(path), typeOf(property), required, property.description ?? ''], ...innerRows(property, path)]
-  })
+function jsonSchema(schema: z.ZodType): z.core.JSONSchema.JSONSchema {
+  return z.toJSONSchema(schema, { target: 'draft-7', io: 'input', unrepresentable: 'any', reused: 'inline' })
 }
 
-function innerRows(property: Schema, path: string): readonly (readonly string[])[] {
-  const { items, additionalProperties: others } = property
-  return [
-    ...settingRows(property, `${path}.`),
-    ...(typeof items === 'object' && !Array.isArray(items) ? settingRows(items, `${path}[].`) : []),
-    ...(typeof others === 'object' ? settingRows(others, `${path}.<name>.`) : []),
-    ...(property.anyOf ?? []).flatMap(one => (typeof one === 'object' ? settingRows(one, `${path}.`) : [])),
-  ]
-}
-
-function typeOf(schema: Schema): string {
-  if (schema.enum !== undefined) return schema.enum.map(value => code(String(value))).join(', ')
-  const alternatives = schema.anyOf ?? schema.oneOf
-  if (alternatives !== undefined) {
-    return [...new Set(alternatives.map(one => (typeof one === 'object' ? typeOf(one) : 'any')))].join(' or ')
-  }
-  if (schema.type === 'array')
-    return typeof schema.items === 'object' && !Array.isArray(schema.items) ? `list of ${typeOf(schema.items)}` : 'list'
-  if (schema.type === 'object')
-    return schema.properties === undefined && typeof schema.additionalProperties === 'object'
-      ? 'named entries'
-      : 'block'
-  return typeof schema.type === 'string' ? schema.type : 'any'
-}
-
-function jsonSchema(schema: z.ZodType): Schema {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' })
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map(cell => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
-  return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n')
+/** Pages of the project itself are linked from where this page stands. */
+function linked(docs: string): string {
+  return docs.startsWith('docs/') ? `[${docs}](${docs.replace(/^docs/, '..')})` : docs
 }
 
 function code(text: string): string {

@@ -60,9 +60,17 @@ export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveCon
     case 'uncertain':
       return tryAgain({ ...task, doubt: true }, verdict, false, context)
     case 'acked':
+      if (task.refused.length === 0 && task.known.size === 0) return allAcked(task)
+      return resolveEach(task, verdict, context)
     case 'each':
       return resolveEach(task, verdict, context)
   }
+}
+
+/** By far the most frequent, so it is worth no detour. */
+function allAcked(task: Task): Resolution {
+  const counts = { ...none, acked: task.changes.length }
+  return { state: 'acked', exceptions: [], moved: [], counts, health: 'alive', unknown: [] }
 }
 
 /** A request that may have been applied under its key must not come back under another one. */

@@ -1,13 +1,13 @@
 /**
- * Who entered, changed or left: one full join of tonight's population with the snapshot, on the mapped fields only. Both
- * sides are hashed by the engine's own fast hash within the one query, so nothing unstable is ever stored; the payloads
- * themselves are fetched later, for the changed keys alone.
+ * Who entered, changed or left: one full join of tonight's population with the snapshot. Both sides bring a fast digest of
+ * the mapped fields, and equal digests leave a row out; those that differ are candidates, whose payloads the outbox
+ * compares. So an engine that computes digests in another way after an upgrade costs time once, and sends nothing.
  */
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 
 export interface DiffParams {
-  /** Select of `key` and `payload`. */
+  /** Select of `key`, `payload` and `digest`. */
   readonly population: Fragment
   readonly snapshot: Fragment
   /** Every row of the population counts as changed (a full resync of a data sync). */
@@ -19,9 +19,8 @@ export interface DiffParams {
   readonly comparable: readonly string[] | undefined
 }
 
-/** Rows: `key`, `op`, `kept`. */
+/** Candidates: `key`, `op`, `kept`. Every true change is among them; a `change` may turn out to be none. */
 export function selectChanges(dialect: Dialect, params: DiffParams): Fragment {
-  const digest = raw(dialect.quickHash('payload'))
   const common = params.comparable === undefined ? undefined : hashOfMembers(dialect, params.comparable)
   const commonColumn = common === undefined ? raw('') : sql`, ${common} as common`
   const kept = common === undefined ? raw('false') : sql`coalesce(p.common = s.common, false)`
@@ -33,8 +32,8 @@ where p.key is null or s.key is null or p.digest <> s.digest`
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   ${kept} as kept
-from (select key, ${digest} as digest${commonColumn} from (${params.population}) population) p
-full join (select key, ${digest} as digest${commonColumn} from ${params.snapshot} where standing <> 'left') s on p.key = s.key${differs}`
+from (select key, digest${commonColumn} from (${params.population}) population) p
+full join (select key, digest${commonColumn} from ${params.snapshot} where standing <> 'left') s on p.key = s.key${differs}`
 }
 
 function hashOfMembers(dialect: Dialect, fields: readonly string[]): Fragment {

@@ -16,6 +16,8 @@ export interface OutboxParams {
   readonly rules: readonly Rule[]
   /** Sends beyond this number are deferred to the next run. */
   readonly limit: number | undefined
+  /** Every row counts as changed, also one whose payload is the same. */
+  readonly everyone: boolean
   /** Relation of `selectChanges`. */
   readonly changes: Fragment
   readonly population: Fragment
@@ -33,13 +35,19 @@ export function selectOutbox(dialect: Dialect, params: OutboxParams): Fragment {
   select d.key, d.op, d.kept,
     s.key is not null as seen,
     case when d.op = 'leave' then s.payload else p.payload end as payload,
+    case when d.op = 'leave' then s.digest else p.digest end as digest,
     case when d.op = 'enter' then null else s.payload end as previous,
     case when d.op = 'leave' then s.row_hash else ${raw(dialect.sha256('p.payload'))} end as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
     coalesce(s.version, 0) + 1 as version
   from ${params.changes} d
   left join (${params.population}) p on p.key = d.key
-  left join ${params.snapshot} s on s.key = d.key
+  left join ${params.snapshot} s on s.key = d.key${
+    params.everyone
+      ? raw('')
+      : sql`
+  where d.op <> 'change' or p.payload <> s.payload`
+  }
 ), judged as (
   select change.*, ${ruleNumber(active, context)} as rule
   from change
@@ -57,7 +65,7 @@ select
   ${decisionOf(active, params.limit)} as decision,
   ${reasonOf(active, params.limit)} as reason,
   ${changeId(dialect, params)} as change_id,
-  row_hash, payload, previous, episode, version
+  row_hash, payload, digest, previous, episode, version
 from numbered`
 }
 

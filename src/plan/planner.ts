@@ -89,7 +89,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       comparable: keeps ? changed.common : undefined,
     }),
   )
-  const outbox = await writeOutbox(input, state, changes, last === undefined)
+  const outbox = await writeOutbox(input, state, changes, { firstRun: last === undefined, everyone })
   const summary = readSummary(await query(warehouse, summariseOutbox(warehouse.dialect, outbox)))
   const snapshotRows = await countMembers(warehouse, state)
   const warnings = [
@@ -149,14 +149,14 @@ async function writeOutbox(
   input: PlanInput,
   state: StateRelations,
   changes: Fragment,
-  firstRun: boolean,
+  night: { readonly firstRun: boolean; readonly everyone: boolean },
 ): Promise<Fragment> {
   const { warehouse, sync, runId } = input
   const select = selectOutbox(warehouse.dialect, {
     project: input.project,
     sync,
     asOf: input.asOf,
-    firstRun,
+    ...night,
     rules,
     limit: input.limit,
     changes,

@@ -43,7 +43,7 @@ function isGood(key: Fragment, duplicates: Fragment): Fragment {
   return sql`not ${missing(key)} and ${key} not in (select key from ${duplicates})`
 }
 
-/** The populated rows: `key` and `payload`. `duplicates` is the relation of quarantined keys, when there are any. */
+/** The populated rows: `key`, `payload` and `digest`; a query that reads only some of them computes only those. `duplicates` is the relation of quarantined keys, when there are any. */
 export function selectPopulation(
   dialect: Dialect,
   from: {
@@ -60,11 +60,17 @@ export function selectPopulation(
     ...(from.only === undefined ? [] : [sql`${from.key} in (${from.only})`]),
   ]
   const where = conditions.length === 0 ? raw('') : sql` where ${join(conditions, ' and ')}`
-  return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload from ${from.stage}${where}`
+  return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload, ${digestExpression(dialect, from.fields)} as digest from ${from.stage}${where}`
 }
 
 export function payloadExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
   return raw(dialect.jsonObject(fields.map(({ name, expression, column }) => ({ name, expression, column }))))
+}
+
+/** The types are part of it: an engine may hash `true` and 1, or 1.50 and 150, alike, and the digest must not. */
+function digestExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
+  const types = dialect.literal(fields.map(({ name, column }) => `${name} ${column.native}`).join(', '))
+  return raw(dialect.rowDigest([types, ...fields.map(({ expression }) => expression)]))
 }
 
 /** One row with, per field that is a floating-point number, how many values are not finite; undefined when there is none. */

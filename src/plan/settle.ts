@@ -69,7 +69,7 @@ function moveSnapshot(
   return [
     sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
-select key, row_hash, payload, episode,
+select key, row_hash, payload, digest, episode,
   case when outcome = 'acked' then version else version - 1 end,
   case when op = 'leave' then 'left' else 'member' end,
   ${runId}, ${instant(dialect, asOf)}

@@ -17,6 +17,8 @@ export const snapshotColumns = {
   row_hash: 'text',
   /** Mapped fields as last acknowledged: a JSON object. */
   payload: 'text',
+  /** Of the same fields: what the next diff compares first. */
+  digest: 'bigint',
   /** How many times the key has entered. */
   episode: 'bigint',
   /** How many changes of this key were acknowledged. */
@@ -36,6 +38,7 @@ export const outboxColumns = {
   change_id: 'text',
   row_hash: 'text',
   payload: 'text',
+  digest: 'bigint',
   previous: 'text',
   episode: 'bigint',
   version: 'bigint',

@@ -28,6 +28,13 @@ const unavailable: Readonly<Record<'project' | 'sync', readonly Unavailable[]>> 
   ],
 }
 
+/** The same for readers: dotted keys, and the values of each that are taken anyway. */
+export function unavailableKeys(
+  kind: 'project' | 'sync',
+): readonly { readonly key: string; readonly except: readonly unknown[] }[] {
+  return unavailable[kind].map(({ path, except }) => ({ key: path.map(String).join('.'), except: except ?? [] }))
+}
+
 /** A1190 for every key of the file that would otherwise be silently without effect. */
 export function checkAvailable(kind: 'project' | 'sync', document: YamlDocument): Problem[] {
   return unavailable[kind].flatMap(({ path, except }) => {

@@ -65,6 +65,11 @@ export interface Dialect {
   sha256(expression: string): string
   /** A fast hash for comparing two texts within one query; never stored, it may change with the engine's version. */
   quickHash(expression: string): string
+  /**
+   * A fast digest of a row's values as the state's `bigint`, for leaving out rows that are surely the same. It may change
+   * with the engine's version or a column's type, so a difference means nothing until the values themselves are compared.
+   */
+  rowDigest(expressions: readonly string[]): string
   /** `u` of architecture section 9: a double in [0, 1) from a salt and a key. */
   unitInterval(saltExpression: string, keyExpression: string): string
   isFinite(expression: string): string

@@ -28,6 +28,6 @@ test('a page says what may be repeated, what is required, and shows the examples
   const page = messaging === undefined ? '' : referencePage(messaging, { settings: {} })
   expect(page).toContain('recognises a repetition for 1d')
   expect(page).toContain('every repetition is a new effect')
-  expect(page).toContain('| `to` | string | yes |')
+  expect(page).toContain('| `to` | text | **required** |')
   expect(page).toContain('POST /messages/email\nidempotency-key: e1')
 })

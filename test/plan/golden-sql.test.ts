@@ -37,6 +37,7 @@ test('the outbox asks every rule in one case, in order', async () => {
     sync: syncOf({ mode: 'trigger', trigger: { on: 'enter', reentry: { after: 86_400_000 }, firstRun: 'baseline' } }),
     asOf: '2026-03-01T02:00:00.000Z',
     firstRun: true,
+    everyone: false,
     rules,
     limit: 100,
     changes: raw('change__run'),

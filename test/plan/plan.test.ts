@@ -40,6 +40,9 @@ describe('diff', () => {
     ['null', 'an empty text', `select 'a' as id, null::varchar as v`, `select 'a' as id, '' as v`],
     ['null', 'the text null', `select 'a' as id, null::varchar as v`, `select 'a' as id, 'null' as v`],
     ['true', 'the text true', `select 'a' as id, true as v`, `select 'a' as id, 'true' as v`],
+    ['true', 'the number 1', `select 'a' as id, true as v`, `select 'a' as id, 1 as v`],
+    ['1.50', '150 cents', `select 'a' as id, 1.50::decimal(6,2) as v`, `select 'a' as id, 150::integer as v`],
+    ['a date', 'its number of days', `select 'a' as id, date '2026-03-01' as v`, `select 'a' as id, 20513 as v`],
     ['NFC', 'NFD', `select 'a' as id, 'é' as v`, `select 'a' as id, 'e\u0301' as v`],
   ])('tells %s from %s', async (_before, _after, before, after) => {
     await nights.night(before)

@@ -17,7 +17,7 @@ const bytes = () =>
 const filePath = () =>
   matching(/^(?!:memory:$)[^\0]+$/, { message: 'is not a path', help: 'state must outlive the process: name a file' })
 
-const state = () => identifier().default('activate')
+const state = () => identifier().prefault('activate')
 
 export const warehouseSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -30,7 +30,7 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .record(identifier(), nonEmpty())
       .default({})
       .describe('DuckDB files of your own, by the name under which queries see them; attached read-only.'),
-    memory: bytes().default('2GB').describe('How much memory queries may use before they spill to disk.'),
+    memory: bytes().prefault('2GB').describe('How much memory queries may use before they spill to disk.'),
     threads: z.int().min(1).optional().describe('How many threads queries use.'),
   }),
   z.strictObject({
@@ -104,7 +104,7 @@ const timezone = () =>
 export const projectSchema = z
   .strictObject({
     name: name().describe('The name of the project; part of what makes a change unique, so do not change it lightly.'),
-    timezone: timezone().default('UTC').describe('The IANA zone of schedules, quiet hours and run_date.'),
+    timezone: timezone().prefault('UTC').describe('The IANA zone of schedules, quiet hours and run_date.'),
     warehouse: warehouseSchema
       .optional()
       .describe('Where models are computed and state is kept; an embedded DuckDB unless set.'),

@@ -2,6 +2,6 @@ select
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   false as kept
-from (select key, hash(payload) as digest from (select "id" as key, concat('{"tier":', coalesce(cast(to_json(cast("tier" as VARCHAR)) as VARCHAR), 'null'), '}') as payload from stage) population) p
-full join (select key, hash(payload) as digest from snapshot__s where standing <> 'left') s on p.key = s.key
+from (select key, digest from (select "id" as key, concat('{"tier":', coalesce(cast(to_json(cast("tier" as VARCHAR)) as VARCHAR), 'null'), '}') as payload, cast(hash('tier VARCHAR', "tier") >> 1 as BIGINT) as digest from stage) population) p
+full join (select key, digest from snapshot__s where standing <> 'left') s on p.key = s.key
 where p.key is null or s.key is null or p.digest <> s.digest
