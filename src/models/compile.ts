@@ -31,7 +31,8 @@ export interface CompileOptions {
   readonly state: readonly string[]
   /**
    * Reads each CSV source once, into a scratch table that all models of a night share: finding out what a CSV holds costs
-   * more than reading it, and a file that is replaced midway must not be seen half old and half new.
+   * more than reading it, and a file that is replaced midway must not be seen half old and half new. Views outlive the
+   * night and go on reading the file itself.
    */
   readonly stageFiles?: boolean
 }
@@ -104,6 +105,7 @@ export function compileModels(project: CompilableProject, options: CompileOption
     if (model !== undefined && statement !== undefined) problems.push(...compileModel(compiler, model, statement))
   }
   if (problems.length > 0) throw new ActivateError('invalid', problems)
+  if (staged.size > 0) takeLastingViews(compiler, compileModels(project, { ...options, stageFiles: false }))
   return compiledProject(compiler, project)
 }
 
@@ -116,6 +118,14 @@ interface Compiler {
   readonly models: Map<string, CompiledModel>
   /** What each model's template came to, without the CTEs of others. */
   readonly bodies: Map<string, string>
+}
+
+/** A view that read a scratch table would be broken for everybody as soon as the night is over. */
+function takeLastingViews({ models }: Compiler, lasting: CompiledProject): void {
+  for (const model of models.values()) {
+    if (model.materialised !== 'view') continue
+    models.set(model.name, { ...model, create: lasting.model(model.name).create })
+  }
 }
 
 function compiledProject(compiler: Compiler, project: CompilableProject): CompiledProject {
@@ -132,22 +142,26 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
     const needed = closure(names, refsOf)
     return analysis.order.filter(name => needed.has(name)).flatMap(name => models.get(name)?.create ?? [])
   }
-  /** Statements that read the files among the sources of these models and of all that they need. */
-  const reads = (names: Iterable<string>) => {
-    const read = new Set([...closure(names, refsOf)].flatMap(name => models.get(name)?.dependsOn.sources ?? []))
-    return [...read].flatMap(name => compiler.staged.get(name)?.statements ?? [])
+  /** Statements that read the files among these sources and those of these models and of all that they need. */
+  const reads = (names: Iterable<string>, direct: readonly string[]) => {
+    const upstream = [...closure(names, refsOf)].flatMap(name => models.get(name)?.dependsOn.sources ?? [])
+    return [...new Set([...upstream, ...direct])].flatMap(name => compiler.staged.get(name)?.statements ?? [])
   }
-  const testedModels = (contract: Contract | undefined) => (contract ? namesInTests(compiler, contract) : [])
   return {
     models,
     sources,
     order: analysis.order,
     model,
     statementsFor: name => {
-      const upstream = [...model(name).dependsOn.models, ...testedModels(contracts.get(name))]
-      return [...reads([name, ...upstream]), ...statements(upstream)]
+      const contract = contracts.get(name)
+      const tested = contract === undefined ? noNames : namesInTests(compiler, contract)
+      const upstream = [...model(name).dependsOn.models, ...tested.models]
+      return [...reads([name, ...upstream], tested.sources), ...statements(upstream)]
     },
-    statementsForTests: contract => statements(testedModels(contract)),
+    statementsForTests: contract => {
+      const tested = namesInTests(compiler, contract)
+      return [...reads(tested.models, tested.sources), ...statements(tested.models)]
+    },
     relationOf: name => relationOf(compiler, name),
     testSql: (test, relation, place) => testSql(compiler, test, relation, place),
   }
@@ -287,13 +301,24 @@ function testSql(compiler: Compiler, test: SqlTest, relation: string, place: Pla
   throw new ActivateError('invalid', body)
 }
 
-/** Models that the tests of a contract read, beside the relation under test. */
-function namesInTests({ analysis, options }: Compiler, contract: Contract): readonly string[] {
+interface UsedNames {
+  readonly models: readonly string[]
+  readonly sources: readonly string[]
+}
+
+const noNames: UsedNames = { models: [], sources: [] }
+
+/** What the tests of a contract read, beside the relation under test. */
+function namesInTests({ analysis, options }: Compiler, contract: Contract): UsedNames {
   const related = contract.columns.flatMap(column =>
     column.tests.flatMap(test => (test.test === 'relationships' ? [test.to] : [])),
   )
-  const referred = contract.tests.flatMap(test =>
-    test.test === 'sql' ? namesUsed(readTest(test, analysis.names, options.dialect.name, contract.place), 'ref') : [],
+  const statements = contract.tests.flatMap(test =>
+    test.test === 'sql' ? [readTest(test, analysis.names, options.dialect.name, contract.place)] : [],
   )
-  return [...related, ...referred].filter(name => analysis.names.models.has(name))
+  const isModel = (name: string) => analysis.names.models.has(name)
+  return {
+    models: [...related.filter(isModel), ...statements.flatMap(statement => namesUsed(statement, 'ref'))],
+    sources: [...related.filter(name => !isModel(name)), ...statements.flatMap(each => namesUsed(each, 'source'))],
+  }
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checkContract } from '../../src/models/checks.ts'
 import { compileModels, dependencies } from '../../src/models/compile.ts'
 import { column, helpOf, model, options, problemsOf, project, source } from './project.ts'
 import { openTestWarehouse, type TestWarehouse } from './warehouse.ts'
@@ -255,5 +256,52 @@ describe('on DuckDB', () => {
       ['001', 1.5, '2026-03-01'],
       ['002', null, null],
     ])
+  })
+
+  describe('with files read once a night', () => {
+    const night = async (files: Parameters<typeof project>[0]) => {
+      const csv = join(opened.folder, 'people.csv')
+      await writeFile(csv, 'id\n1\n2\n')
+      const people = source('people', { csv }, { columns: [column('id', 'integer')] })
+      const { state } = opened.warehouse
+      return compileModels(project({ sources: [people], ...files }), { ...options, state, stageFiles: true })
+    }
+
+    test('models read the staged rows, not the file', async () => {
+      const compiled = await night({ models: [model('m', 'select id from {{source "people"}}')] })
+      await opened.run(...compiled.statementsFor('m'))
+      await writeFile(join(opened.folder, 'people.csv'), 'id\n7\n')
+      expect(await opened.rows(`${compiled.model('m').sql} order by id`)).toEqual([[1], [2]])
+    })
+
+    test('a file that only a declared test reads is there too', async () => {
+      const related = { test: 'relationships', to: 'people', column: 'id' } as const
+      const missing = {
+        test: 'sql',
+        name: 'known',
+        sql: 'from {{this}} where id not in (from {{source "people"}})',
+      } as const
+      for (const contract of [{ columns: [column('id', 'integer', [related])] }, { tests: [missing] }]) {
+        await opened.run('drop table if exists temp.main.source__people')
+        const compiled = await night({ models: [model('m', 'select 1 as id', contract)] })
+        await opened.run(...compiled.statementsFor('m'))
+        const { columns = [], tests = [] } = contract
+        const asked = { columns, tests, place: column('id').place }
+        const { results } = await checkContract(opened.warehouse, '(select 3 as id)', asked, compiled)
+        expect(results.map(result => result.kind)).toEqual(['failed'])
+      }
+    })
+
+    test('a view outlives the night, so it reads the file itself', async () => {
+      const models = [
+        model('base', 'select id from {{source "people"}}'),
+        model('v', 'select id from {{ref "base"}}', { materialised: 'view' }),
+        model('t', 'select id from {{ref "base"}}', { materialised: 'table' }),
+        model('m', 'select id from {{ref "v"}} union all select id from {{ref "t"}}'),
+      ]
+      const compiled = await night({ models })
+      await opened.run(...compiled.statementsFor('m'), 'drop table temp.main.source__people')
+      expect(await opened.rows(`select count(*) from (${compiled.model('m').sql})`)).toEqual([[4]])
+    })
   })
 })
