@@ -84,6 +84,8 @@ async function openInstance({ path, memory, threads }: DuckdbSettings): Promise<
       memory_limit: memory,
       temp_directory: `${path}.tmp`,
       preserve_insertion_order: 'false',
+      // A night writes more than the default of 16 MB; folding it into the file is left to the end.
+      checkpoint_threshold: '256MB',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
       allow_community_extensions: 'false',
