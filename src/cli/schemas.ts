@@ -15,7 +15,8 @@ export function schemaText(kind: FileKind, definitions: readonly DestinationDefi
 
 /** Wherever the schema says "any destination", it then says "one of these types, each with its settings". */
 export function withDestinations(schema: object, definitions: readonly DestinationDefinition[]): object {
-  const choice = { anyOf: definitions.map(destinationSchema) }
+  const made = definitions.map(destinationSchema)
+  const choice = { anyOf: made.map(({ schema }) => schema) }
   const visit = (node: unknown): unknown => {
     if (Array.isArray(node)) return node.map(visit)
     if (!isObject(node)) return node
@@ -27,23 +28,56 @@ export function withDestinations(schema: object, definitions: readonly Destinati
       }),
     )
   }
-  return { ...schema, ...(isObject(schema) ? (visit(schema) as object) : {}) }
+  const visited = visit(schema)
+  if (!isObject(visited)) return schema
+  const own = isObject(visited.definitions) ? visited.definitions : {}
+  return { ...visited, definitions: Object.assign({}, own, ...made.map(({ shared }) => shared)) }
 }
 
-function destinationSchema(definition: DestinationDefinition): JsonObject {
-  const { $schema: _, ...settings } = z.toJSONSchema(definition.settings, {
-    target: 'draft-7',
-    io: 'input',
-    unrepresentable: 'any',
-  })
+/** One destination's schema, and what it refers to: references count from the root of the file, so these parts go there. */
+function destinationSchema(definition: DestinationDefinition): {
+  readonly schema: JsonObject
+  readonly shared: JsonObject
+} {
+  const {
+    $schema: _,
+    definitions: shared,
+    ...settings
+  } = prefixed(
+    z.toJSONSchema(definition.settings, { target: 'draft-7', io: 'input', unrepresentable: 'any' }),
+    definition.name,
+  )
   const required = Array.isArray(settings.required) ? settings.required : []
-  return {
+  const schema = {
     ...settings,
     title: definition.name,
     description: definition.summary,
-    properties: { type: { const: definition.name, description: definition.summary }, ...settings.properties },
+    properties: {
+      type: { const: definition.name, description: definition.summary },
+      ...(isObject(settings.properties) ? settings.properties : {}),
+    },
     required: ['type', ...required],
   }
+  return { schema, shared: isObject(shared) ? shared : {} }
+}
+
+/** Definitions under names of the destination's own, so that those of two destinations never meet. */
+function prefixed(schema: z.core.JSONSchema.JSONSchema, name: string): JsonObject {
+  const visit = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(visit)
+    if (!isObject(node)) return node
+    return Object.fromEntries(
+      Object.entries(node).map(([key, value]) =>
+        key === '$ref' && typeof value === 'string'
+          ? [key, value.replace('#/definitions/', `#/definitions/${name}`)]
+          : [key, visit(value)],
+      ),
+    )
+  }
+  const renamed = Object.fromEntries(
+    Object.entries(schema.definitions ?? {}).map(([key, value]) => [`${name}${key}`, visit(value)]),
+  )
+  return { ...(visit(schema) as JsonObject), definitions: renamed }
 }
 
 function isObject(value: unknown): value is JsonObject {
