@@ -1,68 +1,27 @@
-/** A page of the reference from one JSON Schema. Pure. */
+/** A page of the reference from one kind of file's JSON Schema. Pure. */
+import type { z } from 'zod'
+import { type KeyRow, keyRows, keyTable } from '../src/project/key-table.ts'
+import type { FileKind } from '../src/project/schema.ts'
+import { unavailableKeys } from '../src/project/unavailable.ts'
 
-interface Node {
-  readonly type?: string
-  readonly description?: string
-  readonly properties?: Readonly<Record<string, Node>>
-  readonly required?: readonly string[]
-  readonly additionalProperties?: boolean | Node
-  readonly items?: Node
-  readonly anyOf?: readonly Node[]
-  readonly allOf?: readonly Node[]
-  readonly enum?: readonly unknown[]
-  readonly const?: unknown
-  readonly default?: unknown
-  readonly $ref?: string
-}
-
-interface Row {
-  readonly path: string
-  readonly node: Node
-  readonly required: boolean
-}
-
-/** Every key of the schema in the order in which it stands there, nested ones by their dotted path. */
-export function schemaTable(schema: object): string {
-  const rows = keysOf(schema as Node, '')
-  const lines = rows.map(({ path, node, required }) =>
-    ['', `\`${path}\``, typeText(node), required ? 'yes' : '', cell(meaning(node)), ''].join(' | ').trim(),
-  )
-  return ['| key | type | required | meaning |', '| --- | --- | --- | --- |', ...lines].join('\n')
-}
-
-function keysOf(node: Node, prefix: string): readonly Row[] {
-  const own = Object.entries(node.properties ?? {}).flatMap(([name, child]) => {
-    const path = prefix === '' ? name : `${prefix}.${name}`
-    return [{ path, node: child, required: node.required?.includes(name) ?? false }, ...nested(child, path)]
+/** The keys at the top in one table, and a table for each block below. */
+export function schemaTables(kind: FileKind, schema: object): string {
+  const rows = keyRows(schema as z.core.JSONSchema.JSONSchema).map(row => withAvailability(kind, row))
+  const top = rows.filter(row => !/[.[]/.test(row.path))
+  const blocks = top.flatMap(({ path }) => {
+    const inner = rows.filter(row => row.path.startsWith(`${path}.`) || row.path.startsWith(`${path}[`))
+    return inner.length === 0 ? [] : [`## \`${path}\``, keyTable(inner)]
   })
-  const rest =
-    typeof node.additionalProperties === 'object' ? nested(node.additionalProperties, `${prefix}.<name>`) : []
-  return [...own, ...rest]
+  const note =
+    '`<name>` stands for names of your own, `[]` for the items of a list. A key is required within its block, or within its form where a block has several.'
+  return ['## Keys', note, keyTable(top), ...blocks].join('\n\n')
 }
 
-function nested(node: Node, path: string): readonly Row[] {
-  if (node.properties !== undefined || typeof node.additionalProperties === 'object') return keysOf(node, path)
-  if (node.items !== undefined) return nested(node.items, `${path}[]`)
-  // Several forms: the keys of each, once.
-  const seen = new Set<string>()
-  return (node.anyOf ?? []).flatMap(form => nested(form, path)).filter(row => !seen.has(row.path) && seen.add(row.path))
-}
-
-function typeText(node: Node): string {
-  if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``
-  if (node.enum !== undefined) return node.enum.map(value => `\`${String(value)}\``).join(', ')
-  if (node.anyOf !== undefined) return [...new Set(node.anyOf.map(typeText))].join(' or ')
-  if (node.allOf !== undefined || node.$ref !== undefined) return 'any value'
-  if (node.items !== undefined) return `list of ${typeText(node.items)}`
-  if (node.type === 'object') return node.properties === undefined ? 'map' : 'object'
-  return node.type ?? 'any value'
-}
-
-function meaning({ description, default: standard }: Node): string {
-  const text = description ?? ''
-  return standard === undefined ? text : `${text} Default: \`${JSON.stringify(standard)}\`.`.trim()
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+function withAvailability(kind: FileKind, row: KeyRow): KeyRow {
+  if (kind === 'model') return row
+  const refused = unavailableKeys(kind).find(({ key }) => key === row.path)
+  if (refused === undefined) return row
+  const kept = refused.except.map(value => `\`${String(value)}\``).join(', ')
+  const note = kept === '' ? 'Not available in this version.' : `In this version only ${kept} is available.`
+  return { ...row, meaning: `${row.meaning} **${note}**` }
 }

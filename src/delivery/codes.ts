@@ -3,65 +3,65 @@ import type { ErrorCodes } from '../project/problem.ts'
 /** A60xx: what ends a delivery early, and what is wrong with a destination as a whole. */
 export const deliveryCodes = {
   A6001: {
-    title: 'The destination refused the credentials',
+    title: 'the destination refused the credentials',
     explanation:
       'It answered 401 or 403. Delivery stopped at once, because every further request would be refused too. What was not delivered stays pending: mend the token or its permissions and run again.',
     exit: 'credentials',
   },
   A6002: {
-    title: 'The destination cannot be reached',
+    title: 'the destination cannot be reached',
     explanation:
-      'Several requests in a row spent all their attempts without a single success between them: connections were refused, timed out, or ended in server errors. Delivery stopped; what is pending is planned anew by the next run. What may have arrived without an answer, and cannot be repeated safely, is parked for `activate resolve`.',
+      'Several requests in a row spent all their attempts without a single success between them: connections were refused, timed out, or ended in server errors. Delivery stopped; what is pending is planned anew by the next run. What may have arrived without an answer, and cannot be repeated safely, is parked: nothing more is sent to those keys by this sync, and `activate status` counts them.',
     exit: 'failed',
   },
   A6003: {
-    title: 'Too many records were refused',
+    title: 'too many records were refused',
     explanation:
-      "The share of refused records reached the sync's max_error_rate (counted once 100 records were answered for), so delivery stopped. `activate dead-letters list` shows the refusals and their reasons.",
+      "The share of refused records reached the sync's max_error_rate (counted once 100 records were answered for), so delivery stopped. `activate inspect <key>` shows what was refused of one record, and why.",
     exit: 'partial',
   },
   A6004: {
-    title: 'The lease was lost during delivery',
+    title: 'the lease was lost during delivery',
     explanation:
       'This process could not keep its hold on the sync (it slept, was paused, or another runner took over), so it stopped sending. The run that holds the lease now settles what was in flight.',
     exit: 'locked',
   },
   A6005: {
-    title: 'Delivery was interrupted',
+    title: 'delivery was interrupted',
     explanation:
       'What was in flight has been answered for and recorded; nothing new was started. Run again to deliver what is pending.',
     exit: 'interrupted',
   },
   A6006: {
-    title: 'The destination answered with a redirect',
+    title: 'the destination answered with a redirect',
     explanation:
       'Redirects are never followed, because they could lead personal data elsewhere. Put the final address into base_url or path.',
     exit: 'failed',
   },
   A6007: {
-    title: 'The address of the destination is not allowed',
+    title: 'the address of the destination is not allowed',
     explanation:
       'It is, or resolves to, a private, loopback, link-local or otherwise reserved address. Set allow_private_network: true on the destination when that is meant; only http and https are spoken.',
     exit: 'failed',
   },
   A6008: {
-    title: 'A request cannot be formed',
+    title: 'a request cannot be formed',
     explanation:
       'A header of the destination holds a line break or another character that HTTP forbids. Nothing was sent. Look for a trailing newline in a secret or a template.',
     exit: 'failed',
   },
   A6009: {
-    title: 'The base URL of a destination is not usable',
+    title: 'the base URL of a destination is not usable',
     explanation: 'It must be an absolute http or https URL without a user name and password in it.',
     exit: 'invalid',
   },
   A6010: {
-    title: 'The destination has no such action',
+    title: 'the destination has no such action',
     explanation: 'The action of the sync, or the one for its leavers, is not among the actions of the destination.',
     exit: 'invalid',
   },
   A6011: {
-    title: 'The definition of a destination is incomplete',
+    title: 'the definition of a destination is incomplete',
     explanation:
       'A destination is either HTTP (baseUrl, and a request function for every action) or a session (open). This is a defect of the destination, not of the project.',
     exit: 'failed',

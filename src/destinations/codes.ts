@@ -3,84 +3,84 @@ import type { ErrorCodes } from '../project/problem.ts'
 
 export const destinationsCodes = {
   A6501: {
-    title: 'Unknown type of destination',
+    title: 'unknown type of destination',
     explanation:
       'The `type` under `destinations` names no destination that this version knows. For an API of your own, use the generic `http`.',
     exit: 'invalid',
   },
   A6502: {
-    title: 'Invalid settings of a destination',
+    title: 'invalid settings of a destination',
     explanation:
-      "A setting is missing, unknown, or has a value that the destination's schema does not take. `docs/reference/destinations` lists them.",
+      "A setting is missing, unknown, or has a value that the destination's schema does not take. `docs/destinations/` has a page for each type.",
     exit: 'invalid',
   },
   A6503: {
-    title: 'Unknown destination',
+    title: 'unknown destination',
     explanation: 'A sync names a destination that `activate.yml` does not define under `destinations`.',
     exit: 'invalid',
   },
   A6504: {
-    title: 'Unknown action',
+    title: 'unknown action',
     explanation:
       'A sync names an action that its destination does not have. The actions of `http` are those of its own settings.',
     exit: 'invalid',
   },
   A6505: {
-    title: 'The action does not work in this mode',
+    title: 'the action does not work in this mode',
     explanation:
       'Not every action fits every mode: a message cannot be mirrored, and a mirror or an audience needs an action that takes those who leave. ' +
       'For `http`, mark that action with `for: leavers`.',
     exit: 'invalid',
   },
   A6506: {
-    title: 'Unknown field of an action',
+    title: 'unknown field of an action',
     explanation: 'The sync maps a field that the action does not take. Fields are named as the destination names them.',
     exit: 'invalid',
   },
   A6507: {
-    title: 'A required field is not mapped',
+    title: 'a required field is not mapped',
     explanation: "The action cannot be done without this field. Add it to the sync's `fields`.",
     exit: 'invalid',
   },
   A6508: {
-    title: 'A constant that the action refuses',
+    title: 'a constant that the action refuses',
     explanation:
       "The sync maps a field to a constant value that the action's schema does not take, so that every record would be refused.",
     exit: 'invalid',
   },
   A6510: {
-    title: 'A key that cannot stand in a path',
+    title: 'a key that cannot stand in a path',
     explanation:
       'The path of the action holds `{key}`, and this key is empty, `.` or `..`: as a part of a URL it would address something else. ' +
       'Leave the row out of the model, or use an action that carries the key in its body.',
     exit: 'failed',
   },
   A6511: {
-    title: 'Unusable signing secret',
+    title: 'unusable signing secret',
     explanation:
       'A secret that starts with `whsec_` must go on in base64. Secrets without that prefix are used as they are.',
     exit: 'credentials',
   },
   A6512: {
-    title: 'A path outside the project',
+    title: 'a path outside the project',
     explanation:
       'Destinations write only below the folder that holds `activate.yml`; `..`, absolute paths elsewhere and symbolic links that lead out are refused.',
     exit: 'invalid',
   },
   A6513: {
-    title: 'The table does not fit',
+    title: 'the table does not fit',
     explanation:
       'The table of the destination is missing, or has no such key columns. With `create: true` and `columns` it is made when it is missing. ' +
       'An upsert also needs a primary key or a unique index on exactly the key columns.',
     exit: 'failed',
   },
   A6514: {
-    title: 'The database cannot be reached',
+    title: 'the database cannot be reached',
     explanation: 'The destination could not connect to its database: check address, name and whether it is running.',
     exit: 'failed',
   },
   A6515: {
-    title: 'The database refuses the credentials',
+    title: 'the database refuses the credentials',
     explanation: 'The user or password in `url` was refused, or the user may not do what the destination needs.',
     exit: 'credentials',
   },

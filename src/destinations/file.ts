@@ -17,19 +17,14 @@ const settings = z.strictObject({
     .string()
     .min(1)
     .describe("A folder below the project's, made when it is missing. Each request becomes a file in it"),
-  format: z.enum(['csv', 'jsonl']).default('csv').describe('`csv` or `jsonl` (one JSON object per line). Default csv'),
+  format: z.enum(['csv', 'jsonl']).default('csv').describe('`csv` or `jsonl` (one JSON object per line)'),
   formulas: z
     .enum(['escape', 'keep'])
     .default('escape')
     .describe(
-      "In CSV, texts that a spreadsheet would run as a formula get a leading '. `keep` leaves them as they are. Default escape",
+      "In CSV, texts that a spreadsheet would run as a formula get a leading '. `keep` leaves them as they are",
     ),
-  max_records: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(10_000)
-    .describe('At most this many records in one file. Default 10000'),
+  max_records: z.int().min(1).max(100_000).default(10_000).describe('At most this many records in one file'),
 })
 
 export type FileSettings = z.output<typeof settings>

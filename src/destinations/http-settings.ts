@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { duration } from '../project/duration.ts'
 import { holdsSecret, secret, secretText } from '../project/secret.ts'
 
-const day = 24 * 60 * 60 * 1000
 const dottedPath = z.string().regex(/^[^.\s]+(\.[^.\s]+)*$/, 'a name, or names joined by dots')
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
 
@@ -20,7 +19,7 @@ function isBaseUrl(text: string): boolean {
   return /^https?:$/.test(protocol) && [username, password, search, hash].every(part => part === '')
 }
 
-const window = duration().default(day).describe('How long the destination remembers the key. Default 24h')
+const window = duration().prefault('24h').describe('How long the destination remembers the key')
 
 const idempotency = z
   .union(
@@ -69,7 +68,7 @@ const batch = z
 
 const action = z
   .strictObject({
-    summary: z.string().optional().describe('One line for people'),
+    summary: z.string().optional().describe('What the action does, in one line, for people'),
     method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']).describe('The HTTP method'),
     path: z
       .string()
@@ -81,7 +80,7 @@ const action = z
     envelope: z
       .enum(['record', 'none'])
       .default('record')
-      .describe('`record`: {"key", "change_id", "op", "fields"}. `none`: just the fields. Default record'),
+      .describe('`record`: an object with `key`, `change_id`, `op` and `fields`. `none`: just the fields'),
     idempotency,
     outcomes: outcomes.optional(),
     accepts: z
@@ -125,31 +124,30 @@ const action = z
   })
 
 const limit = z.strictObject({
-  requests: z.int().min(1).describe('So many requests'),
-  per: duration().describe('Within this time, such as 1s or 1m'),
+  requests: z.int().min(1).describe('At most so many requests …'),
+  per: duration().describe('… within this time, such as 1s or 1m'),
 })
 
 export const httpSettings = z
   .strictObject({
-    base_url: baseUrl().describe(`Where the API is, such as https://api.example.com/v1; may come from \${env:NAME}`),
+    base_url: baseUrl().describe(
+      `Where the API is, such as https://api.example.com/v1; may come from \`\${env:NAME}\``,
+    ),
     allow_private_network: z
       .boolean()
       .default(false)
-      .describe('Private and loopback addresses are refused unless this is true. Default false'),
+      .describe('Private and loopback addresses are refused unless this is true'),
     headers: z
       .record(headerName, secretText())
       .default({})
-      .describe(`Sent with every request; secrets by reference, such as "Bearer \${env:TOKEN}"`),
+      .describe(`Sent with every request; secrets by reference, such as \`Bearer \${env:TOKEN}\``),
     signing: z
       .strictObject({ standard_webhooks: secret().describe('The signing secret: `whsec_` and base64, or any text') })
       .optional()
       .describe('Signs every request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature)'),
-    limits: z
-      .array(limit)
-      .default([])
-      .describe('Rates that are never exceeded; all of them hold together. Default none'),
-    concurrency: z.int().min(1).max(256).default(4).describe('Requests under way at the same time. Default 4'),
-    timeout: duration().default(30_000).describe('For one whole attempt. Default 30s'),
+    limits: z.array(limit).default([]).describe('Rates that are never exceeded; all of them hold together'),
+    concurrency: z.int().min(1).max(256).default(4).describe('Requests under way at the same time'),
+    timeout: duration().prefault('30s').describe('How long one attempt may take, from connecting to the last byte'),
     probe: z
       .string()
       .regex(/^\/(?!\/)\S*$/, 'a path that starts with one slash')

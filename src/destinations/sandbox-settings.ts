@@ -10,24 +10,19 @@ import { valueAt } from './record-outcomes.ts'
 export const defaultToken = 'sandbox'
 
 export const sandboxSettings = z.strictObject({
-  base_url: baseUrl()
-    .default('http://127.0.0.1:8484')
-    .describe('Where `activate sandbox` listens. Default http://127.0.0.1:8484'),
+  base_url: baseUrl().default('http://127.0.0.1:8484').describe('Where `activate sandbox` listens'),
   token: secret()
     .optional()
-    .describe("The sandbox's token, by reference. Default: the one that a sandbox expects unless told otherwise"),
-  allow_private_network: z
-    .boolean()
-    .default(true)
-    .describe('A sandbox is local, so private addresses are allowed. Default true'),
+    .describe("The sandbox's token, by reference. Without it, the one that a sandbox expects unless told otherwise"),
+  allow_private_network: z.boolean().default(true).describe('A sandbox is local, so private addresses are allowed'),
   requests_per_second: z
     .int()
     .min(1)
     .max(10_000)
     .default(90)
-    .describe('Below the 100 that the sandbox allows. Default 90'),
-  concurrency: z.int().min(1).max(64).default(4).describe('Requests under way at the same time. Default 4'),
-  timeout: duration().default(30_000).describe('For one whole attempt. Default 30s'),
+    .describe('At most so many requests in a second; the sandbox allows 100'),
+  concurrency: z.int().min(1).max(64).default(4).describe('Requests under way at the same time'),
+  timeout: duration().prefault('30s').describe('How long one attempt may take, from connecting to the last byte'),
 })
 
 export type SandboxSettings = z.output<typeof sandboxSettings>

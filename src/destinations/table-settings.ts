@@ -9,8 +9,10 @@ const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of lette
 export const tableSettings = z
   .strictObject({
     client: z.enum(['postgres', 'mysql', 'sqlite']).describe('Which database it is'),
-    url: secretText().optional().describe(`Of Postgres or MySQL, such as "\${env:CRM_DB_URL}"`),
-    path: z.string().min(1).optional().describe("Of SQLite: a file below the project's folder"),
+    url: secretText()
+      .optional()
+      .describe(`The connection to Postgres or MySQL, as a reference such as \`\${env:CRM_DB_URL}\``),
+    path: z.string().min(1).optional().describe("The file of a SQLite database, below the project's folder"),
     table: z
       .string()
       .regex(/^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$/, 'a table, or schema.table')
@@ -22,22 +24,14 @@ export const tableSettings = z
       .record(identifier, z.enum(columnTypes))
       .optional()
       .describe('Names and types of the columns that syncs may map. Without it, every column of the table'),
-    create: z
-      .boolean()
-      .default(false)
-      .describe('Makes the table when it is missing, with the key and `columns`. Default false'),
-    max_records: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(500)
-      .describe('At most this many rows in one transaction. Default 500'),
+    create: z.boolean().default(false).describe('Makes the table when it is missing, with the key and `columns`'),
+    max_records: z.int().min(1).max(10_000).default(500).describe('At most this many rows in one transaction'),
     concurrency: z
       .int()
       .min(1)
       .max(16)
       .default(2)
-      .describe('Transactions under way at the same time; one for SQLite. Default 2'),
+      .describe('Transactions under way at the same time; always one for SQLite'),
   })
   .superRefine((value, context) => {
     const need = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })

@@ -3,7 +3,7 @@ import type { ErrorCodes } from '../project/problem.ts'
 /** What can go wrong with the ledger. */
 export const ledgerCodes = {
   A5001: {
-    title: 'The ledger is damaged, or the file is not a ledger',
+    title: 'the ledger is damaged, or the file is not a ledger',
     explanation:
       'The file at the configured path is not a readable SQLite ledger of this tool. It is never repaired or created anew ' +
       'by itself, because it is the only record of what was sent. Restore it from a backup together with its -wal file, or ' +
@@ -11,13 +11,13 @@ export const ledgerCodes = {
     exit: 'failed',
   },
   A5002: {
-    title: 'The ledger was written by a newer version',
+    title: 'the ledger was written by a newer version',
     explanation:
       'A newer version of the tool has upgraded this ledger. It was left untouched. Use that version or a later one.',
     exit: 'failed',
   },
   A5003: {
-    title: 'The lease was taken over',
+    title: 'the lease was taken over',
     explanation:
       'Another runner holds this sync now, because this one was paused past its lease or was thought to be gone. What it ' +
       'wanted to record was refused, so that it cannot overwrite its successor. Nothing needs to be done: the other ' +
@@ -25,42 +25,42 @@ export const ledgerCodes = {
     exit: 'locked',
   },
   A5004: {
-    title: 'The ledger is busy',
+    title: 'the ledger is busy',
     explanation:
       'Another process kept the ledger locked for longer than the tool waits. Nothing was sent without being recorded. ' +
       'Look for a stopped process or a backup tool that holds the file, and run again.',
     exit: 'failed',
   },
   A5005: {
-    title: 'The ledger cannot be written',
+    title: 'the ledger cannot be written',
     explanation:
       'The disk is full, or reading or writing failed. Without a ledger nothing is sent. Free some space or mend the disk, ' +
       'then run again: what was recorded before is intact, and what was being sent is settled first.',
     exit: 'failed',
   },
   A5006: {
-    title: 'A request cannot be sent from its state',
+    title: 'a request cannot be sent from its state',
     explanation:
       'Only a new, a planned or an uncertain request may be sent. This one has another state already, so sending it again ' +
       'could repeat its effect. This is a defect of the tool; please report it.',
     exit: 'failed',
   },
   A5007: {
-    title: 'A request changed between two attempts',
+    title: 'a request changed between two attempts',
     explanation:
       'Every attempt of a request has the same idempotency key and the same bytes. A rebuilt request differs from the one ' +
       'that was recorded, so the destination could take it for a new one; it was not sent.',
     exit: 'failed',
   },
   A5008: {
-    title: 'The ledger cannot be opened',
+    title: 'the ledger cannot be opened',
     explanation:
       'The folder or the file of the ledger could not be created or opened. Check the path under `ledger:` in activate.yml ' +
       'and the permissions of its folder.',
     exit: 'failed',
   },
   A5009: {
-    title: 'Unknown run',
+    title: 'unknown run',
     explanation: 'The ledger holds no run of this id, so nothing can be recorded for it.',
     exit: 'failed',
   },

@@ -45,8 +45,10 @@ export function keyRows(schema: Schema): readonly KeyRow[] {
       ...below(node, path),
       ...(isSchema(items) ? inside(items, `${path}[]`) : []),
       ...(isSchema(others) ? inside(others, `${path}.<name>`) : []),
-      ...alternatives.flatMap(one =>
-        variantOf(one) === undefined ? inside(one, path) : below(one, path, variantOf(one)),
+      ...distinct(
+        alternatives.flatMap(one =>
+          variantOf(one) === undefined ? inside(form(one), path) : below(one, path, variantOf(one)),
+        ),
       ),
     ]
   }
@@ -74,6 +76,17 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n')
 }
 
+/** Where one key alone tells a form from the others, it is what is chosen, and not what is required. */
+function form(schema: Schema): Schema {
+  return Object.keys(schema.properties ?? {}).length === 1 ? { ...schema, required: [] } : schema
+}
+
+/** Forms may have keys in common. */
+function distinct(rows: readonly KeyRow[]): readonly KeyRow[] {
+  const texts = rows.map(row => JSON.stringify(row))
+  return rows.filter((_, index) => texts.indexOf(texts[index] ?? '') === index)
+}
+
 /** The parts of a block that make it the same block elsewhere; undefined for what has no keys of its own. */
 function shapeOf({ description: _, default: __, ...shape }: Schema): string | undefined {
   const text = JSON.stringify(shape)
@@ -90,8 +103,7 @@ function typeName(schema: Schema): string {
   if (schema.enum !== undefined) return schema.enum.map(value => `\`${String(value)}\``).join(', ')
   if (schema.const !== undefined) return `\`${String(schema.const)}\``
   const alternatives = (schema.anyOf ?? schema.oneOf)?.filter(isSchema)
-  if (alternatives !== undefined)
-    return [...new Set(alternatives.map(one => typeName(one)))].join(' or ')
+  if (alternatives !== undefined) return [...new Set(alternatives.map(one => typeName(one)))].join(' or ')
   if (schema.type === 'array') return arrayName(schema)
   if (schema.type === 'object') return objectName(schema)
   if (Array.isArray(schema.type)) return schema.type.map(nameOf).join(' or ')

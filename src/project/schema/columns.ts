@@ -23,7 +23,7 @@ const columnTest = z.union([
           params: { help: 'write [lowest, highest]' },
         })
       })
-      .describe('Lowest and highest value, both allowed; numbers, or dates as text.'),
+      .describe('The lowest and the highest value, both allowed: numbers, or dates as text. NULL passes.'),
   }),
   z.strictObject({
     relationships: z
@@ -31,14 +31,17 @@ const columnTest = z.union([
         to: nonEmpty().describe('The model or source whose column holds every value of this one.'),
         column: nonEmpty().describe('The column in `to`.'),
       })
-      .describe('Each value must exist in a column of another model or source.'),
+      .describe('Every value must exist in a column of another model or source. NULL passes.'),
   }),
 ])
 
 const column = z.strictObject({
-  type: z.enum(columnTypes).optional().describe('The type the column must have.'),
+  type: z.enum(columnTypes).optional().describe('The type that the column must have; an integer satisfies `number`.'),
   description: z.string().optional().describe('What the column means.'),
-  tests: z.array(columnTest).optional().describe('What must hold for every row.'),
+  tests: z
+    .array(columnTest)
+    .optional()
+    .describe('What must hold for every row: `not_null`, `unique`, or a block with one test.'),
 })
 
 export const columns = z.record(nonEmpty(), column)
@@ -65,7 +68,7 @@ export const relationTest = z.union([
   }),
   z.strictObject({
     name: nonEmpty().describe('What the test is called in results.'),
-    sql: nonEmpty().describe('A select that returns the offending rows; {{this}} is the relation under test.'),
+    sql: nonEmpty().describe('A select that returns the offending rows; `{{this}}` is the relation under test.'),
   }),
 ])
 

@@ -9,14 +9,18 @@ export const frontMatterSchema = z
     key: z
       .union([nonEmpty(), z.array(nonEmpty()).min(1)])
       .optional()
-      .describe('The column, or the list of columns, that identifies a row. Required when a sync uses the model.'),
-    owner: nonEmpty().optional().describe('Who answers for the model.'),
+      .describe('The column, or the list of columns, that identifies a row. Needed as soon as a sync uses the model.'),
+    owner: nonEmpty().optional().describe('Who answers for the model; for people to read, nobody is notified.'),
     materialised: z
       .enum(['ephemeral', 'view', 'table'])
       .default('ephemeral')
-      .describe('How other models see it: pasted in as a common table expression, or made as a view or a table first.'),
-    columns: columns.optional().describe('The columns that are promised, with types and tests.'),
+      .describe(
+        'How other models see it: `ephemeral` is pasted in as a common table expression, `view` and `table` are made in the warehouse first.',
+      ),
+    columns: columns
+      .optional()
+      .describe('The columns that the model promises, with types and tests; checked before every plan.'),
     tests: z.array(relationTest).optional().describe('Tests of the model as a whole.'),
-    tags: z.array(nonEmpty()).optional().describe('Labels for `--select tag:…`.'),
+    tags: z.array(nonEmpty()).optional().describe('Labels, for `--select tag:NAME`.'),
   })
   .describe('Front matter of a model of activate.')

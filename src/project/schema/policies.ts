@@ -21,7 +21,11 @@ export const identitySchema = z.strictObject({
     .optional()
     .describe('The kinds of identifier a person may have.'),
   links: z.array(nonEmpty()).optional().describe('Models whose rows say that two identifiers belong together.'),
-  max_cluster: z.int().min(2).optional().describe('A person with more identifiers than this is not believed.'),
+  max_cluster: z
+    .int()
+    .min(2)
+    .optional()
+    .describe('A person with more identifiers than this is taken for a mistake, and left out.'),
 })
 
 const standing = () => z.enum(['allow', 'deny'])
@@ -42,11 +46,11 @@ const suppression = z.strictObject({
   csv: nonEmpty().optional().describe('A CSV file that lists who is suppressed.'),
   column: nonEmpty().optional().describe('The column of the file.'),
   identifier: nonEmpty().optional().describe('The kind of identifier in the column; the key, unless set.'),
-  reason: name().describe('Appears in plans as suppression.<reason>.'),
+  reason: name().describe('Appears in plans as `suppression.<reason>`.'),
 })
 
 const cap = z.strictObject({
-  name: name().describe('Appears in plans as cap.<name>.'),
+  name: name().describe('Appears in plans as `cap.<name>`.'),
   channel: name().optional().describe('The channel that is counted.'),
   purposes: z.array(name()).optional().describe('The purposes that are counted together.'),
   max: z.int().min(1).describe('At most so many communications to one person …'),
@@ -73,12 +77,12 @@ const quietHours = z.strictObject({
       }),
     ])
     .optional()
-    .describe('A zone, or the column that holds it.'),
+    .describe('A time zone, or a block with the column that holds it.'),
 })
 
 const holdout = z.strictObject({
-  name: name().describe('Appears in plans as holdout.<name>.'),
-  share: share().describe('How many are withheld.'),
+  name: name().describe('Appears in plans as `holdout.<name>`.'),
+  share: share().describe('The share of people who are withheld, such as 5%.'),
   epoch: nonEmpty().describe('A new epoch draws lots anew.'),
   salt: nonEmpty().describe('Makes the draw of this holdout its own.'),
   applies_to: z.enum(['communications', 'data', 'all']).optional().describe('Which syncs withhold.'),

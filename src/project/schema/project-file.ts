@@ -21,26 +21,28 @@ const state = () => identifier().prefault('activate')
 
 export const warehouseSchema = z.discriminatedUnion('type', [
   z.strictObject({
-    type: z.literal('duckdb').describe('The embedded warehouse.'),
+    type: z.literal('duckdb').describe('DuckDB, embedded: nothing to install or to start.'),
     path: filePath()
       .optional()
-      .describe('The file that holds the state of the tool; .activate/warehouse.duckdb unless set.'),
-    state: state().describe('The schema that holds the state.'),
+      .describe('The file that holds the state, from activate.yml; .activate/warehouse.duckdb unless set.'),
+    state: state().describe('The schema that holds the state; apart from your own.'),
     attach: z
       .record(identifier(), nonEmpty())
       .default({})
-      .describe('DuckDB files of your own, by the name under which queries see them; attached read-only.'),
-    memory: bytes().prefault('2GB').describe('How much memory queries may use before they spill to disk.'),
-    threads: z.int().min(1).optional().describe('How many threads queries use.'),
+      .describe('DuckDB files of your own, by the name under which models see them; attached read-only.'),
+    memory: bytes()
+      .prefault('2GB')
+      .describe('How much memory queries may use before they spill to disk, such as 512MB.'),
+    threads: z.int().min(1).optional().describe('How many threads queries use; one per core unless set.'),
   }),
   z.strictObject({
-    type: z.literal('postgres').describe('A PostgreSQL server.'),
-    url: secretText().describe('The connection, a reference to a secret.'),
-    state: state().describe('The schema that holds the state.'),
+    type: z.literal('postgres').describe('A PostgreSQL server. Not available in this version.'),
+    url: secretText().describe('The connection, as a reference to a secret.'),
+    state: state().describe('The schema that holds the state; apart from your own.'),
   }),
   z.strictObject({
-    type: z.literal('bigquery').describe('Google BigQuery.'),
-    project: nonEmpty().describe('The project that is billed.'),
+    type: z.literal('bigquery').describe('Google BigQuery. Not available in this version.'),
+    project: nonEmpty().describe('The Google Cloud project that is billed.'),
     location: nonEmpty().optional().describe('Where the datasets are, such as EU.'),
     state: state().describe('The dataset that holds the state.'),
     maximum_bytes_billed: bytes().optional().describe('A query that would bill more than this is refused.'),
@@ -49,34 +51,40 @@ export const warehouseSchema = z.discriminatedUnion('type', [
 
 export const ledgerSchema = z.discriminatedUnion('type', [
   z.strictObject({
-    type: z.literal('sqlite').describe('The embedded ledger.'),
-    path: filePath().optional().describe('The file of the ledger; .activate/ledger.db unless set.'),
+    type: z.literal('sqlite').describe('SQLite, embedded: nothing to install or to start.'),
+    path: filePath().optional().describe('The file of the ledger, from activate.yml; .activate/ledger.db unless set.'),
   }),
   z.strictObject({
-    type: z.literal('postgres').describe('A PostgreSQL server.'),
-    url: secretText().describe('The connection, a reference to a secret.'),
+    type: z.literal('postgres').describe('A PostgreSQL server. Not available in this version.'),
+    url: secretText().describe('The connection, as a reference to a secret.'),
   }),
 ])
 
 const sourceSchema = z.strictObject({
-  csv: nonEmpty().optional().describe('A CSV file.'),
-  parquet: nonEmpty().optional().describe('A Parquet file.'),
-  table: nonEmpty().optional().describe('A table or view, with dots between its parts: shop.main.customers.'),
+  csv: nonEmpty().optional().describe('A CSV file with a header line; its path, from activate.yml.'),
+  parquet: nonEmpty().optional().describe('A Parquet file; its path, from activate.yml.'),
+  table: nonEmpty()
+    .optional()
+    .describe('A table or view of the warehouse, with dots between its parts: shop.main.customers.'),
   description: z.string().optional().describe('What a row stands for.'),
   freshness: z
     .strictObject({
-      column: nonEmpty().describe('The column whose latest value counts.'),
-      max_age: duration().describe('How old the latest value may be.'),
+      column: nonEmpty().describe('A date or timestamp column; its newest value counts.'),
+      max_age: duration().describe('How old the newest value may be, by the clock of the run: 26h.'),
     })
     .optional()
-    .describe('How recent the data must be for a run to start.'),
-  columns: columns.optional().describe('The columns that are relied on, with types and tests.'),
+    .describe('How recent the data must be; a run on older data fails before anything is planned.'),
+  columns: columns
+    .optional()
+    .describe('The columns that models rely on, with types and tests. For a CSV, types decide how values are read.'),
   tests: z.array(relationTest).optional().describe('Tests of the source as a whole.'),
-  tags: z.array(nonEmpty()).optional().describe('Labels for `--select tag:…`.'),
+  tags: z.array(nonEmpty()).optional().describe('Labels, for `--select tag:NAME`.'),
 })
 
 const destinationSchema = z.looseObject({
-  type: nonEmpty().describe('The kind of destination, such as http or crm; it says which other settings there are.'),
+  type: nonEmpty().describe(
+    'The kind of destination: http, file, table, crm or messaging. It decides which other settings there are.',
+  ),
 })
 
 const vars = z.record(identifier(), scalar())
@@ -85,9 +93,9 @@ const destinations = z.record(name(), destinationSchema)
 const targetSchema = z.strictObject({
   warehouse: warehouseSchema
     .optional()
-    .describe('The warehouse of this target; one of the same type inherits what it leaves out.'),
+    .describe('The warehouse of this target; one of the same type inherits all but `path` from the default.'),
   ledger: ledgerSchema.optional().describe('The ledger of this target.'),
-  vars: vars.optional().describe('Values that differ in this target.'),
+  vars: vars.optional().describe('Variables that differ in this target.'),
   destinations: destinations
     .optional()
     .describe('Destinations that differ in this target; each replaces the one of its name.'),
@@ -104,19 +112,30 @@ const timezone = () =>
 export const projectSchema = z
   .strictObject({
     name: name().describe('The name of the project; part of what makes a change unique, so do not change it lightly.'),
-    timezone: timezone().prefault('UTC').describe('The IANA zone of schedules, quiet hours and run_date.'),
+    timezone: timezone()
+      .prefault('UTC')
+      .describe('The IANA time zone of schedules and of `run_date`, such as Europe/London.'),
     warehouse: warehouseSchema
       .optional()
-      .describe('Where models are computed and state is kept; an embedded DuckDB unless set.'),
-    ledger: ledgerSchema.optional().describe('Where requests are recorded; an embedded SQLite file unless set.'),
-    vars: vars.optional().describe('Values that models name with {{var "…"}}.'),
-    sources: z.record(name(), sourceSchema).optional().describe('The data that models start from.'),
+      .describe('Where models are computed and the snapshots are kept; an embedded DuckDB unless set.'),
+    ledger: ledgerSchema
+      .optional()
+      .describe('Where runs, leases and requests are recorded; an embedded SQLite file unless set.'),
+    vars: vars.optional().describe('Values that models name with `{{var "name"}}`.'),
+    sources: z
+      .record(name(), sourceSchema)
+      .optional()
+      .describe(
+        'The data that models start from, by the name that `{{source "name"}}` takes: one of `csv`, `parquet` and `table` each.',
+      ),
+    destinations: destinations.optional().describe('Where records are sent, by the name that syncs use.'),
+    identity: identitySchema.optional().describe('How records of one person are recognised.'),
+    policies: policiesSchema.optional().describe('Who may be contacted, how often and when.'),
     targets: z
       .record(name(), targetSchema)
       .optional()
-      .describe('Other places to run in, chosen by --target or ACTIVATE_TARGET, each with its own state and ledger.'),
-    destinations: destinations.optional().describe('Where records are sent.'),
-    identity: identitySchema.optional().describe('How records of one person are recognised.'),
-    policies: policiesSchema.optional().describe('Who may be contacted, how often and when.'),
+      .describe(
+        'Other places to run in, by name, chosen with `--target` or ACTIVATE_TARGET; each has its own state and ledger.',
+      ),
   })
   .describe('The project file of activate.')

@@ -11,47 +11,76 @@ const column = nonEmpty().describe('The column of the model that the value comes
 export const fieldSchema = z
   .union([
     nonEmpty(),
-    z.strictObject({ value: z.json().describe('The same value for every record.') }),
-    z.strictObject({ template: z.string().describe('Text with columns in it: "Hi {{first_name}}".') }),
+    z.strictObject({
+      value: z.json().describe('The same value for every record: a text, number, true, false, null, list or block.'),
+    }),
+    z.strictObject({
+      template: z
+        .string()
+        .describe(
+          'Text with columns in it: `Hi {{first_name}}`; `{{#if column}}…{{else}}…{{/if}}` asks whether there is a value.',
+        ),
+    }),
     z.strictObject({
       column,
-      as: z.enum(columnTypes).optional().describe('The type that the value is converted to.'),
-      round: z.int().min(0).max(15).optional().describe('Digits after the decimal point.'),
+      as: z.enum(columnTypes).optional().describe('Converts the value to this type.'),
+      round: z
+        .int()
+        .min(0)
+        .max(15)
+        .optional()
+        .describe('Digits after the decimal point, 0 to 15, to which the number is rounded.'),
       hash: z
         .enum(['sha256'])
         .optional()
-        .describe('Sends the hash of the value, in lower-case hex; after `normalise`.'),
+        .describe('Sends the hash of the value in lower-case hex; taken after `normalise`.'),
       normalise: z
         .enum(['email', 'trim', 'lower', 'e164'])
         .optional()
-        .describe('How the text is tidied before it is compared, hashed or sent.'),
+        .describe(
+          'Tidies the text before it is compared, hashed or sent. `trim`: without space around it; `lower`, `email`: that, in lower case; `e164` is not available in this version.',
+        ),
     }),
   ])
   .describe('A column, or { value: … }, { template: … } or { column: …, as, round, hash, normalise }.')
 
 const trigger = z.strictObject({
-  on: z.enum(['enter', 'exit', 'change']).describe('What sends: a row that appears, disappears or changes.'),
+  on: z
+    .enum(['enter', 'exit', 'change'])
+    .describe('What sends: a key that appears, one that disappears, or a mapped field that changes.'),
   reentry: z
     .union([z.enum(['never', 'always']), duration()])
-    .describe('Whether the same key may be sent to again: never, always, or after a duration since the last one.'),
+    .describe(
+      'Whether the same key may be sent to again when it comes back: `never`, `always`, or after a duration since the last time, such as 300d.',
+    ),
   first_run: z
     .enum(['baseline', 'send'])
-    .describe('What the first run does: remember everyone and send nothing, or send to everyone.'),
+    .describe(
+      'What the first run does with everyone who is there: `baseline` remembers and sends nothing, `send` sends.',
+    ),
 })
 
 const guard = z.strictObject({
   max_changes: limit()
     .optional()
-    .describe('More changes than this hold the run: a share of the snapshot, or a number.'),
+    .describe(
+      'More sends than this hold the run: a share of the snapshot such as 20%, or a number of rows. No limit unless set.',
+    ),
   max_leavers: limit()
     .optional()
-    .describe('More leavers than this hold the run. Unless set: 20% once the snapshot has 100 rows.'),
-  min_rows: z.int().min(0).default(1).describe('Fewer rows in the model than this hold the run.'),
+    .describe(
+      'More leavers than this hold the run, in modes that act on leavers. Unless set: 20% once the snapshot has 100 rows.',
+    ),
+  min_rows: z
+    .int()
+    .min(0)
+    .default(1)
+    .describe('Fewer rows in the model than this hold the run; 0 allows an empty model.'),
 })
 
 const holdout = z.strictObject({
   name: name().optional().describe('What reports call it; the name of the sync unless set.'),
-  share: share().describe('How many are withheld.'),
+  share: share().describe('The share of keys that is withheld, such as 10%.'),
   epoch: nonEmpty().describe('A new epoch draws lots anew.'),
   salt: nonEmpty().describe('Makes the draw of this holdout its own.'),
   stratify: nonEmpty().optional().describe('A column; the share holds within each of its values.'),
@@ -63,21 +92,33 @@ export const syncSchema = z
     description: z.string().optional().describe('What the sync is for.'),
     model: nonEmpty().describe('The model whose rows are sent.'),
     destination: nonEmpty().describe('A name under `destinations` in activate.yml.'),
-    action: nonEmpty().describe('What the destination does with a record.'),
-    mode: z.enum(modes).describe('Which changes are sent and what happens to rows that leave.'),
+    action: nonEmpty().describe('What the destination does with a record; its page lists its actions.'),
+    mode: z.enum(modes).describe('Which changes are sent, and what happens to rows that leave; see docs/concepts.md.'),
     fields: z
       .record(nonEmpty(), fieldSchema)
       .optional()
-      .describe('What is sent, by field: a column, a value or a template. Only what is mapped is compared.'),
+      .describe('What is sent, by the name of the field at the destination. Only what is mapped is compared.'),
     trigger: trigger.optional().describe('When a communication is sent; in `mode: trigger` only, and needed there.'),
-    channel: name().optional().describe('The channel of a communication, such as email or sms.'),
-    purpose: name().optional().describe('The purpose of a communication, for consent and frequency caps.'),
-    schedule: schedule().optional().describe('A cron expression of five fields, in the time zone of the project.'),
-    guard: guard.optional().describe('Limits beyond which a run is held until a person approves it.'),
+    channel: name()
+      .optional()
+      .describe('The channel of a communication, such as email or sms; recorded with every delivery.'),
+    purpose: name()
+      .optional()
+      .describe('The purpose of a communication, such as renewals; recorded with every delivery.'),
+    schedule: schedule()
+      .optional()
+      .describe(
+        'When `activate schedule` runs it: a cron expression of five fields, in the time zone of the project. Other commands ignore it.',
+      ),
+    guard: guard
+      .optional()
+      .describe('Limits beyond which a run is held: it sends nothing until somebody runs it with `--yes`.'),
     on_mapping_change: z
       .enum(['resend', 'keep'])
       .default('resend')
-      .describe('Whether a changed field mapping sends every record again. A trigger never fires because of it.'),
+      .describe(
+        'What a changed mapping does: `resend` sends every row whose fields differ by it, `keep` waits for the next change of the row. Neither repeats a communication.',
+      ),
     priority: z.int().optional().describe('Which sync goes first under a shared cap; higher wins.'),
     holdout: holdout.optional().describe('A share that is withheld, to measure what the sync is worth.'),
     rollout: share().optional().describe('Only this share of the keys takes part.'),
@@ -86,8 +127,11 @@ export const syncSchema = z
       .strictObject({ column: nonEmpty().describe('The column that holds the date.') })
       .optional()
       .describe('When a row that waits becomes worthless.'),
-    owners: z.array(nonEmpty()).optional().describe('Who is told and may approve.'),
-    tags: z.array(nonEmpty()).optional().describe('Labels for `--select tag:…`.'),
+    owners: z
+      .array(nonEmpty())
+      .optional()
+      .describe('Who answers for the sync; for people to read, nobody is notified.'),
+    tags: z.array(nonEmpty()).optional().describe('Labels, for `--select tag:NAME`.'),
     enabled: z.boolean().default(true).describe('A sync that is not enabled is checked and never run.'),
     require_approval: z
       .union([
@@ -99,17 +143,23 @@ export const syncSchema = z
     on_bad_key: z
       .enum(['fail', 'quarantine'])
       .default('fail')
-      .describe('What happens when keys are null or not unique: the run fails, or these rows are set aside.'),
+      .describe(
+        'What happens when keys are null, empty or not unique: `fail` stops before planning, `quarantine` leaves all such rows out and counts them.',
+      ),
     on_violation: z
       .enum(['fail', 'quarantine', 'warn'])
       .optional()
-      .describe('What happens when rows break a declared test.'),
+      .describe('What happens when rows break a declared test of the model; `fail` stops before planning.'),
     on_uncertain: z
       .enum(['park', 'resend'])
       .default('park')
       .describe(
-        'Whether a request with an unknown result is sent again by an action that cannot recognise repetitions.',
+        'What happens to a request whose answer was lost, where a repetition could be a second effect: `park` blocks its keys, `resend` risks the second effect.',
       ),
-    max_error_rate: share().optional().describe('The share of refused records at which a run stops early.'),
+    max_error_rate: share()
+      .optional()
+      .describe(
+        'The share of refused records at which a run stops early, such as 5%; counted once 100 records were answered for. No limit unless set.',
+      ),
   })
   .describe('A sync of activate.')
