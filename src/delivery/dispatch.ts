@@ -5,20 +5,21 @@
  * number of rows. (p-limit queues without bound, which would hold them all.)
  */
 import { ActivateError } from '../project/problem.ts'
+import { type Alarm, createAlarm } from './alarm.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
 import type { Verdict } from './destination.ts'
 import { type Continuation, type Resolution, resolveNotSent, resolveOutcome, resolveUnsent } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
-import { type Task, tasksOfBatch } from './task.ts'
+import { isRepeatable, type Task, tasksOfBatch } from './task.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
 /** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
 const leaseMargin = 5_000
 
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
-const beside = 512
+const beside = 256
 
 /** Records held in memory at most, beside one request per connection. */
 const heldRecords = 4_000
@@ -29,12 +30,18 @@ const longestSettled = 20
 /** Requests waiting for another attempt; while there are more, no new rows are read. */
 const mostWaiting = 64
 
+interface Answered {
+  readonly task: Task
+  readonly resolution: Resolution
+}
+
 export class Dispatch {
   private readonly context: DeliveryContext
   private readonly total: number
   private readonly budget: RetryBudget
   private readonly source: AsyncIterator<Task>
   private readonly tally: Tally
+  private readonly alarm: Alarm
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
 
@@ -48,7 +55,7 @@ export class Dispatch {
   private concluding = 0
   private held = 0
   /** Answered for, and waiting to be committed with others. */
-  private readonly settled: { readonly task: Task; readonly resolution: Resolution }[] = []
+  private readonly settled: Answered[] = []
   private settledSince = 0
 
   private fetching = false
@@ -56,7 +63,6 @@ export class Dispatch {
   private stop: Stop | undefined
   private failure: { readonly error: unknown } | undefined
   private done = false
-  private alarm: { readonly at: number; readonly controller: AbortController } | undefined
 
   constructor(context: DeliveryContext, tasks: AsyncIterable<Task>, total: number) {
     this.context = context
@@ -64,6 +70,11 @@ export class Dispatch {
     this.budget = { ...defaultBudget, ...context.retry }
     this.source = tasks[Symbol.asyncIterator]()
     this.tally = createTally(context.maxErrorRate)
+    this.alarm = createAlarm(
+      context.clock,
+      () => this.pump(),
+      waiting => this.track(waiting),
+    )
     this.finished = new Promise(resolve => {
       this.finish = resolve
     })
@@ -75,7 +86,7 @@ export class Dispatch {
     this.pump()
     await this.finished
     this.context.signal.removeEventListener('abort', pump)
-    this.alarm?.controller.abort()
+    this.alarm.cancel()
     await this.source.return?.()
     if (this.failure !== undefined) throw this.failure.error
     return this.totals()
@@ -102,7 +113,7 @@ export class Dispatch {
       this.beginMore(now)
       this.fetchMore()
     }
-    if (this.settled.length > 0 && !this.maySettleWait(now)) this.recordSettled()
+    this.tendSettled(now)
     if (this.isOver()) {
       this.done = true
       this.finish()
@@ -159,7 +170,7 @@ export class Dispatch {
     const { destination, lease } = this.context
     const { limiter } = destination
     let room = limiter.room(now) - this.beginning - this.begun.length
-    const refill = this.beginning + this.begun.length <= beside / 2
+    const refill = this.beginning + this.begun.length <= beside / 4
     const lot: Task[] = []
     for (;;) {
       const task = this.next(now)
@@ -276,7 +287,7 @@ export class Dispatch {
     const now = clock.now()
     const { random, onUncertain } = this.context
     const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
-    if (resolution.pause !== undefined) this.pause(task, resolution.pause, now)
+    if (resolution.pause !== undefined) destination.limiter.pause(now + resolution.pause)
     this.conclude(task, resolution)
     this.pump()
   }
@@ -290,22 +301,29 @@ export class Dispatch {
     if (stop !== undefined) this.stopFor(stop)
     this.concluding += 1
     if (resolution.state === 'acked' && resolution.moved.length === 0 && isRepeatable(task)) {
-      const now = this.context.clock.now()
-      if (this.settled.length === 0) this.settledSince = now
+      if (this.settled.length === 0) this.settledSince = this.context.clock.now()
       this.settled.push({ task, resolution })
-      this.wakeAt(this.settledSince + longestSettled, 0)
     } else {
-      this.track(this.record(task, resolution))
+      this.track(this.recordAll([{ task, resolution }]))
     }
   }
 
   private recordSettled(): void {
-    for (const { task, resolution } of this.settled.splice(0)) this.track(this.record(task, resolution))
+    if (this.settled.length > 0) this.track(this.recordAll(this.settled.splice(0)))
   }
 
-  private maySettleWait(now: number): boolean {
-    if (this.isStopped() || this.settled.length >= beside || this.begun.length + this.sending === 0) return false
-    return now - this.settledSince < longestSettled
+  private async recordAll(answered: readonly Answered[]): Promise<void> {
+    await Promise.all(answered.map(({ task, resolution }) => this.record(task, resolution)))
+    this.report(0)
+    this.pump()
+  }
+
+  private tendSettled(now: number): void {
+    if (this.settled.length === 0) return
+    const until = this.settledSince + longestSettled
+    const full = this.settled.length >= beside || this.begun.length + this.sending === 0
+    if (full || now >= until || this.isStopped()) this.recordSettled()
+    else this.wakeAt(until, 0)
   }
 
   /** The caller has counted this as concluding. */
@@ -334,8 +352,6 @@ export class Dispatch {
       this.concluding -= 1
     }
     noteResolution(log, requestId, resolution)
-    this.report(0)
-    this.pump()
   }
 
   private continue(task: Task, { changes, delay, spent }: Continuation, at: number): void {
@@ -346,12 +362,6 @@ export class Dispatch {
       // Halves go first, so that no more of them exist at a time than a batch can be halved.
       else this.ready.unshift(next)
     }
-  }
-
-  private pause(task: Task, milliseconds: number, now: number): void {
-    this.context.destination.limiter.pause(now + milliseconds)
-    const message = `the destination asked to be left alone for ${Math.round(milliseconds)} ms`
-    this.context.log({ kind: 'pause', code: 'paused', message, requestId: task.request.requestId })
   }
 
   private stopFor(stop: Stop): void {
@@ -374,31 +384,13 @@ export class Dispatch {
     })
   }
 
-  /** One alarm at a time, for the earliest of what is waited for. `limited` is what the limiter makes everyone wait. */
+  /** `limited` is what the limiter makes everyone wait. */
   private wakeAt(at: number, limited: number): void {
-    if (this.alarm !== undefined && this.alarm.at <= at) return
-    this.alarm?.controller.abort()
-    const controller = new AbortController()
-    const alarm = { at, controller }
-    this.alarm = alarm
-    if (limited > 0) this.report(limited)
-    this.track(this.sleep(alarm))
-  }
-
-  private async sleep(alarm: { readonly at: number; readonly controller: AbortController }): Promise<void> {
-    const { clock } = this.context
-    await clock.sleep(Math.ceil(alarm.at - clock.now()), alarm.controller.signal)
-    if (this.alarm !== alarm) return
-    this.alarm = undefined
-    this.pump()
+    if (this.alarm.set(at) && limited > 0) this.report(limited)
   }
 
   private report(waiting: number): void {
     const { acked, rejected, parked } = this.tally.counts
     this.context.onProgress({ sent: acked + rejected + parked, total: this.total, waiting })
   }
-}
-
-function isRepeatable({ idempotency }: Task): boolean {
-  return idempotency.kind === 'natural' || idempotency.kind === 'keyed'
 }

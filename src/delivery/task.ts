@@ -29,6 +29,11 @@ export interface Task {
   readonly known: ReadonlyMap<string, DefiniteOutcome>
 }
 
+/** Whether sending it twice has the effect of sending it once, for a while at least. */
+export function isRepeatable({ idempotency }: Pick<Task, 'idempotency'>): boolean {
+  return idempotency.kind === 'natural' || idempotency.kind === 'keyed'
+}
+
 export interface TaskSource {
   readonly runId: string
   readonly destination: Pick<OpenDestination, 'name' | 'action' | 'prepare'>

@@ -72,6 +72,22 @@ describe('delivery', () => {
     expect(checked).toBe(10)
   })
 
+  test('records what was answered while another request is still waiting for its reply', async () => {
+    let release: () => void = () => {}
+    const othersRecorded = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const opened = await against(async ({ index }) => {
+      if (index === 0) await othersRecorded
+      return ok()
+    })
+    const onProgress = ({ sent }: { readonly sent: number }) => {
+      if (sent === 2) release()
+    }
+    const { totals } = await opened.deliver(rowsOf(3), { concurrency: 3 }, { onProgress })
+    expect(totals).toMatchObject({ acked: 3, retries: 0 })
+  })
+
   test('routes leavers to their own action, and cuts where the action changes', async () => {
     const opened = await against(ok)
     const rows = rowsOf(6).map((row): PlannedChange => (row.seq > 3 ? { ...row, op: 'leave' } : row))
