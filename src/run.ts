@@ -92,7 +92,10 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
     const runId = newRunId(sync, wired)
     const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
     const { plan } = await planPrepared(night, prepared, options, false)
-    plans.push({ ...plan, warnings: [...plan.warnings, ...(await unsettledWarnings(night, sync))] })
+    plans.push({
+      ...plan,
+      warnings: [...plan.warnings, ...disabledWarnings(sync), ...(await unsettledWarnings(night, sync))],
+    })
     await dropScratch(night, runId)
     options.onProgress(progress(sync, 'done'))
   }
@@ -105,13 +108,13 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
   }
 }
 
-/** Runs each sync in turn; a failing sync does not stop the next one, its summary carries the problems. */
+/** Runs each sync in turn, but for those that are not enabled; a failing sync does not stop the next one, its summary carries the problems. */
 export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: RunOptions): Promise<RunDocument> {
   const runs: RunSummary[] = []
   const night = sharedNight(wired, options.asOf)
   for (const sync of syncs) {
     if (options.signal.aborted) break
-    runs.push(await runSync(wired, night, sync, options))
+    runs.push(sync.enabled ? await runSync(wired, night, sync, options) : skippedSummary(wired, sync))
     options.onProgress(progress(sync, 'done'))
   }
   return { schema: 'activate.run/1', runs }
@@ -261,7 +264,8 @@ async function hold(night: Night, sync: Sync, run: StartedRun, lease: () => Leas
   await dropOutbox(night.warehouse, run.runId)
   const finishedAt = night.wired.clock.now()
   const ledger = await night.wired.ledger()
-  await ledger.updateRun(run.runId, { status: 'held', finishedAt, settled: true, outcomes: nothing }, lease())
+  const error = { code: 'A4012', message: `held: ${plan.guard.reasons.join('; ')}` }
+  await ledger.updateRun(run.runId, { status: 'held', finishedAt, settled: true, outcomes: nothing, error }, lease())
   const problems = plan.guard.reasons.map(reason => ({
     code: 'A4012',
     message: `held: ${reason}`,
@@ -282,6 +286,10 @@ async function recordFailure(wired: Wired, run: StartedRun, lease: () => Lease, 
     { status: 'failed', finishedAt: wired.clock.now(), error: { code, message }, settled: begun === undefined },
     lease(),
   )
+}
+
+function disabledWarnings(sync: Sync): readonly string[] {
+  return sync.enabled ? [] : ['the sync is not enabled: a run skips it']
 }
 
 /** A run that died is settled by the next run; until then a plan may show as unsent what has arrived. */
@@ -323,6 +331,12 @@ function summaryBase(sync: Sync, run: StartedRun, finishedAt: number) {
     started_at: iso(run.startedAt),
     finished_at: iso(finishedAt),
   }
+}
+
+/** Nothing is opened, recorded or recovered for a sync that is not enabled. */
+function skippedSummary(wired: Wired, sync: Sync): RunSummary {
+  const startedAt = wired.clock.now()
+  return { ...summaryBase(sync, { runId: newRunId(sync, wired), startedAt }, startedAt), status: 'skipped' }
 }
 
 /** A defect of this tool must not keep the night's other syncs from running: it is reported like any other failure. */

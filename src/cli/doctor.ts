@@ -7,6 +7,7 @@ import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
 import { render, sql } from '../warehouse/sql.ts'
 import type { Wired } from '../wire.ts'
 import type { Invocation } from './invocation.ts'
+import { counted } from './render/text.ts'
 import { openProject, withWired } from './session.ts'
 
 /** What one check found; `help` says how to mend it. */
@@ -24,7 +25,7 @@ export async function findProblems(invocation: Invocation): Promise<readonly Fin
     await attempt('project', async () => {
       project = await openProject(invocation)
       const { name, target, models, syncs } = project
-      return `${name} (target ${target}): ${models.length} models, ${syncs.length} syncs`
+      return `${name} (target ${target}): ${counted(models.length, 'model')}, ${counted(syncs.length, 'sync')}`
     }),
   )
   if (project !== undefined) findings.push(...(await checkWiring(invocation, project)))

@@ -46,10 +46,8 @@ export function checkTarget(document: YamlDocument, target: string): Problem[] {
     : []
   if (target === defaultTarget || names.includes(target)) return problems
   const help = suggestion(target, names, 'targets') ?? 'activate.yml has no targets'
-  return [
-    ...problems,
-    { code: 'A1120', message: `there is no target "${target}"`, place: document.place(['targets'], 'key'), help },
-  ]
+  const place = names.length === 0 ? {} : { place: document.place(['targets'], 'key') }
+  return [...problems, { code: 'A1120', message: `there is no target "${target}"`, ...place, help }]
 }
 
 /** The destinations that a sync may name in this target, and where each stands; the target's own replace those of the same name. */

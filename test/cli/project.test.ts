@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { PlanDocument, RunDocument } from '../../src/run.ts'
@@ -45,6 +45,12 @@ describe('validate', () => {
     expect(stderr).toContain('--> syncs/lapsing.yml:4:7')
     expect(stderr).toContain('4 | mode: miror')
     expect(stderr).toContain('^^^^^ did you mean "mirror"?')
+  })
+
+  test('a target that is asked for where there are none is not blamed on a line of the file', async () => {
+    const { code, stderr } = await activate('validate', '--target', 'prod')
+    expect([code, stderr]).toEqual([7, expect.not.stringContaining('-->')])
+    expect(stderr).toContain('activate.yml has no targets')
   })
 
   test('problems of destinations and of models are told together', async () => {
@@ -99,6 +105,23 @@ describe('a night', () => {
   const march = ['--as-of', '2026-03-01T02:00'] as const
   const plansOf = (json: Record<string, unknown>) => (json as unknown as PlanDocument).plans
   const runsOf = (json: Record<string, unknown>) => (json as unknown as RunDocument).runs
+
+  test('a sync that is not enabled is planned with a warning, and never run', async () => {
+    await edit('syncs/lapsing.yml', text => `${text}enabled: false\n`)
+    const [plan] = plansOf((await activate('dry-run', '--json', ...march)).json())
+    expect(plan).toMatchObject({ decisions: { send: 4 }, warnings: ['the sync is not enabled: a run skips it'] })
+    const { code, json } = await activate('run', '--json', ...march)
+    expect([code, runsOf(json())[0]]).toMatchObject([0, { status: 'skipped', requests: 0, outcomes: { acked: 0 } }])
+    expect((await activate('history')).stdout).toBe('no runs yet\n')
+    await expect(readdir(join(folder(), 'out'))).rejects.toThrow('ENOENT')
+  })
+
+  test('what a guard held, and why, is still told by status and history', async () => {
+    await edit('syncs/lapsing.yml', text => `${text}guard: { min_rows: 100 }\n`)
+    expect(await activate('run', ...march)).toMatchObject({ code: 5 })
+    for (const command of ['status', 'history'])
+      expect((await activate(command)).stdout).toContain('A4012: held: the model has 4 rows, fewer than min_rows 100')
+  })
 
   test('dry-run masks people unless told otherwise, and sends nothing', async () => {
     const masked = await activate('dry-run', '--json', ...march)

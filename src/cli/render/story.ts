@@ -30,7 +30,7 @@ export function renderStory(story: Story, colors: Colors): string {
 const standingWords: Readonly<Record<string, string>> = {
   member: 'is in',
   withheld: 'is in, but withheld by a holdout',
-  left: 'has left',
+  left: 'is out',
 }
 
 function standingLines(standing: Standing, colors: Colors): readonly string[] {
