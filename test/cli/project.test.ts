@@ -116,9 +116,11 @@ describe('a night', () => {
     await expect(readdir(join(folder(), 'out'))).rejects.toThrow('ENOENT')
   })
 
-  test('what a guard held, and why, is still told by status and history', async () => {
+  test('what a guard held, and why, is still told by status and history, and a saved plan says what it takes', async () => {
     await edit('syncs/lapsing.yml', text => `${text}guard: { min_rows: 100 }\n`)
     expect(await activate('run', ...march)).toMatchObject({ code: 5 })
+    const { stderr } = await activate('dry-run', '--save', 'plan.json', ...march)
+    expect(stderr).toContain('`activate run --plan plan.json --yes`')
     for (const command of ['status', 'history'])
       expect((await activate(command)).stdout).toContain('A4012: held: the model has 4 rows, fewer than min_rows 100')
   })

@@ -20,7 +20,8 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   if (flags.json) await terminal.write(toJson(shown))
   else await terminal.write(`${shown.plans.map(each => renderPlan(each, terminal.paint)).join('\n\n')}\n`)
   terminal.say(`\n${summarisePlans(shown.plans)}`)
-  if (file !== undefined) terminal.say(`Saved. Execute exactly this with \`activate run --plan ${file}\`.`)
+  const held = shown.plans.some(each => each.guard.verdict === 'hold') ? ' --yes' : ''
+  if (file !== undefined) terminal.say(`Saved. Execute exactly this with \`activate run --plan ${file}${held}\`.`)
   return input.flag('exitCode') && shown.plans.some(each => changesOf(each) > 0) ? 'changes' : 'ok'
 }
 
