@@ -21,6 +21,7 @@ import {
   routesOf,
 } from './run/night.ts'
 import { recoverRuns } from './run/recover.ts'
+import { staleness } from './run/saved-plan.ts'
 import { dropOutbox, settleRun } from './run/settle.ts'
 import type { Wired } from './wire.ts'
 
@@ -110,6 +111,8 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
 
 /** Runs each sync in turn, but for those that are not enabled; a failing sync does not stop the next one, its summary carries the problems. */
 export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: RunOptions): Promise<RunDocument> {
+  const stale = await staleSyncs(wired, syncs, options)
+  if (stale.size > 0) return { schema: 'activate.run/1', runs: syncs.map(sync => refused(wired, sync, stale)) }
   const runs: RunSummary[] = []
   const night = sharedNight(wired, options.asOf)
   for (const sync of syncs) {
@@ -300,22 +303,33 @@ async function unsettledWarnings({ warehouse }: Night, sync: Sync): Promise<read
     : ['an earlier run has not been settled: the next run does so first, and may have less to send than is shown here']
 }
 
-function refuseStale(plan: Plan, saved: PlanDocument | undefined): void {
-  if (saved === undefined) return
-  const reviewed = saved.plans.find(candidate => candidate.sync === plan.sync)
-  if (reviewed?.plan_hash === plan.plan_hash) return
-  throw new ActivateError('failed', {
-    code: 'A4010',
-    message: `the saved plan of ${plan.sync} is stale: ${describeDrift(reviewed, plan)}`,
-    help: 'nothing was sent; make and review a new plan with activate dry-run --save',
-  })
+/** A saved plan of several syncs is executed as a whole or not at all, so each is compared before the first one sends. */
+async function staleSyncs(
+  wired: Wired,
+  syncs: readonly Sync[],
+  options: RunOptions,
+): Promise<ReadonlyMap<string, Problem>> {
+  const { saved } = options
+  if (saved === undefined || syncs.length < 2) return new Map()
+  const { plans } = await planSyncs(wired, syncs, { ...options, samples: 0, onProgress: () => undefined })
+  return new Map(
+    plans.flatMap(plan => {
+      const problem = staleness(plan, saved.plans)
+      return problem === undefined ? [] : [[plan.sync, problem] as const]
+    }),
+  )
 }
 
-function describeDrift(reviewed: Plan | undefined, now: Plan): string {
-  if (reviewed === undefined) return 'it does not hold this sync'
-  const moved = (['enter', 'change', 'leave'] as const).filter(op => reviewed.changes[op] !== now.changes[op])
-  if (moved.length === 0) return 'the same numbers, but other rows, models or settings than were reviewed'
-  return moved.map(op => `${op} was ${reviewed.changes[op]} and is ${now.changes[op]}`).join(', ')
+function refused(wired: Wired, sync: Sync, stale: ReadonlyMap<string, Problem>): RunSummary {
+  const now = wired.clock.now()
+  const base = summaryBase(sync, { runId: newRunId(sync, wired), startedAt: now }, now)
+  const problem = stale.get(sync.name)
+  return problem === undefined ? { ...base, status: 'skipped' } : { ...base, status: 'failed', problems: [problem] }
+}
+
+function refuseStale(plan: Plan, saved: PlanDocument | undefined): void {
+  const problem = saved === undefined ? undefined : staleness(plan, saved.plans)
+  if (problem !== undefined) throw new ActivateError('failed', problem)
 }
 
 const nothing: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }

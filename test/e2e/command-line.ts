@@ -7,6 +7,8 @@ export interface Finished {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
+  /** The one document that --json promises on stdout; throws when there is anything else. */
+  json<Document>(): Document
 }
 
 /** One call of the tool, as a user would make it, from the project's folder. */
@@ -30,7 +32,7 @@ export async function finish(child: ChildProcess): Promise<Finished> {
     stderr += String(chunk)
   })
   const code = await new Promise<number | null>(resolve => child.on('close', resolve))
-  return { code, stdout, stderr }
+  return { code, stdout, stderr, json: () => JSON.parse(stdout) }
 }
 
 /** Waits until `condition` holds; asks every few milliseconds, and gives up when the test does. */

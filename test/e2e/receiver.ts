@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface Received {
@@ -9,6 +9,13 @@ export interface Received {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+/** One request as it came over the wire, before anybody made sense of it. */
+export interface Exchange {
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
 /** A destination that applies what it is told and remembers all of it: the truth that tests compare with. */
 export interface Receiver {
   readonly url: string
@@ -16,7 +23,10 @@ export interface Receiver {
   readonly records: Map<string, Readonly<Record<string, unknown>>>
   /** Everything that was applied, in the order of arrival. */
   readonly received: Received[]
+  readonly exchanges: Exchange[]
   requests: number
+  /** Milliseconds that every answer takes. */
+  slowness: number
   /** Answers a record with an error when this returns a text. */
   refuse: (record: Received) => string | undefined
   /** Answers the whole request with this status, or does not answer at all, when set. */
@@ -38,19 +48,24 @@ export async function startReceiver(): Promise<Receiver> {
     request.on('end', () => {
       receiver.requests += 1
       const path = request.url ?? ''
+      const text = Buffer.concat(chunks).toString('utf8')
+      receiver.exchanges.push({ path, headers: request.headers, body: text })
       const fault = receiver.fault?.(path)
       if (typeof fault === 'number') {
         response.writeHead(fault).end()
         return
       }
-      const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { records: readonly WireRecord[] } | WireRecord
+      const body = JSON.parse(text) as { records: readonly WireRecord[] } | WireRecord
       const records = 'records' in body ? body.records : [body]
       const results = records.map(record => apply(path, record))
       if (fault === 'drop') {
         request.socket.destroy()
         return
       }
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ results }))
+      const answer = () =>
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ results }))
+      if (receiver.slowness > 0) setTimeout(answer, receiver.slowness)
+      else answer()
     })
   })
   const apply = (path: string, record: WireRecord) => {
@@ -67,7 +82,9 @@ export async function startReceiver(): Promise<Receiver> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     records: new Map(),
     received: [],
+    exchanges: [],
     requests: 0,
+    slowness: 0,
     refuse: () => undefined,
     fault: undefined,
     close: () => closeServer(server),

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import type { Project, Sync } from '../../project/project.ts'
+import { staleWithoutSync } from '../../run/saved-plan.ts'
 import { type PlanDocument, type RunDocument, type RunSummary, runSyncs } from '../../run.ts'
 import type { Wired } from '../../wire.ts'
 import { exitOfRun, worst } from '../exit.ts'
@@ -43,6 +44,7 @@ async function run(
     saved === undefined || invocation.flags.asOf !== undefined
       ? logicalClock(invocation, project, wired.clock.now())
       : Date.parse(saved.as_of)
+  refuseVanished(project, saved)
   const syncs = plannedOnly(await chosenSyncs(invocation, project, wired), saved)
   const interruption = onInterruption(terminal, draining)
   const tracker = trackProgress(terminal, wired.clock.now)
@@ -63,6 +65,16 @@ async function run(
 function plannedOnly(syncs: readonly Sync[], saved: PlanDocument | undefined): readonly Sync[] {
   if (saved === undefined) return syncs
   return syncs.filter(sync => saved.plans.some(plan => plan.sync === sync.name))
+}
+
+/** Executing what is left of a plan would not be executing the plan. */
+function refuseVanished({ syncs }: Project, saved: PlanDocument | undefined): void {
+  const gone = (saved?.plans ?? []).filter(plan => !syncs.some(sync => sync.name === plan.sync))
+  if (gone.length > 0)
+    throw new ActivateError(
+      'failed',
+      gone.map(plan => staleWithoutSync(plan.sync)),
+    )
 }
 
 async function savedPlan({ input, io }: Invocation): Promise<PlanDocument | undefined> {
