@@ -62,6 +62,8 @@ export interface CompiledProject {
   model(name: string): CompiledModel
   /** Statements to execute, in order, before `model(name).sql` can be computed and its declared tests run. */
   statementsFor(name: string): readonly string[]
+  /** The source that a statement reads or the model that it makes, for places in errors; undefined for other text. */
+  subjectOf(statement: string): string | undefined
   /** Statements to execute before the declared tests of a source (or any contract) can run. */
   statementsForTests(contract: Contract): readonly string[]
   /** A model or source as something to select from: a relation, or a select in parentheses. */
@@ -162,6 +164,9 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
       const tested = namesInTests(compiler, contract)
       return [...reads(tested.models, tested.sources), ...statements(tested.models)]
     },
+    subjectOf: statement =>
+      [...compiler.staged].find(([, staged]) => staged.statements.includes(statement))?.[0] ??
+      [...models.values()].find(({ create }) => create.includes(statement))?.name,
     relationOf: name => relationOf(compiler, name),
     testSql: (test, relation, place) => testSql(compiler, test, relation, place),
   }

@@ -11,11 +11,12 @@ import { prepareState, type StateRelations } from '../plan/planner.ts'
 import { checkPopulation, execute, materialise, type StagedPopulation } from '../plan/stage.ts'
 import { outboxName } from '../plan/state.ts'
 import type { DeliveryShape } from '../plan/summary.ts'
-import type { Json, Model, Sync } from '../project/project.ts'
+import type { Json, Model, Source, Sync } from '../project/project.ts'
 import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
 import { refuseBrokenContract, refuseStaleSources } from './contract.ts'
+import { placed } from './placed.ts'
 
 export interface Night {
   readonly wired: Wired
@@ -62,12 +63,12 @@ export async function prepareSync(
   onStep('materialise')
   for (const statement of compiled.statementsFor(model.name)) {
     if (night.built.has(statement)) continue
-    await execute(warehouse, raw(statement))
+    await placed(subjectOf(night, compiled.subjectOf(statement)) ?? model, () => execute(warehouse, raw(statement)))
     night.built.add(statement)
   }
   await refuseStaleSources(scope, model.name)
   const { sql } = compiled.model(model.name)
-  const stage = await materialise(warehouse, `stage__${runId}`, sql)
+  const stage = await placed(model, () => materialise(warehouse, `stage__${runId}`, sql))
   onStep('check')
   const population = await checkPopulation(warehouse, runId, stage, model, sync)
   await refuseBrokenContract(scope, model, stage, sync)
@@ -107,6 +108,11 @@ function shapeOf(wired: Wired, sync: Sync): DeliveryShape {
     limits,
     leaversApart: routes('leave').action !== sync.action,
   }
+}
+
+function subjectOf({ wired }: Night, name: string | undefined): Model | Source | undefined {
+  const { models, sources } = wired.project
+  return models.find(model => model.name === name) ?? sources.find(source => source.name === name)
 }
 
 function modelOf({ wired }: Night, sync: Sync): Model {
