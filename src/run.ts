@@ -321,10 +321,9 @@ async function staleSyncs(
 }
 
 function refused(wired: Wired, sync: Sync, stale: ReadonlyMap<string, Problem>): RunSummary {
-  const now = wired.clock.now()
-  const base = summaryBase(sync, { runId: newRunId(sync, wired), startedAt: now }, now)
   const problem = stale.get(sync.name)
-  return problem === undefined ? { ...base, status: 'skipped' } : { ...base, status: 'failed', problems: [problem] }
+  const skipped = skippedSummary(wired, sync)
+  return problem === undefined ? skipped : { ...skipped, status: 'failed', problems: [problem] }
 }
 
 function refuseStale(plan: Plan, saved: PlanDocument | undefined): void {
