@@ -22,14 +22,22 @@ const meanings: readonly (readonly [prefix: string, code: LedgerCode, what: stri
   ['SQLITE_AUTH', 'A5008', 'may not be opened'],
 ]
 
+const helps: Partial<Record<LedgerCode, string>> = {
+  A5001: 'restore it from a backup, together with its -wal file',
+  A5004: 'look for a stopped process or a backup tool that holds the file, and run again',
+  A5005: 'free some space or mend the disk, and run again: what was recorded is intact',
+  A5008: 'check the path under ledger in activate.yml and the permissions of its folder',
+}
+
 /** An error of SQLite as the user should see it; any other error as it is. */
 export function explainFailure(error: unknown, path: string): unknown {
   if (error instanceof ActivateError) return error
   const code = codeOf(error)
   const meaning = meanings.find(([prefix]) => code.startsWith(prefix))
   if (meaning === undefined) return error
+  const help = helps[meaning[1]]
   return ledgerError(meaning[1], `the ledger ${path} ${meaning[2]} (${code})`, {
-    help: `see \`activate explain ${meaning[1]}\``,
+    ...(help === undefined ? {} : { help }),
     cause: error,
   })
 }

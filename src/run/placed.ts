@@ -36,20 +36,25 @@ function helpWith(subject: Model | Source): string {
   return `look at ${'csv' in from ? from.csv : from.parquet} and at the columns that are declared for it`
 }
 
-/** The line of a model at which the warehouse points, where it quotes one that stands in the file as it is. */
+/** The line of a model at which the warehouse points, where exactly one line of the file can have become what it quotes. */
 function placeOf(subject: Model | Source, message: string): Place {
-  if (!('template' in subject)) return subject.place
-  const quoted =
-    /\(LINE \d+: (.*)\)$/
-      .exec(message)?.[1]
-      ?.replace(/^(LINE \d+: )?(\.\.\.)?|\.\.\.$/g, '')
-      .trim() ?? ''
-  if (quoted === '') return subject.place
+  const quoted = pointer.exec(message)?.[1]?.trim() ?? ''
+  if (!('template' in subject) || quoted === '') return subject.place
   const lines = subject.template.split('\n')
-  const found = lines.flatMap((line, index) => (line.includes(quoted) ? [index] : []))
-  const [index, another] = found
-  if (index === undefined || another !== undefined) return subject.place
-  const source = lines[index] ?? ''
-  const at = { line: subject.templateLine + index, column: source.indexOf(quoted) + 1 }
-  return { file: subject.path, ...at, source, length: quoted.length }
+  const [found, another] = lines.flatMap((line, index) => (becomes(line.trim(), quoted) ? [index] : []))
+  if (found === undefined || another !== undefined) return subject.place
+  const source = lines[found] ?? ''
+  const column = source.length - source.trimStart().length + 1
+  return { file: subject.path, line: subject.templateLine + found, column, source, length: source.trim().length }
 }
+
+/** Whether a line of a template may be (part of) what is quoted, or the other way round, once its expressions are filled in. */
+function becomes(line: string, quoted: string): boolean {
+  if (line.length < shortest) return false
+  if (line.includes(quoted)) return true
+  const literals = line.split(/\{\{.*?\}\}/).map(text => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+  return new RegExp(literals.join('.*')).test(quoted)
+}
+
+/** A line such as `)` says nothing. */
+const shortest = 4
