@@ -126,5 +126,10 @@ export function receiverSettings(url: string): string {
         method: POST
         path: /keyed
         idempotency: { header: Idempotency-Key, window: 24h }
+      send_keyed_batch:
+        method: POST
+        path: /keyed
+        batch: { max_records: 100, wrap: records }
+        idempotency: { header: Idempotency-Key, window: 24h }
 `
 }

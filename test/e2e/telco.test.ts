@@ -23,7 +23,7 @@ fields: { to: { template: "{{customerID}}@example.com" }, charges: TotalCharges,
 describe.skipIf(!existsSync(data))('Telco, renewals (skipped where the data set is absent)', () => {
   let messenger: Receiver
   let project: TestProject
-  let due: Set<string>
+  let due: Map<string, Renewal>
 
   beforeAll(async () => {
     messenger = await startReceiver()
@@ -43,19 +43,21 @@ destinations:
   messenger: ${receiverSettings(messenger.url)}
 `,
       'models/renewal_due.sql': `/*---
-description: Contracts that renew next month, or have just begun
+description: Contracts that renew within a month
 key: customerID
 columns:
   customerID: { type: string, tests: [not_null, unique] }
-  months_left: { type: integer, tests: [{ between: [0, 1] }] }
+  months_left: { type: integer, tests: [not_null, { between: [1, 24] }] }
   TotalCharges: { type: number }
 ---*/
 with terms as (
-  select *, case "Contract" when 'One year' then 12 when 'Two year' then 24 end as term from {{source "subscribers"}}
+  select *, case "Contract" when 'Month-to-month' then 1 when 'One year' then 12 when 'Two year' then 24 end as term
+  from {{source "subscribers"}}
 )
-select "customerID", "TotalCharges", case when tenure = 0 then 0 else 1 end as months_left
-from terms where term is not null and (tenure % term = term - 1 or tenure = 0)
+select "customerID", "TotalCharges", "Contract", term - tenure % term as months_left
+from terms where term - tenure % term <= 1 or tenure = 0
 `,
+      'syncs/remembered.yml': sync('baseline'),
       'syncs/renewal_due.yml': sync('send'),
     })
     due = await renewalsBySql()
@@ -72,24 +74,33 @@ from terms where term is not null and (tenure % term = term - 1 or tenure = 0)
   })
 
   test('a baseline remembers everyone who is due and sends nothing', async () => {
-    await project.write({ 'syncs/renewal_due.yml': sync('baseline') })
-    const { stdout } = await activate(project.root, 'dry-run', '--json')
-    const [plan] = JSON.parse(stdout).plans
-    expect(plan).toMatchObject({
-      changes: { enter: due.size },
-      decisions: { send: 0, skip: due.size },
+    const { code, json } = await activate(project.root, 'run', '--json', '--select', 'remembered')
+    const [run] = json<RunDocument>().runs
+    expect([code, run?.requests, messenger.requests]).toEqual([0, 0, 0])
+    expect(run?.plan).toMatchObject({
+      changes: { enter: due.size, change: 0, leave: 0 },
+      decisions: { send: 0, withhold: 0, defer: 0, skip: due.size, blocked: 0 },
       reasons: { 'first_run.baseline': due.size },
     })
   })
 
   test('a first run that sends reaches exactly those that plain SQL finds, once each', async () => {
-    await project.write({ 'syncs/renewal_due.yml': sync('send') })
-    const { code, stdout } = await activate(project.root, 'run', '--json')
-    const [run] = (JSON.parse(stdout) as RunDocument).runs
-    expect([code, run?.outcomes.acked]).toEqual([0, due.size])
-    expect(messenger.received.map(({ key }) => key).sort()).toEqual([...due].sort())
-    const fresh = messenger.received.find(({ fields }) => fields.months_left === 0)
-    expect(fresh?.fields.charges).toBeNull()
+    const { code, json } = await activate(project.root, 'run', '--json')
+    const { runs } = json<RunDocument>()
+    expect([code, runs.map(run => [run.sync, run.outcomes.acked, run.plan?.rows.unchanged])]).toEqual([
+      0,
+      [
+        ['remembered', 0, due.size],
+        ['renewal_due', due.size, 0],
+      ],
+    ])
+    expect(messenger.received).toHaveLength(due.size)
+    const told = messenger.received.map(({ key, fields }) => [
+      key,
+      { months: fields.months_left, charges: fields.charges },
+    ])
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(due))
+    expect([...due.values()].filter(({ charges }) => charges === null)).toHaveLength(11)
   })
 
   test('a repeated run sends nothing', async () => {
@@ -99,13 +110,26 @@ from terms where term is not null and (tenure % term = term - 1 or tenure = 0)
   })
 })
 
-async function renewalsBySql(): Promise<Set<string>> {
+interface Renewal {
+  readonly months: number
+  readonly charges: number | null
+}
+
+/** Who renews within a month or is new, by SQL written for this test. */
+async function renewalsBySql(): Promise<Map<string, Renewal>> {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
-  const reader = await connection.runAndReadAll(`select "customerID" from read_csv('${data}', all_varchar = true)
-where ("Contract" = 'One year' and (tenure::int % 12 = 11 or tenure::int = 0)) or ("Contract" = 'Two year' and (tenure::int % 24 = 23 or tenure::int = 0))`)
-  const keys = new Set(reader.getRows().map(([key]) => String(key)))
+  const reader = await connection.runAndReadAll(`with people as (
+  select "customerID" as id, "Contract" as contract, tenure::int as months, try_cast("TotalCharges" as double) as charges
+  from read_csv('${data}', all_varchar = true)
+)
+select id, 1::int, charges from people where contract = 'Month-to-month'
+union all select id, case months when 0 then 12 else 1 end, charges from people where contract = 'One year' and (months = 0 or (months + 1) % 12 = 0)
+union all select id, case months when 0 then 24 else 1 end, charges from people where contract = 'Two year' and (months = 0 or (months + 1) % 24 = 0)`)
+  const found = reader.getRows().map(([id, months, charges]) => {
+    return [String(id), { months: Number(months), charges: charges === null ? null : Number(charges) }] as const
+  })
   connection.closeSync()
   instance.closeSync()
-  return keys
+  return new Map(found)
 }
