@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Plan } from '../../src/plan/plan.ts'
 import { buildPlan, prepareState, type StateRelations } from '../../src/plan/planner.ts'
 import { selectOutcomes, settleStatements } from '../../src/plan/settle.ts'
-import { checkPopulation, execute, materialise, query, writeScratch } from '../../src/plan/stage.ts'
+import { checkPopulation, materialise, query, writeScratch } from '../../src/plan/stage.ts'
 import type { Place } from '../../src/project/problem.ts'
 import type { FieldMapping, FieldSource, Sync } from '../../src/project/project.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
@@ -196,5 +196,3 @@ export function model(rows: Readonly<Record<string, string | number | null>>): s
     ? 'select null::varchar as id, null::varchar as v where false'
     : `select * from (values ${values.join(', ')}) t(id, v)`
 }
-
-export { execute }
