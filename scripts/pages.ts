@@ -67,7 +67,7 @@ export function pages(): ReadonlyMap<string, string> {
     files.set(`schemas/${kind}.json`, schemaText(kind, destinations))
     files.set(
       `docs/reference/${kind}.md`,
-      page(introductions[kind], exampleOf(kind), schemaTables(kind, jsonSchemas()[kind])),
+      page(introductions[kind], exampleOf(kind), schemaTables(jsonSchemas()[kind])),
     )
   }
   files.set('docs/reference/cli.md', page(cliReference()))

@@ -1,10 +1,14 @@
 /** From the texts of a project's files to the project, or to everything that is wrong with them. Pure. */
+
+import { checkPolicies } from './check-policies.ts'
 import { checkRelationships, checkSourceNames, checkSync, checkUnique, sourceNames } from './checks.ts'
 import { checkCredentials } from './credentials.ts'
 import { readDocument, type YamlDocument } from './document.ts'
 import { type ModelFile, readModel } from './model-file.ts'
+import { present } from './present.ts'
 import type { Problem } from './problem.ts'
 import type { Project, TemplatePartial } from './project.ts'
+import { identityOf, ownershipOf, ownersOf, policiesOf } from './read-policies.ts'
 import { readSchema } from './reading.ts'
 import type { FileText } from './safety.ts'
 import { projectSchema } from './schema/project-file.ts'
@@ -12,7 +16,6 @@ import { nameHelp, namePattern } from './schema/text.ts'
 import { checkIsolation, checkTarget, destinationPaths, type Resolve, settingsOf } from './settings.ts'
 import { checkSources, sourcesOf } from './sources.ts'
 import { readSync, type SyncFile } from './sync-file.ts'
-import { checkAvailable } from './unavailable.ts'
 
 export interface ProjectFiles {
   /** `activate.yml`; undefined when it could not be read, which the caller reports. */
@@ -34,16 +37,19 @@ export type Assembled =
 
 const keepsText = (path: readonly PropertyKey[]): boolean => path.includes('accepted_values')
 
-export function assembleProject(files: ProjectFiles, around: Surroundings): Assembled {
-  const main = readProjectFile(files.project, around)
+export function assembleProject(files: ProjectFiles, surroundings: Surroundings): Assembled {
+  const main = readProjectFile(files.project, surroundings)
   const models = files.models.map(file => readModel(baseName(file.path), file))
-  const syncs = files.syncs.map(file => readSync(baseName(file.path), file))
+  const { timezone: zone = 'UTC', ownership = [] } = main.project ?? {}
+  const around = { zone, ownersOf: (path: string) => ownersOf(ownership, path) }
+  const syncs = files.syncs.map(file => readSync(baseName(file.path), file, around))
   const partials = files.partials.map(partialOf)
   const problems = [
     ...main.problems,
     ...[...models, ...syncs].flatMap(file => file.problems),
     ...checkNames(models, syncs, partials),
-    ...checkReferences(main.document, models, syncs, around.target),
+    ...checkReferences(main.document, models, syncs, surroundings.target),
+    ...checkPolicies(main, models, syncs),
   ]
   if (main.project === undefined || problems.length > 0) return { problems: inOrder(problems) }
   return {
@@ -75,7 +81,6 @@ function readProjectFile(file: FileText | undefined, { root, target, resolve }: 
     ...read.problems.map(problem => remask(problem, document)),
     ...credentials,
     ...reading.problems,
-    ...checkAvailable('project', document),
     ...checkTarget(document, target),
     ...checkSources(document),
     ...checkSourceNames(document),
@@ -88,7 +93,17 @@ function readProjectFile(file: FileText | undefined, { root, target, resolve }: 
   const settings = settingsOf(reading.value, corrected, target, resolve)
   return {
     document,
-    project: { name, root, timezone, target, ...settings, sources: sourcesOf(reading.value, document, resolve) },
+    project: {
+      name,
+      root,
+      timezone,
+      target,
+      ...settings,
+      ...present({ identity: identityOf(reading.value, corrected) }),
+      policies: policiesOf(reading.value, corrected, resolve),
+      ownership: ownershipOf(reading.value),
+      sources: sourcesOf(reading.value, document, resolve),
+    },
     problems: [],
   }
 }

@@ -59,7 +59,8 @@ export function sourceNames(document: YamlDocument | undefined): string[] {
   return typeof sources === 'object' && sources !== null && !Array.isArray(sources) ? Object.keys(sources) : []
 }
 
-function unknown(
+/** A problem when the text at `path` is none of the known names; nothing when there is no text. */
+export function unknown(
   document: YamlDocument,
   path: Path,
   code: string,

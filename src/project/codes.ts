@@ -105,6 +105,22 @@ export const projectCodes = {
     'Names of models, syncs, sources, destinations and targets consist of letters, digits, _ and -, and start with a letter, a digit or _.',
   ),
   A1125: invalid('a source without data', 'A source names exactly one of `csv`, `parquet` and `table`.'),
+  A1130: invalid(
+    'an unknown region',
+    'Phone numbers without a country code are completed for a region that is known by its ISO 3166 code, such as GB. Numbers that start with + or 00 need no region.',
+  ),
+  A1131: invalid(
+    'two holdouts with one salt',
+    'A salt makes the draw of a holdout independent of every other. Two holdouts with the same salt would withhold the same people, and the effect of neither could be told. Give each a salt of its own.',
+  ),
+  A1132: invalid(
+    'a communication that says too little, or a sync that is none',
+    'Consent is given by channel and purpose, so that with `policies.consent` every communication names both. `send_window` only means something for communications.',
+  ),
+  A1133: invalid(
+    'an unknown identifier',
+    'Identifiers are declared under `identity.identifiers`; the key of the person is one by itself.',
+  ),
   A1140: invalid(
     'a literal credential',
     `Credentials are never written into files of a project, which are committed and shared. Use a reference: \${env:NAME} or \${file:path}. If the value has been committed already, revoke it.`,

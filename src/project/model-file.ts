@@ -115,6 +115,7 @@ function modelOf(
     materialised,
     columns: columnsOf(written.columns, column => document?.place(['columns', column], 'key') ?? place),
     tests: relationTestsOf(written.tests),
+    onViolation: written.on_violation,
     tags: written.tags ?? [],
     place,
   })

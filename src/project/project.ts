@@ -3,6 +3,8 @@
  * here is plain data. Durations are milliseconds, shares are fractions of one, relative paths have been resolved
  * against the project's root.
  */
+import type { Normalisation } from './normalisation.ts'
+import type { Holdout, Identity, Ownership, Policies, SendWindow } from './policies.ts'
 import type { Place } from './problem.ts'
 
 /** `${env:NAME}` or `${file:path}`, not yet resolved; only `wire.ts` and the destinations' set-up ask for its value. */
@@ -74,6 +76,9 @@ export interface Freshness {
   readonly maxAge: number
 }
 
+/** What happens to rows that break a declared test: nothing is planned, they are left out, or they are only counted. */
+export type OnViolation = 'fail' | 'quarantine' | 'warn'
+
 export interface Source {
   readonly name: string
   /** A file that the embedded warehouse reads itself, or a relation that is there already (`shop.main.customers`). */
@@ -82,6 +87,7 @@ export interface Source {
   readonly freshness?: Freshness
   readonly columns: readonly ColumnContract[]
   readonly tests: readonly RelationTest[]
+  readonly onViolation: OnViolation
   readonly tags: readonly string[]
   readonly place: Place
 }
@@ -104,6 +110,7 @@ export interface Model {
   readonly materialised: Materialisation
   readonly columns: readonly ColumnContract[]
   readonly tests: readonly RelationTest[]
+  readonly onViolation: OnViolation
   readonly tags: readonly string[]
   readonly place: Place
 }
@@ -118,7 +125,9 @@ export type FieldSource =
       readonly as?: ColumnType
       readonly round?: number
       readonly hash?: 'sha256'
-      readonly normalise?: 'email' | 'trim' | 'lower' | 'e164'
+      readonly normalise?: Normalisation
+      /** Of phone numbers without a country code; for `e164` only. */
+      readonly region?: string
     }
   | { readonly value: Json }
   | { readonly template: string }
@@ -137,6 +146,13 @@ export interface GuardSettings {
   readonly maxChanges?: Limit
   /** Undefined means the default: a fifth of a snapshot that has at least 100 rows. */
   readonly maxLeavers?: Limit
+  readonly maxEnters?: Limit
+  /** How much smaller than at the last settled run the model may be, as a fraction of it. */
+  readonly maxShrink?: number
+  /** Sends of a first run, which has no snapshot to take a share of. */
+  readonly maxFirstRun?: number
+  /** Whether a run after a change of the mapping is held. */
+  readonly mappingChange: 'pass' | 'hold'
 }
 
 export interface TriggerSettings {
@@ -145,6 +161,9 @@ export interface TriggerSettings {
   readonly reentry: 'never' | 'always' | { readonly after: number }
   readonly firstRun: 'baseline' | 'send'
 }
+
+/** `over`: plans that send more changes than this. */
+export type RequireApproval = 'never' | 'on_change' | 'always' | { readonly over: number }
 
 export interface Sync {
   /** The file's name without its extension; unique in the project. */
@@ -164,9 +183,23 @@ export interface Sync {
   readonly guard: GuardSettings
   readonly onMappingChange: 'resend' | 'keep'
   readonly onBadKey: 'fail' | 'quarantine'
+  /** Undefined leaves it to the model. */
+  readonly onViolation?: OnViolation
   readonly onUncertain: 'park' | 'resend'
   /** Share of refused records at which a run stops early. */
   readonly maxErrorRate?: number
+  /** Higher goes first, and wins under a shared cap; 0 unless set. */
+  readonly priority: number
+  readonly holdout?: Holdout
+  /** The share of people who take part; undefined for everyone. */
+  readonly rollout?: number
+  /** A model whose people alone take part. */
+  readonly qaAudience?: string
+  readonly sendWindow?: SendWindow
+  /** A row is worthless after what this column says. */
+  readonly expires?: { readonly column: string }
+  readonly requireApproval: RequireApproval
+  /** Those of the file, then those whom `owners` of activate.yml names for its path. */
   readonly owners: readonly string[]
   readonly tags: readonly string[]
   readonly enabled: boolean
@@ -208,6 +241,9 @@ export interface Project {
   readonly warehouse: WarehouseSettings
   readonly ledger: LedgerSettings
   readonly vars: Readonly<Record<string, Scalar>>
+  readonly identity?: Identity
+  readonly policies: Policies
+  readonly ownership: readonly Ownership[]
   readonly sources: readonly Source[]
   readonly models: readonly Model[]
   readonly partials: readonly TemplatePartial[]

@@ -1,5 +1,6 @@
 /** Which syncs a command works on: a subset of dbt's selector grammar. Pure. */
 
+import { glob } from './glob.ts'
 import { ancestors, descendants, type Lineage, lineage, type NodeName } from './lineage.ts'
 import { ActivateError, type Problem } from './problem.ts'
 import type { Project, Sync } from './project.ts'
@@ -104,15 +105,6 @@ function evaluate(term: Term, context: Context, problems: Problem[]): NodeName[]
     ...descendants(context.graph, node, term.downstream),
   ])
   return [...new Set([...matched, ...wider])]
-}
-
-function glob(pattern: string): (text: string) => boolean {
-  const expression = pattern
-    .split('*')
-    .map(part => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-    .join('.*')
-  const regexp = new RegExp(`^${expression}$`)
-  return text => regexp.test(text)
 }
 
 function matches(term: Term, { project, results }: Context): NodeName[] {

@@ -73,6 +73,7 @@ export function sourcesOf(file: z.output<typeof projectSchema>, document: YamlDo
       freshness: freshness === undefined ? undefined : { column: freshness.column, maxAge: freshness.max_age },
       columns: columnsOf(written.columns, column => document.place(['sources', name, 'columns', column], 'key')),
       tests: relationTestsOf(written.tests),
+      onViolation: written.on_violation,
       tags: written.tags ?? [],
       place: document.place(['sources', name], 'key'),
     })

@@ -1,13 +1,14 @@
 /** A sync's file as a `Sync`. */
 import type { z } from 'zod'
 import { type Path, readDocument, type YamlDocument } from './document.ts'
+import type { Holdout, SendWindow } from './policies.ts'
 import { present } from './present.ts'
 import type { Problem } from './problem.ts'
-import type { FieldSource, Sync, TriggerSettings } from './project.ts'
+import type { FieldSource, GuardSettings, Sync, TriggerSettings } from './project.ts'
+import { zoneOfWritten } from './read-policies.ts'
 import { readSchema } from './reading.ts'
 import type { FileText } from './safety.ts'
 import { type fieldSchema, syncSchema } from './schema/sync-file.ts'
-import { checkAvailable } from './unavailable.ts'
 
 export interface SyncFile {
   readonly name: string
@@ -20,19 +21,21 @@ export interface SyncFile {
 
 const keepsText = (path: Path): boolean => path[0] === 'fields' && path[2] === 'value'
 
-export function readSync(name: string, file: FileText): SyncFile {
+/** What a sync takes from activate.yml. */
+export interface SyncSurroundings {
+  /** The zone of the project. */
+  readonly zone: string
+  readonly ownersOf: (path: string) => readonly string[]
+}
+
+export function readSync(name: string, file: FileText, around: SyncSurroundings): SyncFile {
   const read = readDocument(file, { keepsText })
   if (read.document === undefined) return { name, path: file.path, problems: read.problems }
   const { document } = read
   const reading = readSchema(syncSchema, document)
-  const problems = [
-    ...read.problems,
-    ...reading.problems,
-    ...checkKeysOfMode(document),
-    ...checkAvailable('sync', document),
-  ]
+  const problems = [...read.problems, ...reading.problems, ...checkKeysOfMode(document)]
   if (reading.value === undefined || problems.length > 0) return { name, path: file.path, document, problems }
-  return { name, path: file.path, document, sync: syncOf(name, file.path, reading.value, document), problems }
+  return { name, path: file.path, document, sync: syncOf(name, file.path, reading.value, document, around), problems }
 }
 
 const needFields = ['upsert', 'update', 'insert', 'mirror']
@@ -81,7 +84,42 @@ function triggerOf(written: NonNullable<z.output<typeof syncSchema>['trigger']>)
   return { on, reentry: typeof reentry === 'number' ? { after: reentry } : reentry, firstRun }
 }
 
-function syncOf(name: string, path: string, written: z.output<typeof syncSchema>, document: YamlDocument): Sync {
+type WrittenSync = z.output<typeof syncSchema>
+
+function guardOf(written: WrittenSync['guard']): GuardSettings {
+  return present({
+    minRows: written?.min_rows ?? 1,
+    maxChanges: written?.max_changes,
+    maxLeavers: written?.max_leavers,
+    maxEnters: written?.max_enters,
+    maxShrink: written?.max_shrink,
+    maxFirstRun: written?.max_first_run,
+    mappingChange: written?.mapping_change ?? 'pass',
+  })
+}
+
+/** A sync's own holdout withholds it from whatever the sync does. */
+function holdoutOf(sync: string, written: NonNullable<WrittenSync['holdout']>, document: YamlDocument): Holdout {
+  return {
+    ...present(written),
+    name: written.name ?? sync,
+    appliesTo: 'all',
+    place: document.place(['holdout'], 'key'),
+  }
+}
+
+function sendWindowOf({ from, to, days, timezone }: NonNullable<WrittenSync['send_window']>, zone: string): SendWindow {
+  const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
+  return { from, to, days: days.map(day => weekdays.indexOf(day) + 1), timezone: zoneOfWritten(timezone, zone) }
+}
+
+function syncOf(
+  name: string,
+  path: string,
+  written: WrittenSync,
+  document: YamlDocument,
+  { zone, ownersOf }: SyncSurroundings,
+): Sync {
   const { model, destination, action, mode, channel, purpose, schedule, guard, enabled } = written
   return present({
     name,
@@ -99,12 +137,20 @@ function syncOf(name: string, path: string, written: z.output<typeof syncSchema>
     channel,
     purpose,
     schedule,
-    guard: present({ minRows: guard?.min_rows ?? 1, maxChanges: guard?.max_changes, maxLeavers: guard?.max_leavers }),
+    guard: guardOf(guard),
     onMappingChange: written.on_mapping_change,
     onBadKey: written.on_bad_key,
+    onViolation: written.on_violation,
     onUncertain: written.on_uncertain,
     maxErrorRate: written.max_error_rate,
-    owners: written.owners ?? [],
+    priority: written.priority,
+    holdout: written.holdout === undefined ? undefined : holdoutOf(name, written.holdout, document),
+    rollout: written.rollout === 1 ? undefined : written.rollout,
+    qaAudience: written.qa_audience,
+    sendWindow: written.send_window === undefined ? undefined : sendWindowOf(written.send_window, zone),
+    expires: written.expires,
+    requireApproval: written.require_approval,
+    owners: [...new Set([...(written.owners ?? []), ...ownersOf(path)])],
     tags: written.tags ?? [],
     enabled,
     place: { file: path, line: 1, column: 1 },

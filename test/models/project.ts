@@ -33,6 +33,7 @@ export function model(name: string, template: string, more: Partial<Model> = {})
     materialised: 'ephemeral' satisfies Materialisation,
     columns: [],
     tests: [],
+    onViolation: 'fail',
     tags: [],
     place: { file: `models/${name}.sql`, line: 1, column: 1 },
     ...more,
@@ -40,7 +41,7 @@ export function model(name: string, template: string, more: Partial<Model> = {})
 }
 
 export function source(name: string, from: Source['from'], more: Partial<Source> = {}): Source {
-  return { name, from, columns: [], tests: [], tags: [], place: at, ...more }
+  return { name, from, columns: [], tests: [], onViolation: 'fail', tags: [], place: at, ...more }
 }
 
 export function column(name: string, type?: ColumnType, tests: readonly ColumnTest[] = []): ColumnContract {

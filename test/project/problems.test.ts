@@ -303,27 +303,78 @@ const names: Case[] = [
   ],
 ]
 
-const unavailable: Case[] = [
-  ...[
-    'identity: { key: customer_id }',
-    'policies: { consent: { model: consents } }',
-    'policies: { suppression: [{ model: fraud, reason: fraud }] }',
-    'policies: { caps: [{ name: a, channel: email, purposes: [marketing], max: 3, per: 7d }] }',
-    'policies: { quiet_hours: { channels: [sms], from: "21:00", to: "08:00" } }',
-    'policies: { holdouts: [{ name: g, share: 5%, epoch: 2026H1, salt: s, applies_to: communications, expires: 2026-07-01 }] }',
-  ].map(
-    (line): Case => [line, more(`${line}\n`), ['A1190', `activate.yml:4:${line.startsWith('p') ? 13 : 1}`, 'refused']],
-  ),
-  ...[
-    'priority: 50',
-    'holdout: { share: 10%, epoch: 1, salt: renewal-1, stratify: tier }',
-    'rollout: 5%',
-    'qa_audience: qa_people',
-    'expires: { column: renewal_date }',
-    'require_approval: on_change',
-    'require_approval: { over: 10000 }',
-    'on_violation: warn',
-  ].map((line): Case => [line, syncMore(`${line}\n`), ['A1190', 'syncs/at_risk.yml:7:1', 'refused']]),
+const policies: Case[] = [
+  [
+    'consent from an unknown model',
+    more('policies: { consent: { model: at_rizk } }\n'),
+    ['A1111', 'activate.yml:4:31', 'did you mean "at_risk"?'],
+  ],
+  [
+    'links from an unknown model',
+    more('identity: { key: id, links: [nope] }\n'),
+    ['A1111', 'activate.yml:4:30', 'at_risk'],
+  ],
+  ['a QA audience that is no model', syncMore('qa_audience: nope\n'), ['A1111', 'syncs/at_risk.yml:7:14', 'at_risk']],
+  [
+    'a cap of zero',
+    more('policies: { caps: [{ name: a, max: 0, per: 7d }] }\n'),
+    ['A1104', 'activate.yml:4:36', 'activate hold'],
+  ],
+  [
+    'an unknown time zone',
+    more('policies: { quiet_hours: { channels: [sms], from: "21:00", to: "08:00", timezone: Europe/Londn } }\n'),
+    ['A1115', 'activate.yml:4:83', 'Europe/London'],
+  ],
+  [
+    'quiet hours of no length',
+    more('policies: { quiet_hours: { channels: [sms], from: "21:00", to: "21:00" } }\n'),
+    ['A1104', 'activate.yml:4:13', 'when they end'],
+  ],
+  [
+    'two holdouts with one salt',
+    more(
+      'policies: { holdouts: [{ name: a, share: 5%, epoch: "1", salt: s }, { name: b, share: 5%, epoch: "1", salt: s }] }\n',
+    ),
+    ['A1131', 'activate.yml:4:69', 'a salt of its own'],
+  ],
+  [
+    'a salt that would run into the key',
+    more('policies: { holdouts: [{ name: a, share: 5%, epoch: "1", salt: "a:b" }] }\n'),
+    ['A1104', 'activate.yml:4:64', 'letters, digits'],
+  ],
+  [
+    'a suppression list of two kinds',
+    more('policies: { suppression: [{ model: at_risk, csv: a.csv, reason: x }] }\n'),
+    ['A1104', 'activate.yml:4:27', 'exactly one'],
+  ],
+  [
+    'an identifier that nobody declared',
+    more('policies: { suppression: [{ csv: a.csv, column: email, identifier: email, reason: x }] }\n'),
+    ['A1133', 'activate.yml:4:27', 'identity.identifiers'],
+  ],
+  [
+    'a hash of nothing',
+    more('identity: { key: id, identifiers: { email_hash: { hash_of: email } } }\n'),
+    ['A1133', 'activate.yml:4:37', 'declare the identifier'],
+  ],
+  [
+    'a region without numbers',
+    more('identity: { key: id, identifiers: { phone: { normalise: e164, region: UK } } }\n'),
+    ['A1130', 'activate.yml:4:71', 'GB'],
+  ],
+  [
+    'a communication without a purpose, where consent is asked',
+    {
+      ...more('policies: { consent: { model: at_risk } }\n'),
+      'syncs/at_risk.yml': `${sound['syncs/at_risk.yml'].replace('mirror', 'trigger')}trigger: { on: enter, reentry: never, first_run: send }\nchannel: email\n`,
+    },
+    ['A1132', 'syncs/at_risk.yml:4:7', 'purpose: marketing'],
+  ],
+  [
+    'a send window of a sync that does not speak to people',
+    syncMore('send_window: { from: "09:00", to: "17:00" }\n'),
+    ['A1132', 'syncs/at_risk.yml:7:14', 'mode: trigger'],
+  ],
 ]
 
 async function expectProblems(files: Files, expected: readonly Expected[]): Promise<void> {
@@ -342,7 +393,7 @@ const groups: readonly (readonly [string, readonly Case[]])[] = [
   ['schedules', schedules],
   ['models', models],
   ['names', names],
-  ['what this version does not do', unavailable],
+  ['policies', policies],
 ]
 
 for (const [group, cases] of groups) {

@@ -21,6 +21,12 @@ export const frontMatterSchema = z
       .optional()
       .describe('The columns that the model promises, with types and tests; checked before every plan.'),
     tests: z.array(relationTest).optional().describe('Tests of the model as a whole.'),
+    on_violation: z
+      .enum(['fail', 'quarantine', 'warn'])
+      .default('fail')
+      .describe(
+        'What happens when rows break a declared test: `fail` stops before planning, `quarantine` leaves the rows out until they are mended, `warn` counts them.',
+      ),
     tags: z.array(nonEmpty()).optional().describe('Labels, for `--select tag:NAME`.'),
   })
   .describe('Front matter of a model of activate.')

@@ -2,10 +2,9 @@
 import { z } from 'zod'
 import { duration } from '../duration.ts'
 import { secretText } from '../secret.ts'
-import { suggestion } from '../suggest.ts'
 import { columns, relationTest } from './columns.ts'
-import { identitySchema, policiesSchema } from './policies.ts'
-import { identifier, isTimezone, knownTimezones, matching, name, nonEmpty, readable, scalar } from './text.ts'
+import { identitySchema, policiesSchema, timezone } from './policies.ts'
+import { identifier, matching, name, nonEmpty, scalar } from './text.ts'
 
 const bytes = () =>
   matching(/^\d+(\.\d+)?\s*([KMGT]i?)?B$/i, {
@@ -78,6 +77,12 @@ const sourceSchema = z.strictObject({
     .optional()
     .describe('The columns that models rely on, with types and tests. For a CSV, types decide how values are read.'),
   tests: z.array(relationTest).optional().describe('Tests of the source as a whole.'),
+  on_violation: z
+    .enum(['fail', 'quarantine', 'warn'])
+    .default('fail')
+    .describe(
+      'What happens when rows break a declared test: `fail` stops every sync that reads the source, `quarantine` leaves the rows out until they are mended, `warn` counts them.',
+    ),
   tags: z.array(nonEmpty()).optional().describe('Labels, for `--select tag:NAME`.'),
 })
 
@@ -101,14 +106,6 @@ const targetSchema = z.strictObject({
     .describe('Destinations that differ in this target; each replaces the one of its name.'),
 })
 
-const timezone = () =>
-  readable(zone => (isTimezone(zone) ? zone : undefined), {
-    code: 'A1115',
-    message: 'is not a time zone',
-    examples: ['Europe/London', 'UTC'],
-    help: zone => suggestion(zone, knownTimezones(), 'IANA names such as'),
-  })
-
 export const projectSchema = z
   .strictObject({
     name: name().describe('The name of the project; part of what makes a change unique, so do not change it lightly.'),
@@ -131,6 +128,12 @@ export const projectSchema = z
     destinations: destinations.optional().describe('Where records are sent, by the name that syncs use.'),
     identity: identitySchema.optional().describe('How records of one person are recognised.'),
     policies: policiesSchema.optional().describe('Who may be contacted, how often and when.'),
+    owners: z
+      .record(nonEmpty(), z.array(nonEmpty()).min(1))
+      .optional()
+      .describe(
+        'Who answers for the syncs below a path, such as `syncs/billing/**`: the last path that matches counts.',
+      ),
     targets: z
       .record(name(), targetSchema)
       .optional()

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { duration } from '../duration.ts'
 import { columnTypes, modes } from '../project.ts'
 import { limit, share } from './limit.ts'
+import { holdoutKeys, normalise, region, timeOfDay, zoneOf } from './policies.ts'
 import { schedule } from './schedule.ts'
 import { name, nonEmpty } from './text.ts'
 
@@ -34,15 +35,11 @@ export const fieldSchema = z
         .enum(['sha256'])
         .optional()
         .describe('Sends the hash of the value in lower-case hex; taken after `normalise`.'),
-      normalise: z
-        .enum(['email', 'trim', 'lower', 'e164'])
-        .optional()
-        .describe(
-          'Tidies the text before it is compared, hashed or sent. `trim`: without space around it; `lower`, `email`: that, in lower case; `e164` is not available in this version.',
-        ),
+      normalise: normalise().optional(),
+      region: region().optional(),
     }),
   ])
-  .describe('A column, or { value: … }, { template: … } or { column: …, as, round, hash, normalise }.')
+  .describe('A column, or { value: … }, { template: … } or { column: …, as, round, hash, normalise, region }.')
 
 const trigger = z.strictObject({
   on: z
@@ -76,15 +73,46 @@ const guard = z.strictObject({
     .min(0)
     .default(1)
     .describe('Fewer rows in the model than this hold the run; 0 allows an empty model.'),
+  max_enters: limit()
+    .optional()
+    .describe(
+      'More rows that enter than this hold the run: a share of the snapshot, or a number. No limit unless set.',
+    ),
+  max_shrink: share()
+    .optional()
+    .describe(
+      'A model that has lost more than this share of its rows since the last run holds the run. No limit unless set.',
+    ),
+  max_first_run: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      'More sends than this hold the first run, which has no snapshot to take a share of. No limit unless set.',
+    ),
+  mapping_change: z
+    .enum(['pass', 'hold'])
+    .default('pass')
+    .describe('Whether the run after a change of the mapping, destination, action or mode is held.'),
 })
 
 const holdout = z.strictObject({
-  name: name().optional().describe('What reports call it; the name of the sync unless set.'),
-  share: share().describe('The share of keys that is withheld, such as 10%.'),
-  epoch: nonEmpty().describe('A new epoch draws lots anew.'),
-  salt: nonEmpty().describe('Makes the draw of this holdout its own.'),
-  stratify: nonEmpty().optional().describe('A column; the share holds within each of its values.'),
-  expires: nonEmpty().optional().describe('The date after which nobody is withheld any more.'),
+  name: name().optional().describe('What plans and reports call it; the name of the sync unless set.'),
+  ...holdoutKeys,
+  share: holdoutKeys.share.describe('The share of people who are withheld, such as 10%.'),
+})
+
+const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+
+const sendWindow = z.strictObject({
+  from: timeOfDay().describe('When sending may begin, on the clock of the person.'),
+  to: timeOfDay().describe('When it ends.'),
+  days: z
+    .array(z.enum(weekdays))
+    .min(1)
+    .default([...weekdays])
+    .describe('The days of the week on which it may be sent.'),
+  timezone: zoneOf().optional(),
 })
 
 export const syncSchema = z
@@ -119,27 +147,37 @@ export const syncSchema = z
       .describe(
         'What a changed mapping does: `resend` sends every row whose fields differ by it, `keep` waits for the next change of the row. Neither repeats a communication.',
       ),
-    priority: z.int().optional().describe('Which sync goes first under a shared cap; higher wins.'),
+    priority: z
+      .int()
+      .default(0)
+      .describe('Which sync goes first, and wins when several want the same person under a cap; higher wins.'),
     holdout: holdout.optional().describe('A share that is withheld, to measure what the sync is worth.'),
-    rollout: share().optional().describe('Only this share of the keys takes part.'),
-    qa_audience: nonEmpty().optional().describe('A model; only its keys take part.'),
-    expires: z
-      .strictObject({ column: nonEmpty().describe('The column that holds the date.') })
+    rollout: share()
       .optional()
-      .describe('When a row that waits becomes worthless.'),
+      .describe('Only this share of the people takes part; a larger share later holds those of a smaller one.'),
+    qa_audience: nonEmpty().optional().describe('A model; only the people in it take part.'),
+    send_window: sendWindow
+      .optional()
+      .describe('When a communication may be sent; outside of it people wait for a later run.'),
+    expires: z
+      .strictObject({ column: nonEmpty().describe('A date or timestamp column.') })
+      .optional()
+      .describe('When a row becomes worthless: after that date, or at that instant, it is skipped.'),
     owners: z
       .array(nonEmpty())
       .optional()
-      .describe('Who answers for the sync; for people to read, nobody is notified.'),
+      .describe('Who answers for the sync: when there are any, only they may approve its plans.'),
     tags: z.array(nonEmpty()).optional().describe('Labels, for `--select tag:NAME`.'),
     enabled: z.boolean().default(true).describe('A sync that is not enabled is checked and never run.'),
     require_approval: z
       .union([
         z.enum(['never', 'on_change', 'always']),
-        z.strictObject({ over: z.int().min(0).describe('Plans with more changes than this need approval.') }),
+        z.strictObject({ over: z.int().min(0).describe('Plans with more sends than this need approval.') }),
       ])
-      .optional()
-      .describe('When a person must approve a plan before it runs.'),
+      .default('never')
+      .describe(
+        'When a person must approve a plan with `activate approve` before it runs: `on_change` of the sync, its SQL, its mapping or the policies; `always`; or over a number of sends.',
+      ),
     on_bad_key: z
       .enum(['fail', 'quarantine'])
       .default('fail')
