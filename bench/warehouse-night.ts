@@ -163,7 +163,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
         sync,
         runId: run,
         asOf: '2026-03-02T02:00:00.000Z',
-        compiled: sql,
+        configuration: sql,
         population,
         shape,
         sha256,

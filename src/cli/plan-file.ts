@@ -11,6 +11,7 @@ const fields = z.record(z.string(), z.json()).nullable()
 const plan = z.object({
   sync: z.string(),
   plan_hash: z.string().min(1),
+  config_hash: z.string().min(1),
   model: z.string(),
   destination: z.string(),
   action: z.string(),

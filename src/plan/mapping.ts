@@ -35,18 +35,21 @@ export function mapFields(
   return { fields, problems }
 }
 
-/** What a sync sends where, as a stable text: the next run compares it and sees that it has changed. */
-export function mappingFingerprint(sync: Pick<Sync, 'fields' | 'destination' | 'action'>): string {
+/** What a sync sends where and how, as a stable text: the next run compares it and sees that it has changed. */
+export function mappingFingerprint(sync: Pick<Sync, 'fields' | 'destination' | 'action' | 'mode'>): string {
   const fields = Object.fromEntries(sync.fields.map(({ field, from }) => [field, from]))
-  return JSON.stringify({ destination: sync.destination, action: sync.action, fields }, sortedKeys)
+  const { destination, action, mode } = sync
+  return JSON.stringify({ destination, action, mode, fields }, sortedKeys)
 }
 
 export interface MappingChange {
   /** Names of the fields that both mappings compute in the same way. */
   readonly common: readonly string[]
   readonly changed: readonly string[]
-  /** The sync sends to another destination or action than before. */
+  /** The sync sends to another destination or action than before: nothing that it sent is there. */
   readonly moved: boolean
+  /** Other changes are sent than before; what the old mode left alone was remembered as if it had been. */
+  readonly modeChanged: boolean
 }
 
 /** What changed between two fingerprints; undefined when nothing did. */
@@ -61,12 +64,15 @@ export function mappingChange(before: string | undefined, now: string): MappingC
     common: names.filter(same),
     changed: names.filter(name => !same(name)),
     moved: old.destination !== current.destination || old.action !== current.action,
+    modeChanged: old.mode !== undefined && old.mode !== current.mode,
   }
 }
 
 interface Fingerprint {
   readonly destination: string
   readonly action: string
+  /** Absent in what early versions remembered. */
+  readonly mode?: string
   readonly fields: Readonly<Record<string, unknown>>
 }
 

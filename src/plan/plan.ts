@@ -31,8 +31,13 @@ export interface Sample {
 
 export interface Plan {
   readonly sync: string
-  /** SHA-256 over what decides the plan's effect: compiled model, mapping, policies, the clock, and the planned changes themselves. */
+  /**
+   * SHA-256 over what the plan does and by which rules: its configuration and the planned changes themselves. The clock is
+   * part of it only as far as it changes something, so that a plan approved in the morning is the one made at night.
+   */
   readonly plan_hash: string
+  /** SHA-256 over what people wrote: the sync, its SQL, its mapping, the policies, where it sends. */
+  readonly config_hash: string
   readonly model: string
   readonly destination: string
   readonly action: string

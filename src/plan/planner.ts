@@ -2,6 +2,7 @@
  * Computes a plan through the warehouse port: diff, decide, summarise. Every statement comes from the pure builders beside
  * this file; a dry run differs from a run only in where the outbox is written.
  */
+import { isCommunication } from '../project/communication.ts'
 import type { Json, Sync } from '../project/project.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
@@ -31,7 +32,8 @@ export interface PlanInput {
   readonly runId: string
   /** ISO 8601 in UTC. */
   readonly asOf: string
-  readonly compiled: string
+  /** What people wrote beside the sync itself and decides what a plan does: the model's SQL, policies, the destination's settings. */
+  readonly configuration: unknown
   readonly population: StagedPopulation
   readonly shape: DeliveryShape
   readonly fullResync: boolean
@@ -46,6 +48,14 @@ export interface Planned {
   readonly plan: Plan
   readonly outbox: Fragment
   readonly mapping: string
+  /** The configuration that the last settled run went by; undefined before the first. */
+  readonly lastConfigHash: string | undefined
+}
+
+/** What the last settled run of a sync left for the next one to compare with. */
+interface LastRun {
+  readonly mapping: string
+  readonly plan: { readonly config_hash?: string; readonly rows?: { readonly model?: number } }
 }
 
 /** The relations of a sync's state. */
@@ -75,9 +85,10 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
   const mapping = mappingFingerprint(sync)
   const last = await lastRun(warehouse, state, sync.name)
   const changed = mappingChange(last?.mapping, mapping)
-  const isCommunication = sync.mode === 'trigger'
-  const everyone = !isCommunication && (input.fullResync || changed?.moved === true)
-  const keeps = changed !== undefined && !everyone && (isCommunication || sync.onMappingChange === 'keep')
+  const speaks = isCommunication(sync)
+  const anew = changed !== undefined && (changed.moved || changed.modeChanged)
+  const everyone = !speaks && (input.fullResync || anew)
+  const keeps = changed !== undefined && !everyone && (speaks || sync.onMappingChange === 'keep')
 
   const changes = await writeScratch(
     warehouse,
@@ -97,12 +108,13 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
     ...(last === undefined && summary.reasons['first_run.baseline'] !== undefined
       ? [`first run: ${summary.reasons['first_run.baseline']} are remembered as a baseline and nobody is sent to`]
       : []),
-    ...(input.fullResync && isCommunication
+    ...(input.fullResync && speaks
       ? ['a full resync never repeats a communication: this sync is planned as usual']
       : []),
   ]
   const samples = await readSamples(warehouse, outbox, summary, input.samples)
-  return { plan: assemble(input, mapping, summary, snapshotRows, samples, warnings), outbox, mapping }
+  const plan = assemble(input, mapping, summary, snapshotRows, samples, warnings)
+  return { plan, outbox, mapping, lastConfigHash: last?.plan.config_hash }
 }
 
 function assemble(
@@ -123,12 +135,11 @@ function assemble(
   }
   const requests = estimateRequests(summary.sends, shape)
   const guard = judge(sync, { rows, changes: summary.changes, decisions: summary.decisions, snapshotRows })
-  const { place: _place, fields: _fields, ...settings } = sync
+  const configHash = hashConfiguration(input, mapping)
   return {
     sync: sync.name,
-    plan_hash: input.sha256(
-      JSON.stringify([input.project, settings, mapping, input.compiled, input.asOf, rows, summary.marks]),
-    ),
+    plan_hash: input.sha256(JSON.stringify([configHash, rows, summary.marks])),
+    config_hash: configHash,
     model: sync.model,
     destination: sync.destination,
     action: sync.action,
@@ -143,6 +154,20 @@ function assemble(
     samples,
     warnings,
   }
+}
+
+/** What is only for people to read, or says when to run, decides nothing about a plan. */
+function hashConfiguration({ sha256, project, sync, configuration }: PlanInput, mapping: string): string {
+  const {
+    place: _place,
+    places: _places,
+    fields: _fields,
+    owners: _owners,
+    tags: _tags,
+    schedule: _schedule,
+    ...rest
+  } = sync
+  return sha256(JSON.stringify([project, rest, mapping, configuration]))
 }
 
 async function writeOutbox(
@@ -172,16 +197,12 @@ async function writeOutbox(
   return raw(relation)
 }
 
-async function lastRun(
-  warehouse: Warehouse,
-  state: StateRelations,
-  sync: string,
-): Promise<{ readonly mapping: string } | undefined> {
+async function lastRun(warehouse: Warehouse, state: StateRelations, sync: string): Promise<LastRun | undefined> {
   const [row] = await query(
     warehouse,
-    sql`select mapping from ${state.tables.runs} where sync = ${sync} order by settled_at desc, run_id desc limit 1`,
+    sql`select mapping, plan from ${state.tables.runs} where sync = ${sync} order by settled_at desc, run_id desc limit 1`,
   )
-  return row === undefined ? undefined : { mapping: String(row.mapping) }
+  return row === undefined ? undefined : { mapping: String(row.mapping), plan: JSON.parse(String(row.plan)) }
 }
 
 async function countMembers(warehouse: Warehouse, state: StateRelations): Promise<number> {
@@ -197,7 +218,8 @@ function mappingWarnings(
   if (changed === undefined) return []
   if (changed.moved && everyone)
     return [`the sync now sends to ${sync.destination}.${sync.action}: everyone is sent again`]
-  const what = `the mapping changed since the last run (${changed.changed.join(', ') || 'destination or action'})`
+  if (changed.modeChanged && everyone) return [`the sync is now in mode ${sync.mode}: everyone is sent again`]
+  const what = `the mapping changed since the last run (${changed.changed.join(', ') || 'destination, action or mode'})`
   return [
     keeps
       ? `${what}: rows that differ only in it are kept as they are`

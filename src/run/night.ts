@@ -22,6 +22,8 @@ export interface Night {
   readonly wired: Wired
   readonly warehouse: Warehouse
   readonly compiled: CompiledProject
+  /** The same compiled for the epoch: what people wrote, whatever the clock says. */
+  readonly timeless: CompiledProject
   /** The logical clock, in milliseconds. */
   readonly asOf: number
   /** Views and tables that were made for an earlier sync of this night. */
@@ -32,10 +34,12 @@ export interface Night {
 export async function openNight(wired: Wired, asOf: number): Promise<Night> {
   const warehouse = await wired.warehouse()
   const { dialect, state } = warehouse
+  const compile = (instant: number) => compileModels(wired.project, { dialect, asOf: instant, state, stageFiles: true })
   return {
     wired,
     warehouse,
-    compiled: compileModels(wired.project, { dialect, asOf, state, stageFiles: true }),
+    compiled: compile(asOf),
+    timeless: compile(0),
     asOf,
     built: new Set(),
   }
@@ -44,7 +48,7 @@ export async function openNight(wired: Wired, asOf: number): Promise<Night> {
 export interface PreparedSync {
   readonly sync: Sync
   readonly runId: string
-  readonly compiled: string
+  readonly configuration: unknown
   readonly population: StagedPopulation
   readonly state: StateRelations
   readonly shape: DeliveryShape
@@ -73,7 +77,27 @@ export async function prepareSync(
   const population = await checkPopulation(warehouse, runId, stage, model, sync)
   await refuseBrokenContract(scope, model, stage, sync)
   const state = await prepareState(warehouse, sync.name)
-  return { sync, runId, compiled: sql, population, state, shape: shapeOf(night.wired, sync) }
+  return {
+    sync,
+    runId,
+    configuration: configurationOf(night, sync),
+    population,
+    state,
+    shape: shapeOf(night.wired, sync),
+  }
+}
+
+/** Places move with every comment in a file, and decide nothing. */
+function configurationOf({ wired, timeless }: Night, sync: Sync): unknown {
+  const { identity, policies, destinations, vars } = wired.project
+  const models = new Set([sync.model, ...(sync.qaAudience === undefined ? [] : [sync.qaAudience])])
+  const destination = destinations.find(({ name }) => name === sync.destination)
+  const written = {
+    sql: [...models].map(model => timeless.model(model).sql),
+    ...{ vars, identity, policies },
+    destination: { type: destination?.type, settings: destination?.settings },
+  }
+  return JSON.parse(JSON.stringify(written, (name, value: unknown) => (name === 'place' ? undefined : value)))
 }
 
 /** Drops what planning left in scratch tables, so that the next sync of the night has the memory. */

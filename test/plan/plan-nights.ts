@@ -48,6 +48,7 @@ export function syncOf(more: Partial<Sync> = {}): Sync {
 export interface NightOptions {
   readonly asOf?: string
   readonly sync?: Partial<Sync>
+  readonly configuration?: string
   readonly key?: readonly string[]
   readonly fullResync?: boolean
   readonly limit?: number
@@ -107,7 +108,7 @@ export async function openNights(): Promise<PlanNights> {
         sync,
         runId,
         asOf,
-        compiled: model,
+        configuration: options.configuration ?? model,
         population,
         shape: {
           maxRecords: { enter: 2, change: 2, leave: 2 },

@@ -124,7 +124,7 @@ describe('settle', () => {
 
 describe('modes', () => {
   const both = (mode: 'upsert' | 'update' | 'insert' | 'mirror' | 'audience' | 'append') => async () => {
-    await nights.night(model({ a: 'x', b: 'x' }), { sync: { mode: 'mirror' } })
+    await nights.night(model({ a: 'x', b: 'x' }), { sync: { mode } })
     return nights.plan(model({ a: 'y', c: 'x' }), { sync: { mode } })
   }
   test.each([
@@ -231,6 +231,22 @@ describe('mapping changes', () => {
   test('send everyone again to another destination', async () => {
     await nights.night(model({ a: 'x', b: 'x' }))
     expect((await nights.plan(model({ a: 'x', b: 'x' }), { sync: { destination: 'other' } })).decisions.send).toBe(2)
+  })
+
+  test.each([
+    'insert',
+    'audience',
+    'append',
+    'update',
+  ] as const)('sends everyone of a data sync again when its mode was %s, which had left changes alone', async mode => {
+    await nights.night(model({ a: 'x', b: 'x' }), { sync: { mode } })
+    await nights.night(model({ a: 'y', b: 'x' }), { sync: { mode } })
+    const plan = await nights.night(model({ a: 'y', b: 'x' }), { sync: { mode: 'mirror' } })
+    expect([plan.decisions.send, plan.warnings]).toEqual([
+      2,
+      ['the sync is now in mode mirror: everyone is sent again'],
+    ])
+    expect((await nights.plan(model({ a: 'y', b: 'x' }), { sync: { mode: 'mirror' } })).decisions.send).toBe(0)
   })
 
   test('a full resync sends every member of a data sync as a change', async () => {
@@ -368,14 +384,15 @@ describe('plan', () => {
     expect([plan.requests, plan.seconds_at_limit]).toEqual([3, 3])
   })
 
-  test('has a hash that is the same for the same plan and differs when a row, the clock or the mapping does', async () => {
+  test('has a hash that is the same for the same plan, whatever the clock says, and differs when a row, the mapping or the SQL does', async () => {
     const hash = async (rows: Record<string, string>, options = {}) =>
       (await nights.plan(model(rows), options)).plan_hash
     const first = await hash({ a: 'x' })
     expect(await hash({ a: 'x' })).toBe(first)
+    expect(await hash({ a: 'x' }, { asOf: day(2) })).toBe(first)
     const others = [
       await hash({ a: 'y' }),
-      await hash({ a: 'x' }, { asOf: day(2) }),
+      await hash({ a: 'x' }, { configuration: 'select 2' }),
       await hash({ a: 'x' }, { sync: { fields: fieldsOf({ w: 'v' }) } }),
     ]
     expect(new Set([first, ...others]).size).toBe(4)

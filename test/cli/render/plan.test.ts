@@ -10,6 +10,7 @@ const plain = picocolors.createColors(false)
 const plan: Plan = {
   sync: 'at_risk_to_crm',
   plan_hash: 'ab12',
+  config_hash: 'cd34',
   model: 'at_risk',
   destination: 'crm',
   action: 'upsert_contacts',
