@@ -8,6 +8,7 @@ import type { FieldMapping, FieldSource, Json, Sync } from '../project/project.t
 import type { Column, Dialect } from '../warehouse/dialect.ts'
 import { compareText, missingColumn } from './columns.ts'
 import { fieldTemplateToSql } from './field-template.ts'
+import { normaliseSql } from './normalisation.ts'
 
 export interface MappedField {
   readonly name: string
@@ -92,10 +93,6 @@ function mapField(
   }
   const column = columns.get(from.column)
   if (column === undefined) return { problem: { ...missingColumn(from.column, columns), place } }
-  if (from.normalise === 'e164') {
-    const message = `field "${field}": normalise: e164 is not available in this version`
-    return { problem: { code: 'A4004', message, place, help: 'bring the number into +447700900123 in the model' } }
-  }
   return shape(dialect, from, column)
 }
 
@@ -133,8 +130,7 @@ function shape(dialect: Dialect, from: Extract<FieldSource, { column: string }>,
   if (from.round !== undefined) expression = dialect.round(expression, from.round)
   if (from.normalise !== undefined) {
     becomesText()
-    expression = dialect.trim(expression)
-    if (from.normalise !== 'trim') expression = dialect.lower(expression)
+    expression = normaliseSql(dialect, expression, from.normalise, from.region)
   }
   if (from.hash === 'sha256') {
     becomesText()

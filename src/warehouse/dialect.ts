@@ -73,8 +73,17 @@ export interface Dialect {
   /** `u` of architecture section 9: a double in [0, 1) from a salt and a key. */
   unitInterval(saltExpression: string, keyExpression: string): string
   isFinite(expression: string): string
+  /** Without the space around it, by JavaScript's notion of space. */
   trim(expression: string): string
+  /** Each character by itself, by Unicode's simple mapping (İ becomes i), whatever the collation. */
   lower(expression: string): string
+  /**
+   * Whether a text holds a match of the pattern, NULL for NULL. Patterns are what all engines read alike: classes, groups,
+   * alternatives, anchors and counts, none of them lazy.
+   */
+  matches(expression: string, pattern: string): string
+  /** A text with every match of such a pattern replaced by a text that holds no backslash. */
+  replaceMatches(expression: string, pattern: string, by: string): string
   /** Digits after the point; half away from zero. */
   round(expression: string, digits: number): string
   /** A timestamp parameter or literal (ISO 8601, UTC) as the state's timestamp type. */

@@ -247,8 +247,14 @@ function jsonValue(expression: string, column: Typed): string {
   }
 }
 
-/** What JavaScript's `trim` removes, as far as it turns up in files; DuckDB's own `trim` knows the space only. */
-const whitespace = "E' \\t\\n\\x0B\\f\\r\u00A0\uFEFF'"
+/** What JavaScript's `trim` removes; DuckDB's own `trim` knows the space only. */
+const whitespace = `E' \\t\\n\\x0B\\f\\r${otherSpaces()}'`
+
+/** U+2000 to U+200A are the typographic ones. */
+function otherSpaces(): string {
+  const typographic = Array.from({ length: 11 }, (_, index) => String.fromCodePoint(0x2000 + index))
+  return ['\u00A0', '\u1680', ...typographic, '\u2028', '\u2029', '\u202F', '\u205F', '\u3000', '\uFEFF'].join('')
+}
 
 function trim(expression: string): string {
   return `trim(${expression}, ${whitespace})`
@@ -319,6 +325,8 @@ export const duckdbDialect: Dialect = {
   isFinite: expression => `isfinite(${expression})`,
   trim,
   lower: expression => `lower(${expression})`,
+  matches: (expression, pattern) => `regexp_matches(${expression}, ${text(pattern)})`,
+  replaceMatches: (expression, pattern, by) => `regexp_replace(${expression}, ${text(pattern)}, ${text(by)}, 'g')`,
   round: (expression, digits) => `round(${expression}, ${wholeNumber(digits)})`,
   timestamp: expression => `cast(${expression} as TIMESTAMPTZ)`,
   addMilliseconds: (timestamp, milliseconds) =>

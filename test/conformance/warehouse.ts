@@ -375,6 +375,49 @@ export function describeWarehouse(name: string, open: () => Promise<OpenedWareho
         expect(await value(dialect().lower(dialect().placeholder(0)), 'ÀÉÎ Ab')).toBe('àéî ab')
       })
 
+      test('trims every space that Unicode knows, and none within', async () => {
+        const spaces = Array.from({ length: 0xffff }, (_, code) => String.fromCharCode(code + 1)).filter(
+          c => c.trim() === '',
+        )
+        expect(spaces).toHaveLength(25)
+        const padded = `${spaces.join('')}a${spaces.join('')}b${spaces.join('')}`
+        expect(await value(dialect().trim(dialect().placeholder(0)), padded)).toBe(padded.trim())
+      })
+
+      test('lowers character by character, not by the neighbours', async () => {
+        expect(await value(dialect().lower(dialect().placeholder(0)), 'ΟΔΟΣ İI')).toBe('οδοσ ii')
+      })
+
+      test.each<[string, string, boolean]>([
+        ['abc', 'b', true],
+        ['abc', '^b', false],
+        ["it's", "t's$", true],
+        ['a\nb', 'a$', false],
+        ['a+b', '[+]', true],
+        ['日本', '^[^a]{2}$', true],
+        ['', '^$', true],
+      ])('finds in %j a match of %j: %j', async (given, pattern, expected) => {
+        expect(await value(dialect().matches(dialect().placeholder(0), pattern), given)).toBe(expected)
+      })
+
+      test.each<[string, string, string, string]>([
+        ['a.b.c', '[.]', '', 'abc'],
+        ['abc', '^', ':', ':abc'],
+        ['', '^', ':', ':'],
+        ['a\nb', '[^a]', "'", "a''"],
+        ['0044', '^([+]|00)', 'i', 'i44'],
+        ['日本日', '日', 'x', 'x本x'],
+        ['12345', '^.{0,3}$', '', '12345'],
+      ])('replaces in %j every match of %j by %j', async (given, pattern, by, expected) => {
+        expect(await value(dialect().replaceMatches(dialect().placeholder(0), pattern, by), given)).toBe(expected)
+      })
+
+      test('finds and replaces nothing in NULL', async () => {
+        const nothing = `cast(null as ${dialect().stateType('text')})`
+        expect(await value(dialect().matches(nothing, 'a'))).toBeNull()
+        expect(await value(dialect().replaceMatches(nothing, 'a', 'b'))).toBeNull()
+      })
+
       test('reckons with timestamps in whole milliseconds', async () => {
         const { addMilliseconds, timestamp, literal } = dialect()
         const day = 86_400_000
