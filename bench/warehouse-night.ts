@@ -10,6 +10,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { Ledger } from '../src/ledger/ledger.ts'
 import { mappingFingerprint } from '../src/plan/mapping.ts'
 import { buildPlan, prepareState } from '../src/plan/planner.ts'
+import { noPolicies } from '../src/plan/policy-relations.ts'
 import { checkPopulation, execute, materialise } from '../src/plan/stage.ts'
 import type { Sync } from '../src/project/project.ts'
 import { settleRun } from '../src/run/settle.ts'
@@ -164,6 +165,13 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
         runId: run,
         asOf: '2026-03-02T02:00:00.000Z',
         configuration: sql,
+        timezone: 'UTC',
+        model: { name: 'people', key: ['customer_id'], place },
+        identity: undefined,
+        policies: { suppression: [], caps: [], holdouts: [] },
+        relations: noPolicies,
+        notes: [],
+        recordedAt: '2026-03-02T02:00:00.000Z',
         population,
         shape,
         sha256,
@@ -188,7 +196,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
     await execute(
       warehouse,
       raw(
-        `insert into ${snapshot.texts[0]} select key, sha256(payload), payload, digest, 1, 1, 'member', 'bench__1', now() from (${select})`,
+        `insert into ${snapshot.texts[0]} select key, sha256(payload), payload, digest, 1, 1, 'member', 'bench__1', now(), key, '', null from (${select})`,
       ),
     )
     const mapping = mappingFingerprint(sync).replaceAll("'", "''")

@@ -35,6 +35,7 @@ const plan = z.object({
       })
       .transform(({ reason, ...sample }) => (reason === undefined ? sample : { ...sample, reason })),
   ),
+  ineligible: z.array(z.object({ key: z.string(), reason: z.string() })),
   warnings: z.array(z.string()),
 })
 

@@ -10,6 +10,12 @@ export interface DiffParams {
   /** Select of `key`, `payload` and `digest`. */
   readonly population: Fragment
   readonly snapshot: Fragment
+  /** Who left and remains at the destination counts as in, so that the mode can remove them. */
+  readonly removesLeavers: boolean
+  /** Relation of `key`: rows of the model that may not take part. */
+  readonly ineligible?: Fragment | undefined
+  /** Relation of `key`: withheld before, and withheld no more: as if they had never been in. */
+  readonly released?: Fragment | undefined
   /** Every row of the population counts as changed (a full resync of a data sync). */
   readonly everyone: boolean
   /**
@@ -24,6 +30,7 @@ export function selectChanges(dialect: Dialect, params: DiffParams): Fragment {
   const common = params.comparable === undefined ? undefined : hashOfMembers(dialect, params.comparable)
   const commonColumn = common === undefined ? raw('') : sql`, ${common} as common`
   const kept = common === undefined ? raw('false') : sql`coalesce(p.common = s.common, false)`
+  const standing = raw(params.removesLeavers ? `standing <> 'left'` : `standing in ('member', 'withheld')`)
   const differs = params.everyone
     ? raw('')
     : sql`
@@ -32,8 +39,12 @@ where p.key is null or s.key is null or p.digest <> s.digest`
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   ${kept} as kept
-from (select key, digest${commonColumn} from (${params.population}) population) p
-full join (select key, digest${commonColumn} from ${params.snapshot} where standing <> 'left') s on p.key = s.key${differs}`
+from (select key, digest${commonColumn} from (${params.population}) population${without(params.ineligible, 'where')}) p
+full join (select key, digest${commonColumn} from ${params.snapshot} where ${standing}${without(params.released, 'and')}) s on p.key = s.key${differs}`
+}
+
+function without(keys: Fragment | undefined, word: 'where' | 'and'): Fragment {
+  return keys === undefined ? raw('') : sql` ${raw(word)} key not in (select key from ${keys})`
 }
 
 function hashOfMembers(dialect: Dialect, fields: readonly string[]): Fragment {

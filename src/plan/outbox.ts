@@ -1,88 +1,147 @@
 /**
- * The outbox: tonight's changes, each with one decision and one reason, and what would be sent. Rules are one SQL `case`
- * in their order; what no rule claims is sent. Sends are numbered from 1 in the order in which they leave: first those
- * that enter or change, then leavers, each by key, so that requests are consecutive ranges.
+ * The outbox: tonight's changes, each with one decision and one reason, and what would be sent. Rules are asked in their
+ * order; what no rule claims is sent. Sends are numbered from 1 in the order in which they leave: first those that enter
+ * or change, then leavers, each by key, so that requests are consecutive ranges.
  */
+import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import type { Rule, RuleContext } from './rules/rule.ts'
+import { withEntity } from './policy-relations.ts'
+import type { RankingRule, RowRule, Rule, RuleContext, ZoneRelation } from './rules/rule.ts'
 
 export interface OutboxParams {
   readonly project: string
-  readonly sync: Sync
-  readonly asOf: string
-  readonly firstRun: boolean
+  readonly context: RuleContext
+  /** Those that concern the sync tonight, in their order: row rules first, then ranking rules. */
   readonly rules: readonly Rule[]
   /** Sends beyond this number are deferred to the next run. */
   readonly limit: number | undefined
   /** Every row counts as changed, also one whose payload is the same. */
   readonly everyone: boolean
-  /** Relation of `selectChanges`. */
-  readonly changes: Fragment
+  /** Select of `key`, `payload`, `digest` of the rows that enter or change. */
   readonly population: Fragment
-  readonly snapshot: Fragment
-  readonly deliveries: Fragment
-  readonly rejections: Fragment
-  readonly unresolved: Fragment
+  /** Relation of `selectAbout`. */
+  readonly about: Fragment
 }
 
 /** Rows in the shape of `outboxColumns`. */
 export function selectOutbox(dialect: Dialect, params: OutboxParams): Fragment {
-  const context: RuleContext = { dialect, sync: params.sync, asOf: params.asOf, firstRun: params.firstRun }
-  const active = params.rules.filter(rule => rule.concerns(context))
-  return sql`with change as (
-  select d.key, d.op, d.kept,
-    s.key is not null as seen,
+  const { context, rules, limit } = params
+  const rows = rules.flatMap((rule, index) => (rule.kind === 'row' ? [{ rule, number: index + 1 }] : []))
+  const rankings = rules.flatMap((rule, index) => (rule.kind === 'ranking' ? [{ rule, number: index + 1 }] : []))
+  const last = rankings.at(-1)?.number ?? 0
+  return sql`with diffed as (
+${selectDiffed(dialect, params)}
+), change as (
+  ${selectChange(context)}
+), rule_0 as (
+  ${askRows(rows, context)}
+)${join(
+    rankings.map((ranking, index) => askRanking(ranking, `rule_${rankings[index - 1]?.number ?? 0}`, context)),
+    '',
+  )}, numbered as (
+  select change.*, change.rule_${raw(String(last))} as rule,
+    case when change.rule_${raw(String(last))} = 0 then row_number() over (partition by change.rule_${raw(String(last))} = 0 order by change.op = 'leave', change.key) end as ordinal
+  from rule_${raw(String(last))} change
+), decided as (
+  select change.*,
+    ${decisionOf(rules, limit)} as decision,
+    ${reasonOf(rules, limit)} as reason
+  from numbered change
+)
+select
+  ${withinLimit(limit, sql`ordinal`, sql`null`)} as seq,
+  change.key, op, decision, reason,
+  ${changeId(dialect, params.project, context.sync)} as change_id,
+  row_hash, payload, digest, previous, episode, version,
+  ${standingAfter(context)} as standing,
+  ${followed(dialect, rankings)} as follows,
+  rule, person, topic, address, subjects,
+  ${notAfter(dialect, context)} as not_after,
+  ${context.relations.grants === undefined ? raw(nothing(dialect)) : raw('consent.basis')} as basis,
+  ${context.relations.grants === undefined ? raw(nothing(dialect)) : raw('consent.evidence')} as evidence
+from decided change${joinZones(context)}${joinGrants(context)}`
+}
+
+function nothing(dialect: Dialect): string {
+  return dialect.castTo('null', 'string')
+}
+
+/** The candidates of the diff with what is known of each; those that prove to be no change are gone. */
+function selectDiffed(dialect: Dialect, { context, population, about, everyone }: OutboxParams): Fragment {
+  return sql`  select d.key, d.op, d.kept,
+    s.standing as was,
     case when d.op = 'leave' then s.payload else p.payload end as payload,
     case when d.op = 'leave' then s.digest else p.digest end as digest,
     case when d.op = 'enter' then null else s.payload end as previous,
     case when d.op = 'leave' then s.row_hash else ${raw(dialect.sha256('p.payload'))} end as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
-    coalesce(s.version, 0) + 1 as version
-  from ${params.changes} d
-  left join (${params.population}) p on p.key = d.key
-  left join ${params.snapshot} s on s.key = d.key${
-    params.everyone
+    coalesce(s.version, 0) + 1 as version,
+    coalesce(a.person, s.person, d.key) as person, coalesce(a.topic, s.topic, '') as topic, coalesce(a.address, s.address) as address,
+    a.subjects, a.quiet_zone, a.window_zone, coalesce(a.expired, false) as expired
+  from ${context.changes} d
+  left join (${population}) p on p.key = d.key
+  left join ${about} a on a.key = d.key
+  left join ${context.snapshot} s on s.key = d.key${
+    everyone
       ? raw('')
       : sql`
-  where d.op <> 'change' or p.payload <> s.payload`
-  }
-), judged as (
-  select change.*, ${ruleNumber(active, context)} as rule
+  where d.op <> 'change' or p.payload <> s.payload or s.standing = 'remains'`
+  }`
+}
+
+function selectChange({ relations }: RuleContext): Fragment {
+  const own = withEntity(relations, raw('diffed'), raw('diffed.person'))
+  return sql`select diffed.*, ${own.entity} as entity from ${own.from}`
+}
+
+interface Numbered<Kind extends Rule> {
+  readonly rule: Kind
+  /** The rule's place in the list, counted from 1; 0 stands for no rule. */
+  readonly number: number
+}
+
+/** One `case` for all row rules. */
+function askRows(rows: readonly Numbered<RowRule>[], context: RuleContext): Fragment {
+  const cases = rows.map(({ rule, number }) => sql`when ${rule.condition(context)} then ${raw(String(number))}`)
+  const rule = cases.length === 0 ? raw('0') : sql`case ${join(cases, '\n    ')} else 0 end`
+  const joins = rows.flatMap(({ rule: { join: joined } }) => (joined === undefined ? [] : [joined(context)]))
+  return sql`select change.*, ${rule} as rule_0
   from change
-  left join (select * from ${params.rejections} where sync = ${params.sync.name}) rejection on rejection.key = change.key
-  left join (select distinct key from ${params.unresolved} where sync = ${params.sync.name}) unresolved on unresolved.key = change.key
-  left join (select key, max(as_of) as last_at from ${params.deliveries} where sync = ${params.sync.name} group by 1) delivery on delivery.key = change.key
-), numbered as (
-  select judged.*,
-    case when rule = 0 then row_number() over (partition by rule = 0 order by op = 'leave', key) end as ordinal
-  from judged
-)
-select
-  ${withinLimit(params.limit, sql`ordinal`, sql`null`)} as seq,
-  key, op,
-  ${decisionOf(active, params.limit)} as decision,
-  ${reasonOf(active, params.limit)} as reason,
-  ${changeId(dialect, params)} as change_id,
-  row_hash, payload, digest, previous, episode, version
-from numbered`
+  ${join(joins, '\n  ')}`
 }
 
-/** 0 when no rule claims the change, else the rule's place in the list, counted from 1. */
-function ruleNumber(active: readonly Rule[], context: RuleContext): Fragment {
-  if (active.length === 0) return raw('0')
-  const cases = active.map((rule, index) => sql`when ${rule.condition(context)} then ${raw(String(index + 1))}`)
-  return sql`case ${join(cases, '\n    ')} else 0 end`
+/** One step for each ranking rule: it counts those that nobody before it has claimed. */
+function askRanking({ rule, number }: Numbered<RankingRule>, before: string, context: RuleContext): Fragment {
+  const own = raw(`rule_${number}`)
+  const prior = raw(`change.${before}`)
+  const together = join([sql`${prior} = 0`, ...rule.partition.map(column => raw(`change.${column}`))], ', ')
+  const condition = rule.condition === undefined ? raw('') : sql` and ${rule.condition(context)}`
+  const first = sql`first_value(change.key) over (partition by ${together} order by change.key)`
+  const allowed = rule.allowed(context)
+  const follows =
+    rule.follows === true
+      ? sql`, case when ${allowed} > 0 then ${first} end as follows_${raw(String(number))}`
+      : raw('')
+  return sql`, ${own} as (
+  select change.*${rule.columns === undefined ? raw('') : sql`, ${rule.columns}`}${follows},
+    case when ${prior} = 0 and row_number() over (partition by ${together} order by change.key) > ${allowed}${condition}
+      then ${raw(String(number))} else ${prior} end as ${own}
+  from ${raw(before)} change
+  ${rule.join?.(context) ?? raw('')}
+)`
 }
 
-function decisionOf(active: readonly Rule[], limit: number | undefined): Fragment {
-  const cases = active.map((rule, index) => raw(`when ${index + 1} then '${rule.decision}'`))
+function decisionOf(rules: readonly Rule[], limit: number | undefined): Fragment {
+  const cases = rules.map((rule, index) => raw(`when ${index + 1} then '${rule.decision}'`))
   return sql`case rule ${join(cases, ' ')} else ${withinLimit(limit, raw("'send'"), raw("'defer'"))} end`
 }
 
-function reasonOf(active: readonly Rule[], limit: number | undefined): Fragment {
-  const cases = active.map((rule, index) => raw(`when ${index + 1} then '${rule.reason}'`))
+function reasonOf(rules: readonly Rule[], limit: number | undefined): Fragment {
+  const cases = rules.map(
+    (rule, index) => sql`when ${raw(String(index + 1))} then ${raw(`'${rule.reason.replaceAll("'", "''")}'`)}`,
+  )
   return sql`case rule ${join(cases, ' ')} else ${withinLimit(limit, raw('null'), raw("'limit.reached'"))} end`
 }
 
@@ -93,15 +152,77 @@ function withinLimit(limit: number | undefined, inside: Fragment, beyond: Fragme
 }
 
 /**
+ * Where the snapshot will have the key once the change is settled; NULL where it does not move. What was sent before a
+ * holdout withheld its next change stays as it was, so that the change is not lost when the holdout ends.
+ */
+function standingAfter({ sync, moved }: RuleContext): Fragment {
+  const records = !isCommunication(sync)
+  const stays = records && !moved ? raw(`when change.version > 1 and change.was <> 'withheld' then 'remains'`) : raw('')
+  const sent = records
+    ? raw(`when decision = 'withhold' and change.op = 'change' and change.was = 'member' then null`)
+    : raw('')
+  return sql`case
+    when decision not in ('send', 'skip', 'withhold') then null
+    ${sent}
+    when decision = 'withhold' then 'withheld'
+    when change.op <> 'leave' then 'member'
+    when decision = 'send' then 'left'
+    ${stays}
+    else 'left' end`
+}
+
+function followed(dialect: Dialect, rankings: readonly Numbered<RankingRule>[]): Fragment {
+  const following = rankings.filter(({ rule }) => rule.follows === true)
+  if (following.length === 0) return raw(nothing(dialect))
+  const cases = following.map(({ number }) => raw(`when ${number} then follows_${number}`))
+  return sql`case rule ${join(cases, ' ')} end`
+}
+
+const hours = [
+  ['quiet', (context: RuleContext) => context.quietHours],
+  ['window', (context: RuleContext) => context.sendWindow],
+] as const
+
+/** The earlier of the instants at which quiet hours begin and the send window ends. */
+function notAfter(dialect: Dialect, context: RuleContext): Fragment {
+  const instants = hours.flatMap(([kind, zones]) =>
+    zones(context) === undefined ? [] : [`coalesce(${kind}_own.until, ${kind}_default.until)`],
+  )
+  const [one, other] = instants
+  if (one === undefined) return raw(dialect.castTo('null', 'timestamp'))
+  return raw(other === undefined ? one : `case when ${one} <= ${other} then ${one} else ${other} end`)
+}
+
+function joinZones(context: RuleContext): Fragment {
+  const joins = hours.flatMap(([kind, of]) => {
+    const zones: ZoneRelation | undefined = of(context)
+    if (zones === undefined) return []
+    return [
+      sql`
+left join ${zones.relation} ${raw(`${kind}_own`)} on ${raw(`${kind}_own`)}.zone = change.${raw(`${kind}_zone`)}
+left join ${zones.relation} ${raw(`${kind}_default`)} on ${raw(`${kind}_default`)}.zone = ${zones.default}`,
+    ]
+  })
+  return join(joins, '')
+}
+
+function joinGrants({ relations }: RuleContext): Fragment {
+  if (relations.grants === undefined || relations.consents === undefined) return raw('')
+  return sql`
+left join ${relations.consents} answer on answer.entity = change.entity
+left join ${relations.grants} consent on consent.entity = change.entity and consent.granted_at = answer.granted_at`
+}
+
+/**
  * Half of a SHA-256 over (project, sync, key, op, version, row hash). The version counts acknowledged changes, so the id
  * is the same over retries, re-plans and restarts; the row hash makes it new when the row changes before any of that
  * arrived, since a destination that remembers ids would otherwise take the new content for the old.
  */
-function changeId(dialect: Dialect, { project, sync }: OutboxParams): Fragment {
+function changeId(dialect: Dialect, project: string, sync: Sync): Fragment {
   const parts = [
     dialect.literal(project),
     dialect.literal(sync.name),
-    'key',
+    'change.key',
     'op',
     dialect.castTo('version', 'string'),
     'row_hash',
@@ -125,5 +246,5 @@ where op = ${op} and decision = ${decision} order by key limit ${raw(String(limi
 /** What delivery reads, in the order in which it leaves. */
 export function selectSends(outbox: Fragment, range?: { readonly from: number; readonly to: number }): Fragment {
   const within = range === undefined ? raw('') : sql` and seq between ${range.from} and ${range.to}`
-  return sql`select seq, key, op, change_id, payload from ${outbox} where seq is not null${within} order by seq`
+  return sql`select seq, key, op, change_id, payload, subjects, not_after from ${outbox} where seq is not null${within} order by seq`
 }

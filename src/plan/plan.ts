@@ -29,6 +29,12 @@ export interface Sample {
   readonly after: Readonly<Record<string, Json>> | null
 }
 
+/** A row of the model that may not take part. */
+export interface IneligibleSample {
+  readonly key: string
+  readonly reason: string
+}
+
 export interface Plan {
   readonly sync: string
   /**
@@ -57,6 +63,7 @@ export interface Plan {
   readonly seconds_at_limit: number
   readonly guard: GuardVerdict
   readonly samples: readonly Sample[]
+  readonly ineligible: readonly IneligibleSample[]
   readonly warnings: readonly string[]
 }
 

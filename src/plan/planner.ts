@@ -1,18 +1,35 @@
 /**
- * Computes a plan through the warehouse port: diff, decide, summarise. Every statement comes from the pure builders beside
- * this file; a dry run differs from a run only in where the outbox is written.
+ * Computes a plan through the warehouse port: who may take part, what changed, what is decided, and the summary. Every
+ * statement comes from the pure builders beside this file; a dry run differs from a run only in where the outbox is written.
  */
 import { isCommunication } from '../project/communication.ts'
-import type { Json, Sync } from '../project/project.ts'
+import type { Holdout } from '../project/policies.ts'
+import type { Sync } from '../project/project.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
-import type { Row, Warehouse } from '../warehouse/warehouse.ts'
+import type { Warehouse } from '../warehouse/warehouse.ts'
+import {
+  type About,
+  describeChanges,
+  findIneligible,
+  findReleased,
+  findSubject,
+  type Ineligible,
+  openHoldouts,
+  type PolicyInput,
+  type Today,
+  todayOf,
+} from './decide.ts'
 import { selectChanges } from './diff.ts'
 import { judge } from './guard.ts'
+import { selectExposures } from './holdout.ts'
 import { type MappingChange, mappingChange, mappingFingerprint } from './mapping.ts'
-import { sampleOutbox, selectOutbox, summariseOutbox } from './outbox.ts'
-import { type Decision, decisions, type Operation, operations, type Plan, type Sample } from './plan.ts'
-import { rules } from './rules/index.ts'
-import { execute, query, type StagedPopulation, writeScratch } from './stage.ts'
+import { selectOutbox, summariseOutbox } from './outbox.ts'
+import type { IneligibleSample, Plan, Sample } from './plan.ts'
+import { holdoutsOf, rulesFor } from './rules/index.ts'
+import { actsOn, removesLeavers } from './rules/mode.ts'
+import type { Rule, RuleContext } from './rules/rule.ts'
+import { readIneligibleSamples, readSamples } from './samples.ts'
+import { execute, query, writeScratch } from './stage.ts'
 import {
   createTable,
   outboxName,
@@ -24,23 +41,20 @@ import {
 } from './state.ts'
 import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
 
-export interface PlanInput {
-  readonly warehouse: Warehouse
+export interface PlanInput extends PolicyInput {
   readonly project: string
-  readonly sync: Sync
-  /** Unique per plan; part of the names of scratch tables and of the outbox. */
-  readonly runId: string
-  /** ISO 8601 in UTC. */
-  readonly asOf: string
   /** What people wrote beside the sync itself and decides what a plan does: the model's SQL, policies, the destination's settings. */
   readonly configuration: unknown
-  readonly population: StagedPopulation
   readonly shape: DeliveryShape
   readonly fullResync: boolean
   readonly limit: number | undefined
   readonly samples: number
   /** `run` keeps the outbox until it is settled; `dry-run` writes it to a scratch table. */
   readonly keepOutbox: boolean
+  /** What was found out on the way to the plan, for its warnings. */
+  readonly notes: readonly string[]
+  /** The clock on the wall, ISO 8601 in UTC. */
+  readonly recordedAt: string
   readonly sha256: (text: string) => string
 }
 
@@ -50,6 +64,10 @@ export interface Planned {
   readonly mapping: string
   /** The configuration that the last settled run went by; undefined before the first. */
   readonly lastConfigHash: string | undefined
+  /** Scratch relations for `recordStatements`. */
+  readonly ineligible: Fragment | undefined
+  readonly exposures: Fragment | undefined
+  readonly drawing: readonly Holdout[]
 }
 
 /** What the last settled run of a sync left for the next one to compare with. */
@@ -81,64 +99,92 @@ export async function prepareState(warehouse: Warehouse, sync: string): Promise<
 }
 
 export async function buildPlan(input: PlanInput, state: StateRelations): Promise<Planned> {
-  const { warehouse, sync, runId } = input
+  const { warehouse, sync } = input
+  const { dialect } = warehouse
+  const today = todayOf(input)
   const mapping = mappingFingerprint(sync)
   const last = await lastRun(warehouse, state, sync.name)
   const changed = mappingChange(last?.mapping, mapping)
-  const speaks = isCommunication(sync)
-  const anew = changed !== undefined && (changed.moved || changed.modeChanged)
-  const everyone = !speaks && (input.fullResync || anew)
-  const keeps = changed !== undefined && !everyone && (speaks || sync.onMappingChange === 'keep')
+  const reach = reachOf(input, changed)
 
+  const subject = findSubject(input)
+  const { drawing, warnings: ofHoldouts } = await openHoldouts(input, state.tables.holdouts, today)
+  const ineligible = await findIneligible(input, subject)
   const changes = await writeScratch(
     warehouse,
-    `change__${runId}`,
-    selectChanges(warehouse.dialect, {
+    `change__${input.runId}`,
+    selectChanges(dialect, {
       population: input.population.select(),
       snapshot: state.snapshot,
-      everyone,
-      comparable: keeps ? changed.common : undefined,
+      removesLeavers: removesLeavers(sync),
+      ineligible: ineligible?.relation,
+      released: await findReleased(input, state.snapshot, drawing),
+      everyone: reach.everyone,
+      comparable: reach.keeps ? changed?.common : undefined,
     }),
   )
-  const outbox = await writeOutbox(input, state, changes, { firstRun: last === undefined, everyone })
-  const summary = readSummary(await query(warehouse, summariseOutbox(warehouse.dialect, outbox)))
-  const snapshotRows = await countMembers(warehouse, state)
-  const warnings = [
-    ...mappingWarnings(sync, changed, { everyone, keeps }),
-    ...(last === undefined && summary.reasons['first_run.baseline'] !== undefined
-      ? [`first run: ${summary.reasons['first_run.baseline']} are remembered as a baseline and nobody is sent to`]
-      : []),
-    ...(input.fullResync && speaks
-      ? ['a full resync never repeats a communication: this sync is planned as usual']
-      : []),
-  ]
-  const samples = await readSamples(warehouse, outbox, summary, input.samples)
-  const plan = assemble(input, mapping, summary, snapshotRows, samples, warnings)
-  return { plan, outbox, mapping, lastConfigHash: last?.plan.config_hash }
+  const about = await describeChanges(input, subject, changes, today)
+  const decided = await decide(input, state, { changes, about, today, firstRun: last === undefined, changed, reach })
+  const summary = readSummary(await query(warehouse, summariseOutbox(dialect, decided.outbox)))
+  const exposures = await writeExposures(input, state, decided, about, drawing)
+
+  const plan = assemble(input, mapping, {
+    ...{ summary, ineligible, snapshotRows: await countMembers(warehouse, state) },
+    samples: await readSamples(warehouse, decided.outbox, summary, input.samples),
+    ineligibleSamples: await readIneligibleSamples(warehouse, ineligible?.relation, input.samples),
+    warnings: [
+      ...mappingWarnings(sync, changed, reach),
+      ...runWarnings(input, last, summary),
+      ...ofHoldouts,
+      ...about.warnings,
+      ...input.notes,
+    ],
+  })
+  const left = { mapping, lastConfigHash: last?.plan.config_hash, ineligible: ineligible?.relation, exposures, drawing }
+  return { plan, outbox: decided.outbox, ...left }
 }
 
-function assemble(
-  input: PlanInput,
-  mapping: string,
-  summary: OutboxSummary,
-  snapshotRows: number,
-  samples: readonly Sample[],
-  warnings: readonly string[],
-): Plan {
+/** How far a change of the mapping goes, or a resync. */
+interface Reach {
+  /** Every member of a data sync is sent again. */
+  readonly everyone: boolean
+  /** Rows that differ by the mapping alone stay as they are. */
+  readonly keeps: boolean
+}
+
+function reachOf({ sync, fullResync }: PlanInput, changed: MappingChange | undefined): Reach {
+  const speaks = isCommunication(sync)
+  const anew = changed !== undefined && (changed.moved || changed.modeChanged)
+  const everyone = !speaks && (fullResync || anew)
+  return { everyone, keeps: changed !== undefined && !everyone && (speaks || sync.onMappingChange === 'keep') }
+}
+
+interface Found {
+  readonly summary: OutboxSummary
+  readonly ineligible: Ineligible | undefined
+  readonly snapshotRows: number
+  readonly samples: readonly Sample[]
+  readonly ineligibleSamples: readonly IneligibleSample[]
+  readonly warnings: readonly string[]
+}
+
+function assemble(input: PlanInput, mapping: string, found: Found): Plan {
   const { sync, population, shape } = input
+  const { summary, ineligible } = found
+  const configHash = hashConfiguration(input, mapping)
+  const inPopulation = population.modelRows - population.quarantined - (ineligible?.rows ?? 0)
   const rows = {
     model: population.modelRows,
     quarantined: population.quarantined,
-    ineligible: 0,
-    population: population.modelRows - population.quarantined,
-    unchanged: population.modelRows - population.quarantined - summary.changes.enter - summary.changes.change,
+    ineligible: ineligible?.rows ?? 0,
+    population: inPopulation,
+    unchanged: inPopulation - summary.changes.enter - summary.changes.change,
   }
   const requests = estimateRequests(summary.sends, shape)
-  const guard = judge(sync, { rows, changes: summary.changes, decisions: summary.decisions, snapshotRows })
-  const configHash = hashConfiguration(input, mapping)
+  const { snapshotRows } = found
   return {
     sync: sync.name,
-    plan_hash: input.sha256(JSON.stringify([configHash, rows, summary.marks])),
+    plan_hash: input.sha256(JSON.stringify([configHash, rows, ineligible?.reasons, summary.marks])),
     config_hash: configHash,
     model: sync.model,
     destination: sync.destination,
@@ -147,12 +193,13 @@ function assemble(
     rows,
     changes: summary.changes,
     decisions: summary.decisions,
-    reasons: summary.reasons,
+    reasons: { ...ineligible?.reasons, ...summary.reasons },
     requests,
     seconds_at_limit: estimateSeconds(requests, shape.limits),
-    guard,
-    samples,
-    warnings,
+    guard: judge(sync, { rows, changes: summary.changes, decisions: summary.decisions, snapshotRows }),
+    samples: found.samples,
+    ineligible: found.ineligibleSamples,
+    warnings: found.warnings,
   }
 }
 
@@ -170,31 +217,65 @@ function hashConfiguration({ sha256, project, sync, configuration }: PlanInput, 
   return sha256(JSON.stringify([project, rest, mapping, configuration]))
 }
 
-async function writeOutbox(
+interface Decided {
+  readonly outbox: Fragment
+  readonly rules: readonly Rule[]
+}
+
+async function decide(
   input: PlanInput,
   state: StateRelations,
-  changes: Fragment,
-  night: { readonly firstRun: boolean; readonly everyone: boolean },
-): Promise<Fragment> {
-  const { warehouse, sync, runId } = input
-  const select = selectOutbox(warehouse.dialect, {
-    project: input.project,
-    sync,
-    asOf: input.asOf,
-    ...night,
-    rules,
-    limit: input.limit,
-    changes,
-    population: input.population.select(sql`select key from ${changes} where op <> 'leave'`),
+  night: {
+    readonly changes: Fragment
+    readonly about: About
+    readonly today: Today
+    readonly firstRun: boolean
+    readonly changed: MappingChange | undefined
+    readonly reach: Reach
+  },
+): Promise<Decided> {
+  const { warehouse, sync, runId, policies, relations, asOf } = input
+  const { dialect } = warehouse
+  const { changes, about, today, firstRun, reach } = night
+  const context: RuleContext = {
+    ...{ dialect, sync, policies, relations, asOf, today, firstRun, changes },
+    ...{ quietHours: about.quietHours, sendWindow: about.sendWindow },
+    moved: night.changed?.moved ?? false,
     snapshot: state.snapshot,
-    deliveries: state.tables.deliveries,
-    rejections: state.tables.rejections,
-    unresolved: state.tables.unresolved,
+    state: state.tables,
+  }
+  const rules = rulesFor(sync, policies).filter(rule => rule.concerns(context))
+  const select = selectOutbox(dialect, {
+    ...{ project: input.project, context, rules, limit: input.limit, everyone: reach.everyone },
+    population: input.population.select(sql`select key from ${changes} where op <> 'leave'`),
+    about: about.relation,
   })
-  if (!input.keepOutbox) return writeScratch(warehouse, outboxName(runId), select)
-  const relation = warehouse.dialect.relation([...warehouse.state, outboxName(runId)])
-  await execute(warehouse, warehouse.dialect.createTableAs(relation, select, { scratch: false }))
-  return raw(relation)
+  if (!input.keepOutbox) return { outbox: await writeScratch(warehouse, outboxName(runId), select), rules }
+  const relation = dialect.relation([...warehouse.state, outboxName(runId)])
+  await execute(warehouse, dialect.createTableAs(relation, select, { scratch: false }))
+  return { outbox: raw(relation), rules }
+}
+
+async function writeExposures(
+  { warehouse, sync, runId, asOf, relations, policies, recordedAt }: PlanInput,
+  state: StateRelations,
+  { outbox, rules }: Decided,
+  about: About,
+  drawing: readonly Holdout[],
+): Promise<Fragment | undefined> {
+  if (drawing.length === 0) return undefined
+  const all = holdoutsOf(sync, policies)
+  const select = selectExposures(warehouse.dialect, {
+    ...{ sync: sync.name, runId, asOf, recordedAt, outbox, relations, exposures: state.tables.exposures },
+    holdouts: drawing.map(holdout => ({
+      holdout,
+      stratum: all.indexOf(holdout),
+      rule: rules.findIndex(({ reason }) => reason === `holdout.${holdout.name}`) + 1,
+    })),
+    about: about.relation,
+    operations: actsOn(sync).filter(op => isCommunication(sync) || op !== 'leave'),
+  })
+  return writeScratch(warehouse, `exposures__${runId}`, select)
 }
 
 async function lastRun(warehouse: Warehouse, state: StateRelations, sync: string): Promise<LastRun | undefined> {
@@ -206,7 +287,10 @@ async function lastRun(warehouse: Warehouse, state: StateRelations, sync: string
 }
 
 async function countMembers(warehouse: Warehouse, state: StateRelations): Promise<number> {
-  const [row] = await query(warehouse, sql`select count(*) as n from ${state.snapshot} where standing <> 'left'`)
+  const [row] = await query(
+    warehouse,
+    sql`select count(*) as n from ${state.snapshot} where standing in ('member', 'withheld')`,
+  )
   return Number(row?.n)
 }
 
@@ -227,32 +311,17 @@ function mappingWarnings(
   ]
 }
 
-async function readSamples(
-  warehouse: Warehouse,
-  outbox: Fragment,
-  summary: OutboxSummary,
-  limit: number,
-): Promise<readonly Sample[]> {
-  if (limit === 0) return []
-  const samples: Sample[] = []
-  for (const op of operations)
-    for (const decision of decisions) {
-      if (!summary.marks.some(mark => mark.startsWith(`${op} ${decision} `))) continue
-      const rows = await query(warehouse, sampleOutbox(outbox, op, decision, limit))
-      samples.push(...rows.map(row => sample(row, op, decision)))
-    }
-  return samples
-}
-
-function sample(row: Row, op: Operation, decision: Decision): Sample {
-  const fields = (payload: unknown) =>
-    typeof payload === 'string' ? (JSON.parse(payload) as Readonly<Record<string, Json>>) : null
-  return {
-    key: String(row.key),
-    op,
-    decision,
-    ...(typeof row.reason === 'string' ? { reason: row.reason } : {}),
-    before: fields(row.previous),
-    after: op === 'leave' ? null : fields(row.payload),
-  }
+function runWarnings(
+  { sync, fullResync }: PlanInput,
+  last: LastRun | undefined,
+  { reasons }: OutboxSummary,
+): readonly string[] {
+  const baseline = reasons['first_run.baseline']
+  const what = last === undefined ? 'first run' : 'rolled out to more people'
+  return [
+    ...(baseline === undefined ? [] : [`${what}: ${baseline} are remembered as a baseline and not sent to`]),
+    ...(fullResync && isCommunication(sync)
+      ? ['a full resync never repeats a communication: this sync is planned as usual']
+      : []),
+  ]
 }

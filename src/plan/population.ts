@@ -35,6 +35,11 @@ export function countQuarantined(stage: Fragment, key: Fragment, duplicates: Fra
   return sql`select count(*) as row_count from ${stage} where not (${isGood(key, duplicates)})`
 }
 
+/** The rows whose key is good, as a select in parentheses. */
+export function selectGood(stage: Fragment, key: Fragment, duplicates: Fragment): Fragment {
+  return sql`(select * from ${stage} where ${isGood(key, duplicates)})`
+}
+
 function missing(key: Fragment): Fragment {
   return sql`(${key} is null or ${key} = '')`
 }

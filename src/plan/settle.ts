@@ -1,9 +1,11 @@
 /**
  * Settling: the warehouse takes in what the ledger knows of a run. The snapshot moves for a row only when the destination
- * said yes to that row, or when a rule decided that there is nothing to say (`skip`); what was deferred, blocked, refused
- * or never answered stays as it was and is planned anew. All of it is one transaction, and the caller settles a run once:
+ * said yes to that row, or when a rule decided that there is nothing to say (`skip`, `withhold`); what was deferred,
+ * blocked, refused or never answered stays as it was and is planned anew. A row that was skipped because another one
+ * says the same to the same person moves only if that one was acknowledged. All of it is one transaction, and the caller settles a run once:
  * `isSettled` tells, and the statements are written so that repeating them at once changes nothing.
  */
+import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
@@ -60,19 +62,23 @@ export function settleStatements(dialect: Dialect, params: SettleParams): readon
   ]
 }
 
-const moves = sql`(outcome = 'acked' or decision = 'skip')`
+function moving(outcomes: Fragment): Fragment {
+  const followed = sql`(follows is null or follows in (select key from ${outcomes} where outcome = 'acked'))`
+  return sql`(standing is not null and (outcome = 'acked' or decision in ('skip', 'withhold') and ${followed}))`
+}
 
 function moveSnapshot(
   dialect: Dialect,
   { snapshot, outcomesOfChanges, runId, asOf }: SettleParams,
 ): readonly Fragment[] {
+  const moves = moving(outcomesOfChanges)
   return [
     sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
 select key, row_hash, payload, digest, episode,
   case when outcome = 'acked' then version else version - 1 end,
-  case when op = 'leave' then 'left' else 'member' end,
-  ${runId}, ${instant(dialect, asOf)}
+  standing,
+  ${runId}, ${instant(dialect, asOf)}, person, topic, address
 from ${outcomesOfChanges} where ${moves}`,
   ]
 }
@@ -81,12 +87,16 @@ function appendDeliveries(
   dialect: Dialect,
   { tables, outcomesOfChanges, sync, runId, asOf, settledAt }: SettleParams,
 ): readonly Fragment[] {
+  const speaks = isCommunication(sync)
+  const mayHaveArrived = speaks ? raw(` or outcome = 'parked'`) : raw('')
   return [
     sql`delete from ${tables.deliveries} where run_id = ${runId}`,
     sql`insert into ${tables.deliveries} (${columnList(Object.keys(stateTables.deliveries))})
-select ${sync.name}, key, ${text(dialect, sync.channel)}, ${text(dialect, sync.purpose)}, op, change_id, outcome, ${runId},
-  ${instant(dialect, asOf)}, ${instant(dialect, settledAt)}
-from ${outcomesOfChanges} where outcome = 'acked'`,
+select ${sync.name}, key, ${text(dialect, sync.channel)}, ${text(dialect, sync.purpose)}, op, change_id,
+  case when outcome = 'parked' then 'uncertain' else outcome end, ${runId}, ${instant(dialect, asOf)}, ${instant(dialect, settledAt)},
+  person, topic, address, ${raw(String(speaks))}, ${raw(String(sync.priority))}, basis, evidence
+from ${outcomesOfChanges} where outcome = 'acked'${mayHaveArrived}`,
+    sql`delete from ${tables.reservations} where run_id = ${runId}`,
   ]
 }
 
@@ -97,7 +107,7 @@ function appendDecisions(
   return [
     sql`delete from ${tables.decisions} where run_id = ${runId}`,
     sql`insert into ${tables.decisions} (${columnList(Object.keys(stateTables.decisions))})
-select ${runId}, ${sync.name}, key, op, decision, reason, change_id, outcome, ${instant(dialect, asOf)}
+select ${runId}, ${sync.name}, key, op, decision, reason, change_id, outcome, ${instant(dialect, asOf)}, person
 from ${outcomesOfChanges}`,
   ]
 }
@@ -124,7 +134,7 @@ from (
   group by 1, 2, 3, 4
 ) refused`,
     sql`delete from ${tables.rejections} where sync = ${sync.name} and run_id <> ${runId}
-and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or ${moves})`,
+and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or ${moving(outcomesOfChanges)})`,
   ]
 }
 

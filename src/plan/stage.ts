@@ -16,6 +16,7 @@ import {
   duplicateKeys,
   keyExpression,
   sampleBadKeys,
+  selectGood,
   selectPopulation,
 } from './population.ts'
 
@@ -29,6 +30,12 @@ export interface StagedPopulation {
   readonly select: (only?: Fragment) => Fragment
   readonly modelRows: number
   readonly quarantined: number
+  readonly stage: Stage
+  /** Relation, or select in parentheses, of the staged rows that are not quarantined. */
+  readonly rows: Fragment
+  /** The canonical key of a row. */
+  readonly key: Fragment
+  readonly fields: readonly MappedField[]
 }
 
 export async function query(warehouse: Warehouse, statement: Fragment): Promise<readonly Row[]> {
@@ -70,12 +77,20 @@ export async function checkPopulation(
   const modelRows = Number(counts?.row_count)
   const good = Number(counts?.missing) === 0 && modelRows === Number(counts?.keys)
   if (good) {
-    return { select: selectFrom(undefined), modelRows, quarantined: 0 }
+    return { select: selectFrom(undefined), modelRows, quarantined: 0, stage, rows: stage.relation, key, fields }
   }
   if (sync.onBadKey === 'fail') throw await badKeys(warehouse, stage, key, model)
   const duplicates = await writeScratch(warehouse, `duplicates__${scratchName}`, duplicateKeys(stage.relation, key))
   const [quarantined] = await query(warehouse, countQuarantined(stage.relation, key, duplicates))
-  return { select: selectFrom(duplicates), modelRows, quarantined: Number(quarantined?.row_count) }
+  const left = { modelRows, quarantined: Number(quarantined?.row_count) }
+  return {
+    select: selectFrom(duplicates),
+    ...left,
+    stage,
+    rows: selectGood(stage.relation, key, duplicates),
+    key,
+    fields,
+  }
 
   function selectFrom(without: Fragment | undefined): StagedPopulation['select'] {
     const from = { stage: stage.relation, key, fields, duplicates: without }

@@ -2,13 +2,16 @@
  * The tool's own tables in the warehouse (architecture section 4): their names, columns and statements that make them.
  * `snapshot__<sync>` and `outbox__<run>` are one per sync and run; the others hold all syncs.
  *
- * A person who left keeps a row in the snapshot with the standing `left`, so that version and episode never start again
- * and a change id is never used twice.
+ * Who left keeps a row in the snapshot, so that version and episode never start again and a change id is never used twice.
  */
 import type { Dialect, StateType } from '../warehouse/dialect.ts'
 import { type Fragment, raw } from '../warehouse/sql.ts'
 
-export type Standing = 'member' | 'withheld' | 'left'
+/**
+ * `withheld`: in, and never sent, because a holdout withholds the person. `left`: out, and no longer at the destination.
+ * `remains`: out, and still at the destination, because the mode left it alone; a mirror removes it.
+ */
+export type Standing = 'member' | 'withheld' | 'left' | 'remains'
 
 type Columns = Readonly<Record<string, StateType>>
 
@@ -26,6 +29,12 @@ export const snapshotColumns = {
   standing: 'text',
   run_id: 'text',
   changed_at: 'timestamp',
+  /** The person's own key, by which policies know them. */
+  person: 'text',
+  /** What a communication is about beside the person. */
+  topic: 'text',
+  /** SHA-256 of the normalised address of a communication. */
+  address: 'text',
 } as const satisfies Columns
 
 export const outboxColumns = {
@@ -42,10 +51,26 @@ export const outboxColumns = {
   previous: 'text',
   episode: 'bigint',
   version: 'bigint',
+  /** What the snapshot will say once this has happened; NULL when the snapshot stays as it is. */
+  standing: 'text',
+  /** The key whose send tonight this one relies on: it is the same communication to the same person. */
+  follows: 'text',
+  /** The number of the rule that decided, 0 when it is sent. */
+  rule: 'bigint',
+  person: 'text',
+  topic: 'text',
+  address: 'text',
+  /** JSON array of the hashes by which an opt-out recognises the person. */
+  subjects: 'text',
+  /** When quiet hours begin for the person, or the send window ends. */
+  not_after: 'timestamp',
+  /** The lawful basis of the consent that it goes by, and its evidence. */
+  basis: 'text',
+  evidence: 'text',
 } as const satisfies Columns
 
 export const stateTables = {
-  /** Acknowledged changes and communications: what re-entry, caps and reports read. */
+  /** What was acknowledged, and communications that may have arrived: what re-entry, caps and reports read. */
   deliveries: {
     sync: 'text',
     key: 'text',
@@ -58,6 +83,55 @@ export const stateTables = {
     /** The run's logical clock. */
     as_of: 'timestamp',
     delivered_at: 'timestamp',
+    person: 'text',
+    topic: 'text',
+    address: 'text',
+    /** Whether it spoke to the person, rather than keeping a record about them. */
+    communication: 'boolean',
+    priority: 'bigint',
+    basis: 'text',
+    evidence: 'text',
+  },
+  /** Communications of runs that are not settled yet: caps count them as if they had arrived. */
+  reservations: {
+    run_id: 'text',
+    sync: 'text',
+    key: 'text',
+    person: 'text',
+    channel: 'text',
+    purpose: 'text',
+    change_id: 'text',
+    priority: 'bigint',
+    as_of: 'timestamp',
+  },
+  /** The first trigger of a person in an epoch of a holdout, in both arms, as decided before anything left. */
+  exposures: {
+    sync: 'text',
+    key: 'text',
+    person: 'text',
+    holdout: 'text',
+    epoch: 'text',
+    /** `treated` or `withheld`. */
+    arm: 'text',
+    /** The run's logical clock, and the clock on the wall. */
+    triggered_at: 'timestamp',
+    recorded_at: 'timestamp',
+    run_id: 'text',
+    /** Value of the column that the holdout stratifies by. */
+    stratum: 'text',
+    /** What would have been sent to a withheld person. */
+    payload: 'text',
+  },
+  /** The holdouts that were ever drawn with: salts never change within an epoch. */
+  holdouts: { holdout: 'text', epoch: 'text', salt: 'text', share: 'double', since: 'timestamp', run_id: 'text' },
+  /** Who was in a model and not allowed to take part, from when until when, and why. */
+  ineligible: {
+    sync: 'text',
+    key: 'text',
+    reason: 'text',
+    since: 'timestamp',
+    until: 'timestamp',
+    run_id: 'text',
   },
   /** Every planned change with its decision and, once settled, its outcome: what `inspect` reads. */
   decisions: {
@@ -70,6 +144,7 @@ export const stateTables = {
     change_id: 'text',
     outcome: 'text',
     as_of: 'timestamp',
+    person: 'text',
   },
   /** Keys refused for good: blocked until the row changes or the date comes. */
   rejections: {

@@ -28,6 +28,12 @@ export interface Night {
   readonly asOf: number
   /** Views and tables that were made for an earlier sync of this night. */
   readonly built: Set<string>
+  /** Part of the names of what the syncs of the night share in the warehouse. */
+  readonly name: string
+  /** Does the work for the first that asks; later ones get what came of it. */
+  readonly once: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>
+  /** The communications that earlier plans of this night will send, for those that come after. */
+  readonly tonight: { relation: Fragment | undefined }
 }
 
 /** Opens the warehouse and compiles every model for the logical instant. */
@@ -42,6 +48,19 @@ export async function openNight(wired: Wired, asOf: number): Promise<Night> {
     timeless: compile(0),
     asOf,
     built: new Set(),
+    name: newRunId({ name: 'night' }, wired),
+    once: remembering(),
+    tonight: { relation: undefined },
+  }
+}
+
+function remembering(): Night['once'] {
+  const made = new Map<string, Promise<unknown>>()
+  return <Result>(name: string, work: () => Promise<Result>) => {
+    const known = made.get(name) as Promise<Result> | undefined
+    const making = known ?? work()
+    made.set(name, making)
+    return making
   }
 }
 

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
+import { noPolicies } from '../../src/plan/policy-relations.ts'
 import { selectPopulation } from '../../src/plan/population.ts'
-import { rules } from '../../src/plan/rules/index.ts'
+import { rulesFor } from '../../src/plan/rules/index.ts'
+import type { RuleContext } from '../../src/plan/rules/rule.ts'
+import { type StateTable, stateTables } from '../../src/plan/state.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 import { type Fragment, raw, render } from '../../src/warehouse/sql.ts'
 import { syncOf } from './plan-nights.ts'
@@ -25,27 +28,43 @@ test('the diff is one full join of hashes', async () => {
   const statement = selectChanges(duckdbDialect, {
     population,
     snapshot: raw('snapshot__s'),
+    removesLeavers: true,
     everyone: false,
     comparable: undefined,
   })
   await expect(golden(statement)).toMatchFileSnapshot('golden/diff.sql')
 })
 
-test('the outbox asks every rule in one case, in order', async () => {
-  const statement = selectOutbox(duckdbDialect, {
-    project: 'acme',
-    sync: syncOf({ mode: 'trigger', trigger: { on: 'enter', reentry: { after: 86_400_000 }, firstRun: 'baseline' } }),
+const place = { file: 'activate.yml', line: 1, column: 1 }
+const policies = {
+  caps: [{ name: 'marketing_email', channel: 'email', purposes: ['marketing'], max: 3, per: 604_800_000, place }],
+  holdouts: [{ name: 'global', share: 0.05, epoch: '2026H1', salt: 'acme-2026H1', appliesTo: 'communications', place }],
+} as const
+
+const names = Object.keys(stateTables) as StateTable[]
+const state = Object.fromEntries(names.map(name => [name, raw(name)])) as Record<StateTable, Fragment>
+
+test('the outbox asks every row rule in one case, and every ranking rule in a step of its own', async () => {
+  const context: RuleContext = {
+    dialect: duckdbDialect,
+    sync: syncOf({
+      mode: 'trigger',
+      trigger: { on: 'enter', reentry: { after: 86_400_000 }, firstRun: 'baseline' },
+      ...{ channel: 'email', purpose: 'marketing', expires: { column: 'renews_on' } },
+    }),
+    policies,
     asOf: '2026-03-01T02:00:00.000Z',
-    firstRun: true,
-    everyone: false,
-    rules,
-    limit: 100,
-    changes: raw('change__run'),
-    population,
-    snapshot: raw('snapshot__s'),
-    deliveries: raw('deliveries'),
-    rejections: raw('rejections'),
-    unresolved: raw('unresolved'),
+    today: { date: '2026-03-01', began: '2026-03-01T00:00:00.000Z' },
+    firstRun: false,
+    moved: false,
+    ...{ snapshot: raw('snapshot__s'), changes: raw('change__run'), state, relations: noPolicies },
+    quietHours: { relation: raw('quiet_zones'), default: 'Europe/London' },
+    sendWindow: undefined,
+  }
+  const rules = rulesFor(context.sync, policies).filter(rule => rule.concerns(context))
+  const statement = selectOutbox(duckdbDialect, {
+    ...{ project: 'acme', context, rules, limit: 100, everyone: false },
+    ...{ population, about: raw('about__run') },
   })
   await expect(golden(statement)).toMatchFileSnapshot('golden/outbox.sql')
 })

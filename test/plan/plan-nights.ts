@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Plan } from '../../src/plan/plan.ts'
 import { buildPlan, prepareState, type StateRelations } from '../../src/plan/planner.ts'
+import { noPolicies, type PolicyRelations } from '../../src/plan/policy-relations.ts'
+import { recordStatements } from '../../src/plan/record.ts'
 import { selectOutcomes, settleStatements } from '../../src/plan/settle.ts'
 import { checkPopulation, materialise, query, writeScratch } from '../../src/plan/stage.ts'
+import type { Identity, Policies } from '../../src/project/policies.ts'
 import type { Place } from '../../src/project/problem.ts'
 import type { FieldMapping, FieldSource, Sync } from '../../src/project/project.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
@@ -48,6 +51,9 @@ export function syncOf(more: Partial<Sync> = {}): Sync {
 export interface NightOptions {
   readonly asOf?: string
   readonly sync?: Partial<Sync>
+  readonly identity?: Identity
+  readonly policies?: Partial<Policies>
+  readonly relations?: Partial<PolicyRelations>
   readonly configuration?: string
   readonly key?: readonly string[]
   readonly fullResync?: boolean
@@ -119,12 +125,29 @@ export async function openNights(): Promise<PlanNights> {
         limit: options.limit,
         samples: options.samples ?? 0,
         keepOutbox: true,
+        timezone: 'UTC',
+        model: { name: 'm', key: options.key ?? ['id'], place },
+        identity: options.identity,
+        policies: { suppression: [], caps: [], holdouts: [], ...options.policies },
+        relations: { ...noPolicies, ...options.relations },
+        notes: [],
+        recordedAt: asOf,
         sha256: text => createHash('sha256').update(text).digest('hex'),
       },
       state,
     )
     lastOutbox = planned.outbox
     return { ...planned, runId, sync, asOf, state }
+  }
+
+  async function record(planned: Awaited<ReturnType<typeof planNight>>) {
+    const { dialect } = warehouse
+    const statements = recordStatements(dialect, {
+      ...planned,
+      tables: planned.state.tables,
+      holdouts: planned.drawing,
+    })
+    await warehouse.transaction(statements.map(statement => render(statement, dialect.placeholder)))
   }
 
   async function settle(planned: Awaited<ReturnType<typeof planNight>>, options: NightOptions, state: StateRelations) {
@@ -176,6 +199,7 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
     plan: async (model, options = {}) => (await planNight(model, options)).plan,
     async night(model, options = {}) {
       const planned = await planNight(model, options)
+      await record(planned)
       await settle(planned, options, planned.state)
       return planned.plan
     },

@@ -1,7 +1,7 @@
 import type { Sync } from '../../project/project.ts'
 import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
 import type { Operation } from '../plan.ts'
-import type { Rule } from './rule.ts'
+import type { RowRule } from './rule.ts'
 
 /** The operations on which a sync's mode sends (architecture section 5). */
 export function actsOn(sync: Pick<Sync, 'mode' | 'trigger'>): readonly Operation[] {
@@ -22,17 +22,28 @@ export function actsOn(sync: Pick<Sync, 'mode' | 'trigger'>): readonly Operation
   }
 }
 
-/** Skips what the mode leaves alone, and what `append` has sent once already. */
-export const mode: Rule = {
+/** Whether the mode keeps the destination's records equal to the population, so that leavers are taken out again. */
+export function removesLeavers({ mode }: Pick<Sync, 'mode'>): boolean {
+  return mode === 'mirror' || mode === 'audience'
+}
+
+/**
+ * Skips what the mode leaves alone, and what `append` has sent once already. Only what was sent is ever removed: not what a
+ * holdout withheld, and not at a destination that has just become this sync's.
+ */
+export const mode: RowRule = {
+  kind: 'row',
   reason: 'mode.left_alone',
   decision: 'skip',
   concerns: () => true,
-  condition: ({ sync }) => {
+  condition: ({ sync, moved }) => {
     const acted = join(
       actsOn(sync).map(op => raw(`'${op}'`)),
       ', ',
     )
     const others: Fragment = sql`change.op not in (${acted})`
-    return sync.mode === 'append' ? sql`(${others} or change.seen)` : others
+    if (sync.mode === 'append') return sql`(${others} or change.was is not null)`
+    if (!removesLeavers(sync)) return others
+    return sql`(${others} or change.op = 'leave' and ${moved ? raw('true') : sql`change.was = 'withheld'`})`
   },
 }

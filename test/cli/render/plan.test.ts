@@ -34,6 +34,7 @@ const plan: Plan = {
       after: null,
     },
   ],
+  ineligible: [],
   warnings: ['the mapping changed: every row is sent again'],
 }
 

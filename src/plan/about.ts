@@ -1,0 +1,74 @@
+/**
+ * What policies need to know of tonight's changes beyond their fields: whom a row is about, where it goes, by which clock
+ * the person lives, whether it is worthless by now. Computed for changed rows alone.
+ */
+import type { Holdout } from '../project/policies.ts'
+import type { Column, Dialect } from '../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import { optOutHash } from './eligibility.ts'
+import type { Subject } from './subject.ts'
+
+export interface AboutParams {
+  readonly stage: Fragment
+  readonly key: Fragment
+  readonly columns: readonly Column[]
+  readonly changes: Fragment
+  readonly subject: Subject
+  readonly personKind: string
+  /** Columns of the model; undefined where nobody asks, or the model has none of that name. */
+  readonly quietZone: Column | undefined
+  readonly windowZone: Column | undefined
+  readonly expires: Column | undefined
+  readonly asOf: string
+  /** The local date of the logical clock. */
+  readonly date: string
+  readonly holdouts: readonly Holdout[]
+}
+
+/**
+ * `key`, `person`, `topic`, `address` (hashed), `subjects`, `quiet_zone`, `window_zone`, `expired`, and `stratum_<index>` of
+ * each holdout that stratifies.
+ */
+export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
+  const { subject, stage, key, changes } = params
+  const text = (expression: string | undefined) => raw(expression ?? dialect.castTo('null', 'string'))
+  const zone = (column: Column | undefined) =>
+    text(column === undefined ? undefined : dialect.trim(dialect.asText(dialect.quote(column.name), column)))
+  const address = subject.address === undefined ? undefined : dialect.sha256(`nullif(${subject.address}, '')`)
+  const byName = new Map(params.columns.map(column => [column.name, column]))
+  const strata = params.holdouts.flatMap(({ stratify }, index) => {
+    const column = stratify === undefined ? undefined : byName.get(stratify)
+    if (stratify === undefined) return []
+    return [
+      sql`, ${text(column === undefined ? undefined : dialect.asText(dialect.quote(column.name), column))} as ${raw(`stratum_${index}`)}`,
+    ]
+  })
+  return sql`select ${key} as key, ${raw(subject.person)} as person, ${raw(subject.topic)} as topic, ${text(address)} as address,
+  ${raw(subjectHashes(dialect, params))} as subjects, ${zone(params.quietZone)} as quiet_zone, ${zone(params.windowZone)} as window_zone,
+  ${expired(dialect, params)} as expired${join(strata, '')}
+from ${stage} where ${key} in (select key from ${changes} where op <> 'leave')`
+}
+
+function subjectHashes(dialect: Dialect, { subject, personKind }: AboutParams): string {
+  const hashes = [
+    optOutHash(dialect, personKind, subject.person),
+    ...subject.identifiers.map(({ name, expression }) => optOutHash(dialect, name, expression)),
+  ]
+  return dialect.jsonTextArray(hashes.map(hash => `coalesce(${hash}, '')`))
+}
+
+/** A date is over on the day after it, an instant when it has come. */
+function expired(dialect: Dialect, { expires, asOf, date }: AboutParams): Fragment {
+  if (expires === undefined) return raw('false')
+  const column = dialect.quote(expires.name)
+  const over =
+    expires.type === 'date'
+      ? `${column} < ${dialect.literal({ date })}`
+      : `${dialect.castTo(column, 'timestamp')} <= ${dialect.timestamp(dialect.literal(asOf))}`
+  return raw(`coalesce(${over}, false)`)
+}
+
+/** `zone`: every time zone that tonight's rows name in this column. */
+export function selectZonesNamed(about: Fragment, column: 'quiet_zone' | 'window_zone'): Fragment {
+  return sql`select distinct ${raw(column)} as zone from ${about} where ${raw(column)} is not null and ${raw(column)} <> '' order by 1 limit 2000`
+}

@@ -1,0 +1,191 @@
+/**
+ * Who may take part at all: consent, suppression, rollout, QA. Asked of the whole population before the diff, so that
+ * somebody who may no longer take part *leaves*, and is removed where the mode removes leavers. The first that speaks
+ * against a row is its reason.
+ */
+import { concerns, isCommunication } from '../project/communication.ts'
+import type { Policies } from '../project/policies.ts'
+import type { Sync } from '../project/project.ts'
+import type { Dialect } from '../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import { type PolicyRelations, withEntity } from './policy-relations.ts'
+import type { Subject } from './subject.ts'
+
+export interface EligibilityParams {
+  readonly sync: Sync
+  readonly policies: Policies
+  readonly relations: PolicyRelations
+  readonly subject: Subject
+  readonly stage: Fragment
+  /** The canonical key of a row. */
+  readonly key: Fragment
+  /** Kind under which opt-outs know the person's own key. */
+  readonly personKind: string
+}
+
+/** One reason to leave a row out, as a condition over `p` (`key`, `person`, `entity`, one column per identifier). */
+interface Reason {
+  readonly reason: Fragment
+  readonly condition: Fragment
+  readonly join?: Fragment
+}
+
+/** Whether anything of this could leave a row out. */
+export function hasEligibility({
+  sync,
+  policies,
+  relations,
+}: Pick<EligibilityParams, 'sync' | 'policies' | 'relations'>): boolean {
+  return (
+    policies.consent !== undefined ||
+    policies.suppression.some(({ appliesTo }) => concerns(appliesTo, sync)) ||
+    relations.optOuts !== undefined ||
+    sync.rollout !== undefined ||
+    sync.qaAudience !== undefined
+  )
+}
+
+/** `key` and `reason` of every row of the model that may not take part. */
+export function selectIneligible(dialect: Dialect, params: EligibilityParams): Fragment {
+  const { relations, subject, stage, key } = params
+  const reasons = [
+    ...suppressionReasons(params),
+    ...optOutReasons(dialect, params),
+    ...consentReasons(params),
+    ...rolloutReasons(dialect, params),
+    ...qaReasons(params),
+  ]
+  const own = withEntity(relations, sql`rows r`, raw('r.person'))
+  const identifiers = subject.identifiers.map(
+    ({ expression }, index) => sql`, ${raw(expression)} as id_${raw(String(index))}`,
+  )
+  const cases = reasons.map(({ condition, reason }) => sql`when ${condition} then ${reason}`)
+  const joins = join(
+    reasons.flatMap(part => (part.join === undefined ? [] : [part.join])),
+    '\n  ',
+  )
+  return sql`with rows as (
+  select ${key} as key, ${raw(subject.person)} as person${join(identifiers, '')} from ${stage}
+), p as (
+  select r.*, ${own.entity} as entity from ${own.from}
+)
+select key, reason from (
+  select p.key, case ${join(cases, '\n    ')} end as reason
+  from p
+  ${joins}
+) judged where reason is not null`
+}
+
+function suppressionReasons({ sync, relations, subject }: EligibilityParams): readonly Reason[] {
+  return relations.suppressed
+    .filter(({ list }) => concerns(list.appliesTo, sync))
+    .map(({ list, people, values }) => {
+      const column = subject.identifiers.findIndex(({ name }) => name === list.identifier)
+      const byPerson = sql`p.entity in (select entity from ${people})`
+      const byValue =
+        values === undefined || column < 0
+          ? undefined
+          : sql`p.id_${raw(String(column))} in (select value from ${values})`
+      return {
+        reason: sql`${`suppression.${list.reason}`}`,
+        condition: byValue === undefined ? byPerson : sql`(${byPerson} or ${byValue})`,
+      }
+    })
+}
+
+/** The hash under which the ledger keeps an opt-out: of the kind of identifier and its normalised value. */
+export function optOutHash(dialect: Dialect, kind: string, value: string): string {
+  return dialect.sha256(`(${dialect.literal(`${kind}:`)} || ${value})`)
+}
+
+function optOutReasons(dialect: Dialect, { relations, subject, personKind }: EligibilityParams): readonly Reason[] {
+  const { optOuts } = relations
+  if (optOuts === undefined) return []
+  const hashes = [
+    optOutHash(dialect, personKind, 'p.person'),
+    ...subject.identifiers.map(({ name }, index) => optOutHash(dialect, name, `p.id_${index}`)),
+  ]
+  const own = hashes.map(hash => sql`${raw(hash)} in (select hash from ${optOuts})`)
+  const others = optedOutEntities(dialect, relations, personKind)
+  const entities = others === undefined ? [] : [sql`p.entity in (${others})`]
+  return [{ reason: sql`${'suppression.opt_out'}`, condition: sql`(${join([...own, ...entities], ' or ')})` }]
+}
+
+/** People whose opt-out came in under another of their records or identifiers. */
+function optedOutEntities(
+  dialect: Dialect,
+  { members, identifiers, optOuts }: PolicyRelations,
+  personKind: string,
+): Fragment | undefined {
+  const kindOfRow = dialect.sha256(`(type || ':' || value)`)
+  const parts = [
+    ...(members === undefined
+      ? []
+      : [
+          sql`select entity from ${members} where ${raw(optOutHash(dialect, personKind, 'key'))} in (select hash from ${optOuts ?? raw('')})`,
+        ]),
+    ...(identifiers === undefined
+      ? []
+      : [sql`select entity from ${identifiers} where ${raw(kindOfRow)} in (select hash from ${optOuts ?? raw('')})`]),
+  ]
+  return parts.length === 0 ? undefined : join(parts, ' union all ')
+}
+
+/** A tie of instants goes to the denial. */
+function consentReasons({ sync, policies, relations }: EligibilityParams): readonly Reason[] {
+  const { consent } = policies
+  const { consents } = relations
+  if (consent === undefined || consents === undefined) return []
+  const speaks = isCommunication(sync)
+  const fallback = speaks ? consent.default.communications : consent.default.data
+  const denied: Reason = {
+    reason: sql`${'consent.denied'}`,
+    condition: sql`consent.denied_at is not null and (consent.granted_at is null or consent.granted_at <= consent.denied_at)`,
+    join: sql`left join ${consents} consent on consent.entity = p.entity`,
+  }
+  if (fallback === 'allow') return [denied]
+  return [denied, { reason: sql`${'consent.missing'}`, condition: sql`consent.entity is null` }]
+}
+
+/** The salt is the sync's own, so that no two programmes try themselves out on the same people. */
+export function rolloutSalt(sync: Pick<Sync, 'name'>): string {
+  return `rollout-${sync.name}`
+}
+
+function rolloutReasons(dialect: Dialect, { sync }: EligibilityParams): readonly Reason[] {
+  if (sync.rollout === undefined) return []
+  const u = dialect.unitInterval(dialect.literal(rolloutSalt(sync)), 'p.entity')
+  const condition = raw(`${u} >= ${dialect.literal(sync.rollout)}`)
+  return [{ reason: sql`${'rollout.outside'}`, condition }]
+}
+
+function qaReasons({ relations }: EligibilityParams): readonly Reason[] {
+  if (relations.qa === undefined) return []
+  return [{ reason: sql`${'qa.outside'}`, condition: sql`p.entity not in (select entity from ${relations.qa})` }]
+}
+
+/** One row per reason: `reason`, `n`. */
+export function countIneligible(ineligible: Fragment): Fragment {
+  return sql`select reason, count(*) as n from ${ineligible} group by 1 order by 1`
+}
+
+/** Keys that were in the model when last seen, and outside of the rollout or the QA audience. */
+export function ineligibleBefore(ineligible: Fragment, sync: string): Fragment {
+  return sql`select distinct key from ${ineligible} where sync = ${sync} and until is null and reason in ('rollout.outside', 'qa.outside')`
+}
+
+/** Closes what no longer holds and opens what is new: two statements; repeating them changes nothing. */
+export function rememberIneligible(
+  params: { readonly sync: string; readonly runId: string; readonly at: Fragment; readonly known: Fragment },
+  tonight: Fragment | undefined,
+): readonly Fragment[] {
+  const { sync, runId, at, known } = params
+  const current = tonight ?? sql`(select key, reason from ${known} where 1 = 0)`
+  return [
+    sql`update ${known} as known set until = ${at} where known.sync = ${sync} and known.until is null
+and not exists (select 1 from ${current} tonight where tonight.key = known.key and tonight.reason = known.reason)`,
+    sql`insert into ${known} (sync, key, reason, since, until, run_id)
+select ${sync}, tonight.key, tonight.reason, ${at}, null, ${runId} from ${current} tonight
+where not exists (select 1 from ${known} open where open.sync = ${sync} and open.until is null and open.key = tonight.key and open.reason = tonight.reason)`,
+  ]
+}

@@ -1,0 +1,37 @@
+/**
+ * Communications that people had, or are about to have: settled deliveries, those of runs that are not settled yet, and
+ * those that earlier plans of the same invocation will send. One communication may be in several of them and counts once.
+ */
+import type { Cap } from '../project/policies.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import { withEntity } from './policy-relations.ts'
+import type { RuleContext } from './rules/rule.ts'
+
+const columns = raw('change_id, coalesce(person, key) as person, priority, as_of')
+
+/** `entity`, `priority`, `as_of` of each communication of the cap's kind since `horizon`. */
+export function selectUsage(
+  { state, relations }: Pick<RuleContext, 'state' | 'relations'>,
+  cap: Pick<Cap, 'channel' | 'purposes'>,
+  horizon: Fragment,
+): Fragment {
+  const purposes = cap.purposes?.map(purpose => sql`${purpose}`)
+  const counted = join(
+    [
+      sql`as_of > ${horizon}`,
+      ...(cap.channel === undefined ? [] : [sql`channel = ${cap.channel}`]),
+      ...(purposes === undefined ? [] : [sql`purpose in (${join(purposes, ', ')})`]),
+    ],
+    ' and ',
+  )
+  const parts = [
+    sql`select ${columns} from ${state.deliveries} where communication and ${counted}`,
+    ...[state.reservations, ...(relations.tonight === undefined ? [] : [relations.tonight])].map(
+      relation => sql`select ${columns} from ${relation} where ${counted}`,
+    ),
+  ]
+  const once = sql`(select change_id, max(person) as person, max(priority) as priority, max(as_of) as as_of
+      from (${join(parts, '\n      union all ')}) communications group by 1) c`
+  const known = withEntity(relations, once, sql`c.person`)
+  return sql`select ${known.entity} as entity, c.priority as priority, c.as_of as as_of from ${known.from}`
+}
