@@ -29,7 +29,7 @@ export const ledgerCodes = {
     explanation:
       'Another process kept the ledger locked for longer than the tool waits. Nothing was sent without being recorded. ' +
       'Look for a stopped process or a backup tool that holds the file, and run again.',
-    exit: 'failed',
+    exit: 'locked',
   },
   A5005: {
     title: 'the ledger cannot be written',

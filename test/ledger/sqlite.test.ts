@@ -150,6 +150,7 @@ test('waits for another writer no longer than it was told to', async () => {
   other.exec('begin immediate')
   await expectCode('A5004', ledger.startRun({ runId: 'run1', sync: 'a', asOf: 1, startedAt: 1 }, lease))
   await expectCode('A5004', ledger.begin([request(1)], 1, lease))
+  await expect(ledger.begin([request(1)], 1, lease)).rejects.toMatchObject({ exit: 'locked' })
   other.exec('rollback')
   other.close()
   await ledger.startRun({ runId: 'run1', sync: 'a', asOf: 1, startedAt: 1 }, lease)
