@@ -22,7 +22,7 @@ import {
 } from './run/night.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
-import { dropOutbox, settleRun } from './run/settle.ts'
+import { dropOutbox, outcomesSoFar, settleRun } from './run/settle.ts'
 import type { Wired } from './wire.ts'
 
 /** `dry-run --json`, and the file that `--save` writes and `run --plan` executes. */
@@ -56,6 +56,8 @@ export interface RunDocument {
 export interface Progress {
   readonly sync: string
   readonly step: 'recover' | 'materialise' | 'check' | 'plan' | 'deliver' | 'settle' | 'done'
+  /** How the run ended, once it is done. */
+  readonly status?: RunSummary['status']
   /** Records answered for so far, and those to send. */
   readonly sent: number
   readonly total: number
@@ -117,8 +119,9 @@ export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: Ru
   const night = sharedNight(wired, options.asOf)
   for (const sync of syncs) {
     if (options.signal.aborted) break
-    runs.push(sync.enabled ? await runSync(wired, night, sync, options) : skippedSummary(wired, sync))
-    options.onProgress(progress(sync, 'done'))
+    const summary = sync.enabled ? await runSync(wired, night, sync, options) : skippedSummary(wired, sync)
+    runs.push(summary)
+    options.onProgress({ ...progress(sync, 'done'), status: summary.status })
   }
   return { schema: 'activate.run/1', runs }
 }
@@ -171,6 +174,7 @@ async function runUnderLease(
     { ...run, sync: sync.name, asOf: options.asOf, ...(nominalAt === undefined ? {} : { nominalAt }) },
     lease(),
   )
+  let plan: Plan | undefined
   try {
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
@@ -180,12 +184,17 @@ async function runUnderLease(
     await ledger.updateRun(run.runId, { planHash: planned.plan.plan_hash, plan: planned.plan }, lease())
     refuseStale(planned.plan, options.saved)
     if (planned.plan.guard.verdict === 'hold' && !options.yes) return await hold(night, sync, run, lease, planned.plan)
+    plan = planned.plan
     const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
     await dropScratch(night, run.runId)
     return summary
   } catch (error) {
-    await recordFailure(wired, run, lease, error)
-    throw error
+    const known = plan && (await outcomesSoFar(ledger, run.runId, plan))
+    const told = await recordFailure(wired, run, lease, error).then(
+      () => error,
+      (unrecorded: unknown) => unrecorded,
+    )
+    return { ...failedSummary(wired, sync, run, told), ...known }
   }
 }
 

@@ -12,7 +12,7 @@ export type LeaseResult<Result> =
   | { readonly kind: 'done'; readonly result: Result }
   | { readonly kind: 'locked'; readonly by: Holder; readonly until: number }
 
-/** Runs `work` under the lease of `scope`, renewing it every third of its time; always releases it. */
+/** Runs `work` under the lease of `scope`, renewing it every third of its time; then releases it. */
 export async function withLease<Result>(
   parts: {
     readonly ledger: Ledger
@@ -34,7 +34,16 @@ export async function withLease<Result>(
   } finally {
     stop.abort()
     await renewing
-    await ledger.release(lease)
+    await releaseIfPossible()
+  }
+
+  /** A lease that cannot be given back runs out by itself; what the work came to must not be lost for it. */
+  async function releaseIfPossible(): Promise<void> {
+    try {
+      await ledger.release(lease)
+    } catch (error) {
+      if (!(error instanceof ActivateError)) throw error
+    }
   }
 
   async function renew(): Promise<void> {

@@ -3,7 +3,8 @@
  * one; settling twice changes nothing.
  */
 import type { Lease, Ledger, OutcomeCounts, Run } from '../ledger/ledger.ts'
-import { type Settlement, settlementOf } from '../ledger/settlement.ts'
+import { outcomeCounts, type Settlement, settlementOf } from '../ledger/settlement.ts'
+import type { Plan } from '../plan/plan.ts'
 import type { StateRelations } from '../plan/planner.ts'
 import { isSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
 import { execute, query, writeScratch } from '../plan/stage.ts'
@@ -63,6 +64,25 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
   for (const relation of [names.acked, names.exceptions, outcomesOfChanges.texts[0] ?? '', names.outbox])
     await drop(warehouse, relation)
   return outcomes
+}
+
+interface SoFar {
+  readonly plan: Plan
+  readonly outcomes: OutcomeCounts
+  readonly requests: number
+  readonly retries: number
+}
+
+/** What the ledger alone knows of a run that is not settled; nothing when it cannot be read. */
+export async function outcomesSoFar(ledger: Ledger, runId: string, plan: Plan): Promise<SoFar | undefined> {
+  try {
+    const requests = await ledger.requests(runId)
+    const outcomes = outcomeCounts(settlementOf(requests, await ledger.exceptions(runId)), plan.decisions.send)
+    const retries = requests.reduce((sum, { attempt }) => sum + attempt - 1, 0)
+    return { plan, outcomes, requests: requests.length, retries }
+  } catch {
+    return undefined
+  }
 }
 
 /** Drops what a run that never got to deliver has left in the warehouse. */

@@ -104,6 +104,18 @@ describe('progress', () => {
     )
   })
 
+  test.each([
+    ['succeeded', 'done'],
+    ['partial', 'done in part'],
+    ['failed', 'failed'],
+    ['held', 'held'],
+    ['locked', 'locked'],
+    ['skipped', 'skipped'],
+    ['interrupted', 'interrupted'],
+  ] as const)('of a run that %s ends with "%s"', (status, said) => {
+    expect(progressLine({ ...done, status }, terminal.ink, 200)).toBe(`ltv  ${said}`)
+  })
+
   test('is one plain line per sync in a log', () => {
     const log = terminalOver()
     const tracker = trackProgress(log.terminal, () => 0)

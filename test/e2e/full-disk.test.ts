@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { RunDocument } from '../../src/run.ts'
 import { activate, finish, start, until } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
@@ -66,15 +67,24 @@ destinations:
 
   test('in the middle of a run stops it, and nothing is lost', async () => {
     far.slowness = 5
-    const running = finish(start(project.root, 'run'))
+    const running = finish(start(project.root, 'run', '--json'))
     await until(() => far.requests >= 20)
     fill()
-    const { code, stderr } = await running
-    expect({ code, stderr }).toMatchObject({
+    const { code, json } = await running
+    const [run] = json<RunDocument>().runs
+    expect({ code, run }).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/error\[A[35]0\d\d\].*disk is full/),
+      run: {
+        status: 'failed',
+        plan: { decisions: { send: people } },
+        problems: [{ code: expect.stringMatching(/^A[35]0\d\d$/), message: expect.stringContaining('disk is full') }],
+      },
     })
     expect(far.records.size).toBeLessThan(people)
+    const { acked = 0, pending = 0 } = run?.outcomes ?? {}
+    expect(acked).toBeGreaterThan(0)
+    expect(acked).toBeLessThanOrEqual(far.records.size)
+    expect(acked + pending).toBe(people)
     free()
     expect((await activate(project.root, 'run')).code).toBe(0)
     expect(far.records.size).toBe(people)

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { planSyncs, runSyncs } from '../../src/run.ts'
+import { ActivateError } from '../../src/project/problem.ts'
+import { type Progress, planSyncs, runSyncs } from '../../src/run.ts'
+import type { Wired } from '../../src/wire.ts'
 import { makeProject, planOptions, runOptions, type TestProject, withProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -154,6 +156,91 @@ describe('a send that cannot be repeated', () => {
       outcomes: { acked: 0 },
     })
     expect(new Set(crm.received.map(record => record.changeId)).size).toBe(crm.received.length)
+  })
+})
+
+describe('the end of each sync', () => {
+  const endings = async (more = {}) => {
+    const seen: Progress[] = []
+    await run(first, { onProgress: (at: Progress) => seen.push(at), ...more })
+    return seen.filter(({ step }) => step === 'done').map(({ sync, status }) => ({ sync, status }))
+  }
+
+  test('is told as what it was: sent, held, failed or skipped', async () => {
+    await project.write({
+      'data/nobody.csv': 'id,name,score\n',
+      'models/nobody.sql': `/*---\nkey: id\n---*/\nselect 'x' as id, 'x' as name, 1 as score where false\n`,
+      'syncs/held.yml': sync('mirror', 'upsert').replace('everyone', 'nobody'),
+      'models/broken.sql': `/*---\nkey: id\n---*/\nselect id, name, 1 / 0 as score, error('no') from {{source "people"}}\n`,
+      'syncs/broken.yml': sync('mirror', 'upsert').replace('everyone', 'broken'),
+      'syncs/off.yml': sync('mirror', 'upsert', 'enabled: false\n'),
+    })
+    expect(await endings()).toEqual([
+      { sync: 'broken', status: 'failed' },
+      { sync: 'everyone', status: 'succeeded' },
+      { sync: 'held', status: 'held' },
+      { sync: 'off', status: 'skipped' },
+    ])
+  })
+})
+
+describe('a run that fails midway', () => {
+  const refuse = () => Promise.reject(new ActivateError('failed', { code: 'A3007', message: 'the disk is full' }))
+
+  /** The warehouse takes in no outcome, as when its disk fills up between delivery and settling. */
+  const unableToSettle = (wired: Wired): Wired => ({
+    ...wired,
+    async warehouse() {
+      const warehouse = await wired.warehouse()
+      return new Proxy(warehouse, {
+        get(real, name) {
+          if (name === 'load') return refuse
+          const value: unknown = Reflect.get(real, name)
+          return typeof value === 'function' ? value.bind(real) : value
+        },
+      })
+    },
+  })
+
+  test('says what the ledger knows of it, and the next run takes that in', async () => {
+    crm.refuse = ({ key }) => (key === 'b' ? 'no' : undefined)
+    const { runs } = await withProject(project, wired =>
+      runSyncs(unableToSettle(wired), wired.project.syncs, runOptions(first)),
+    )
+    expect(runs[0]).toMatchObject({
+      status: 'failed',
+      plan: { decisions: { send: 3 } },
+      outcomes: { acked: 2, rejected: 1, parked: 0, pending: 0 },
+      requests: 1,
+      retries: 0,
+      problems: [{ code: 'A3007' }],
+    })
+    expect((await run(second)).runs[0]).toMatchObject({ status: 'succeeded', requests: 0 })
+  })
+
+  test('says nothing of what it cannot read', async () => {
+    const { runs } = await withProject(project, wired =>
+      runSyncs(
+        {
+          ...unableToSettle(wired),
+          ledger: async () => ({ ...(await wired.ledger()), requests: refuse, updateRun: refuse }),
+        },
+        wired.project.syncs,
+        runOptions(first),
+      ),
+    )
+    expect(runs[0]).toMatchObject({ status: 'failed', outcomes: { acked: 0, pending: 0 }, requests: 0 })
+  })
+
+  test('is told also when its lease cannot be given back', async () => {
+    const { runs } = await withProject(project, wired =>
+      runSyncs(
+        { ...unableToSettle(wired), ledger: async () => ({ ...(await wired.ledger()), release: refuse }) },
+        wired.project.syncs,
+        runOptions(first),
+      ),
+    )
+    expect(runs[0]).toMatchObject({ status: 'failed', outcomes: { acked: 3 } })
   })
 })
 

@@ -1,5 +1,5 @@
 /** One sync's progress as one line. */
-import type { Progress } from '../../run.ts'
+import type { Progress, RunSummary } from '../../run.ts'
 import type { Colors } from '../terminal.ts'
 import { duration, grouped, printable, shorten } from './text.ts'
 
@@ -13,12 +13,22 @@ const steps: Readonly<Record<Progress['step'], string>> = {
   done: 'done',
 }
 
+const ends: Readonly<Record<RunSummary['status'], string>> = {
+  succeeded: 'done',
+  partial: 'done in part',
+  held: 'held',
+  failed: 'failed',
+  locked: 'locked',
+  skipped: 'skipped',
+  interrupted: 'interrupted',
+}
+
 /** Waits shorter than this are the ordinary pace of a limiter. */
 const noticeableWait = 1000
 
 export function progressLine(progress: Progress, colors: Colors, width: number): string {
   const name = colors.bold(printable(progress.sync))
-  const parts = [steps[progress.step]]
+  const parts = [progress.status === undefined ? steps[progress.step] : ends[progress.status]]
   if (progress.total > 0) {
     const share = Math.floor((100 * progress.sent) / progress.total)
     parts.push(`${grouped(progress.sent)} of ${grouped(progress.total)} (${share}%)`)
