@@ -12,6 +12,7 @@ import { withLease } from './run/lease-keeper.ts'
 import {
   deliveryContext,
   dropScratch,
+  modelNamed,
   type Night,
   newRunId,
   openNight,
@@ -20,6 +21,8 @@ import {
   readSends,
   routesOf,
 } from './run/night.ts'
+import { policiesFor } from './run/policies.ts'
+import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
 import { dropOutbox, outcomesSoFar, settleRun } from './run/settle.ts'
@@ -91,10 +94,12 @@ export interface RunOptions extends PlanOptions {
 export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: PlanOptions): Promise<PlanDocument> {
   const night = await openNight(wired, options.asOf)
   const plans: Plan[] = []
-  for (const sync of syncs) {
+  for (const sync of byPriority(syncs)) {
     const runId = newRunId(sync, wired)
     const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
-    const { plan } = await planPrepared(night, prepared, options, false)
+    const planned = await planPrepared(night, prepared, options, false)
+    const { plan } = planned
+    if (plan.guard.verdict === 'pass') await announceSends(night, sync, runId, planned)
     plans.push({
       ...plan,
       warnings: [...plan.warnings, ...disabledWarnings(sync), ...(await unsettledWarnings(night, sync))],
@@ -117,13 +122,18 @@ export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: Ru
   if (stale.size > 0) return { schema: 'activate.run/1', runs: syncs.map(sync => refused(wired, sync, stale)) }
   const runs: RunSummary[] = []
   const night = sharedNight(wired, options.asOf)
-  for (const sync of syncs) {
+  for (const sync of byPriority(syncs)) {
     if (options.signal.aborted) break
     const summary = sync.enabled ? await runSync(wired, night, sync, options) : skippedSummary(wired, sync)
     runs.push(summary)
     options.onProgress({ ...progress(sync, 'done'), status: summary.status })
   }
   return { schema: 'activate.run/1', runs }
+}
+
+/** Where several syncs want the same person under a cap, the first to be planned has the first say. */
+function byPriority(syncs: readonly Sync[]): readonly Sync[] {
+  return [...syncs].sort((a, b) => b.priority - a.priority)
 }
 
 /** The warehouse is opened under the first lease, so that a runner that finds its sync taken never waits for the file. */
@@ -206,10 +216,14 @@ async function planPrepared(
 ): Promise<Planned> {
   options.onProgress(progress(prepared.sync, 'plan'))
   const { warehouse, wired } = night
+  const { name: project, timezone, identity, policies } = wired.project
   const { fullResync, limit, samples } = options
-  const asOf = new Date(options.asOf).toISOString()
-  const world = { warehouse, project: wired.project.name, asOf, sha256: wired.sha256 }
-  return buildPlan({ ...prepared, ...world, fullResync, limit, samples, keepOutbox }, prepared.state)
+  const { relations, notes } = await policiesFor(night, prepared.sync)
+  const instant = (at: number) => new Date(at).toISOString()
+  const clocks = { asOf: instant(options.asOf), recordedAt: instant(wired.clock.now()) }
+  const world = { warehouse, project, timezone, identity, policies, relations, notes, sha256: wired.sha256, ...clocks }
+  const model = modelNamed(night, prepared.sync.model)
+  return buildPlan({ ...prepared, ...world, model, fullResync, limit, samples, keepOutbox }, prepared.state)
 }
 
 async function deliverAndSettle(
@@ -224,6 +238,8 @@ async function deliverAndSettle(
   const ledger = await wired.ledger()
   const { sync } = prepared
   const total = planned.plan.decisions.send
+  await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, prepared.state)
+  await announceSends(night, sync, run.runId, planned)
   await ledger.updateRun(run.runId, { outbox: outboxName(run.runId), mapping: planned.mapping }, lease())
   const totals =
     total === 0

@@ -164,7 +164,7 @@ function standingAfter({ sync, moved }: RuleContext): Fragment {
   return sql`case
     when decision not in ('send', 'skip', 'withhold') then null
     ${sent}
-    when decision = 'withhold' then 'withheld'
+    when decision = 'withhold' or decision = 'skip' and change.op = 'change' and change.was = 'withheld' then 'withheld'
     when change.op <> 'leave' then 'member'
     when decision = 'send' then 'left'
     ${stays}

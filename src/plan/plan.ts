@@ -75,4 +75,8 @@ export interface PlannedChange {
   readonly op: Operation
   readonly changeId: string
   readonly fields: Readonly<Record<string, Json>>
+  /** Hashes by which an opt-out recognises the person behind the row. */
+  readonly subjects?: readonly string[]
+  /** The instant, by the run's own clock in milliseconds, after which the row must not leave any more. */
+  readonly notAfter?: number
 }

@@ -8,7 +8,7 @@ import { type CompiledProject, compileModels } from '../models/compile.ts'
 import { selectSends } from '../plan/outbox.ts'
 import type { Operation, PlannedChange } from '../plan/plan.ts'
 import { prepareState, type StateRelations } from '../plan/planner.ts'
-import { checkPopulation, execute, materialise, type StagedPopulation } from '../plan/stage.ts'
+import { checkPopulation, execute, materialise, type Stage, type StagedPopulation } from '../plan/stage.ts'
 import { outboxName } from '../plan/state.ts'
 import type { DeliveryShape } from '../plan/summary.ts'
 import type { Json, Model, Source, Sync } from '../project/project.ts'
@@ -80,21 +80,13 @@ export async function prepareSync(
   runId: string,
   onStep: (step: 'materialise' | 'check') => void,
 ): Promise<PreparedSync> {
-  const { warehouse, compiled } = night
-  const model = modelOf(night, sync)
-  const scope = { ...night, sources: night.wired.project.sources }
+  const { warehouse } = night
+  const model = modelNamed(night, sync.model)
   onStep('materialise')
-  for (const statement of compiled.statementsFor(model.name)) {
-    if (night.built.has(statement)) continue
-    await placed(subjectOf(night, compiled.subjectOf(statement)) ?? model, () => execute(warehouse, raw(statement)))
-    night.built.add(statement)
-  }
-  await refuseStaleSources(scope, model.name)
-  const { sql } = compiled.model(model.name)
-  const stage = await placed(model, () => materialise(warehouse, `stage__${runId}`, sql))
+  const stage = await computeModel(night, model, `stage__${runId}`)
   onStep('check')
   const population = await checkPopulation(warehouse, runId, stage, model, sync)
-  await refuseBrokenContract(scope, model, stage, sync)
+  await refuseBrokenContract(scopeOf(night), model, stage, sync)
   const state = await prepareState(warehouse, sync.name)
   return {
     sync,
@@ -104,6 +96,22 @@ export async function prepareSync(
     state,
     shape: shapeOf(night.wired, sync),
   }
+}
+
+/** Computes a model into a scratch table, once what it reads was made and found fresh. */
+export async function computeModel(night: Night, model: Model, name: string): Promise<Stage> {
+  const { warehouse, compiled } = night
+  for (const statement of compiled.statementsFor(model.name)) {
+    if (night.built.has(statement)) continue
+    await placed(subjectOf(night, compiled.subjectOf(statement)) ?? model, () => execute(warehouse, raw(statement)))
+    night.built.add(statement)
+  }
+  await refuseStaleSources(scopeOf(night), model.name)
+  return placed(model, () => materialise(warehouse, name, compiled.model(model.name).sql))
+}
+
+function scopeOf(night: Night) {
+  return { ...night, sources: night.wired.project.sources }
 }
 
 /** Places move with every comment in a file, and decide nothing. */
@@ -122,7 +130,18 @@ function configurationOf({ wired, timeless }: Night, sync: Sync): unknown {
 /** Drops what planning left in scratch tables, so that the next sync of the night has the memory. */
 export async function dropScratch(night: Night, runId: string): Promise<void> {
   const { dialect } = night.warehouse
-  for (const name of [`stage__${runId}`, `duplicates__${runId}`, `change__${runId}`, outboxName(runId)])
+  const kinds = [
+    'stage',
+    'duplicates',
+    'change',
+    'about',
+    'ineligible',
+    'released',
+    'exposures',
+    'quiet_zone',
+    'window_zone',
+  ]
+  for (const name of [...kinds.map(kind => `${kind}__${runId}`), outboxName(runId)])
     await execute(night.warehouse, raw(`drop table if exists ${dialect.scratch(name)}`))
 }
 
@@ -158,10 +177,9 @@ function subjectOf({ wired }: Night, name: string | undefined): Model | Source |
   return models.find(model => model.name === name) ?? sources.find(source => source.name === name)
 }
 
-function modelOf({ wired }: Night, sync: Sync): Model {
-  const model = wired.project.models.find(({ name }) => name === sync.model)
-  if (model === undefined)
-    throw new TypeError(`sync ${sync.name} has no model ${sync.model}, which loading should have refused`)
+export function modelNamed({ wired }: Night, name: string): Model {
+  const model = wired.project.models.find(candidate => candidate.name === name)
+  if (model === undefined) throw new TypeError(`there is no model ${name}, which loading should have refused`)
   return model
 }
 
@@ -178,6 +196,8 @@ export async function* readSends(
       op: row.op as Operation,
       changeId: String(row.change_id),
       fields: JSON.parse(String(row.payload)) as Readonly<Record<string, Json>>,
+      ...(typeof row.subjects === 'string' ? { subjects: JSON.parse(row.subjects) as readonly string[] } : {}),
+      ...(typeof row.not_after === 'string' ? { notAfter: Date.parse(row.not_after) } : {}),
     }))
   }
 }

@@ -29,7 +29,12 @@ export interface SyncPolicies {
 export async function policiesFor(night: Night, sync: Sync): Promise<SyncPolicies> {
   const { policies } = night.wired.project
   const people = await peopleOf(night)
-  const base: PolicyRelations = { ...noPolicies, members: people?.members, identifiers: people?.identifiers, tonight: night.tonight.relation }
+  const base: PolicyRelations = {
+    ...noPolicies,
+    members: people?.members,
+    identifiers: people?.identifiers,
+    tonight: night.tonight.relation,
+  }
   const notes = [...(people?.warnings ?? [])]
   const speaks = isCommunication(sync)
 
@@ -75,7 +80,9 @@ export async function rememberNight(night: Night, runId: string): Promise<void> 
 }
 
 function stageOf(night: Night, model: string): Promise<Stage> {
-  return night.once(`stage ${model}`, () => computeModel(night, modelNamed(night, model), `policy__${model}__${night.name}`))
+  return night.once(`stage ${model}`, () =>
+    computeModel(night, modelNamed(night, model), `policy__${model}__${night.name}`),
+  )
 }
 
 /** Text of the person's own key over a policy's model: its `identity.key`, its `key`, or what is left of its front matter's. */
@@ -148,7 +155,9 @@ async function checkConsents(night: Night, stage: Stage, person: Fragment, asOf:
     ['undated', 'without updated_at'],
     ['nobody', 'without a person'],
   ] as const
-  const found = problems.flatMap(([name, what]) => (Number(counts[name]) > 0 ? [`${counts[name]} answers ${what}`] : []))
+  const found = problems.flatMap(([name, what]) =>
+    Number(counts[name]) > 0 ? [`${counts[name]} answers ${what}`] : [],
+  )
   if (found.length > 0)
     throw new ActivateError('failed', {
       code: 'A4026',
@@ -157,7 +166,9 @@ async function checkConsents(night: Night, stage: Stage, person: Fragment, asOf:
       help: 'mend them in the model: an answer that is left out might be a no',
     })
   const future = Number(counts.future)
-  return future === 0 ? [] : [`${future} consent${future === 1 ? ' is' : 's are'} from the future of the run's clock and not counted yet`]
+  return future === 0
+    ? []
+    : [`${future} consent${future === 1 ? ' is' : 's are'} from the future of the run's clock and not counted yet`]
 }
 
 interface FoundSuppression {
@@ -186,7 +197,14 @@ function suppressionFor(night: Night, list: SuppressionList, base: PolicyRelatio
       : base.identifiers === undefined
         ? sql`(select value as entity from ${values} where 1 = 0)`
         : sql`(select entity from ${base.identifiers} where type = ${list.identifier ?? ''} and value in (select value from ${values}))`
-    return { suppressed: { list, people: await writeScratch(warehouse, `${name}__people`, sql`select distinct entity from ${people} people`), values: byPerson ? undefined : values }, note }
+    return {
+      suppressed: {
+        list,
+        people: await writeScratch(warehouse, `${name}__people`, sql`select distinct entity from ${people} people`),
+        values: byPerson ? undefined : values,
+      },
+      note,
+    }
   })
 }
 
@@ -203,7 +221,9 @@ async function suppressedValues(
   const { from } = list
   const identifier = night.wired.project.identity?.identifiers.find(({ name }) => name === list.identifier)
   const tidy = (text: string) =>
-    raw(identifier === undefined ? text : normaliseSql(dialect, text, identifier.normalise ?? 'trim', identifier.region))
+    raw(
+      identifier === undefined ? text : normaliseSql(dialect, text, identifier.normalise ?? 'trim', identifier.region),
+    )
   if ('csv' in from) return readListFile(night, list, from.csv, tidy)
   const stage = await stageOf(night, from.model)
   const wanted = list.column ?? (isByPerson(night, list) ? undefined : list.identifier)
@@ -235,7 +255,10 @@ async function readListFile(
     })
   const untyped = warehouse.dialect.fileRelation({ csv: path })
   if (untyped === undefined)
-    throw unreadable('this warehouse reads no files', 'load it with `activate seed`, and name a model that selects from it')
+    throw unreadable(
+      'this warehouse reads no files',
+      'load it with `activate seed`, and name a model that selects from it',
+    )
   const columns = await warehouse.describe(`select * from ${untyped}`).catch((error: unknown) => {
     throw unreadable(
       error instanceof Error ? error.message : String(error),
@@ -253,7 +276,10 @@ async function readListFile(
       `it has ${columns.map(({ name }) => name).join(', ')}; name one with column`,
     )
   const typed = warehouse.dialect.fileRelation({ csv: path }, [{ name: wanted, type: 'string' }])
-  return { expression: tidy(warehouse.dialect.quote(wanted)), from: raw(`(select * from ${typed ?? untyped}) listed_file`) }
+  return {
+    expression: tidy(warehouse.dialect.quote(wanted)),
+    from: raw(`(select * from ${typed ?? untyped}) listed_file`),
+  }
 }
 
 async function qaFor(night: Night, sync: Sync, base: PolicyRelations): Promise<Fragment | undefined> {
@@ -301,7 +327,11 @@ async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync
   const relation =
     count === 0
       ? undefined
-      : await writeScratch(warehouse, `opt_outs__${name}__${night.name}`, sql`select distinct hash, reason from ${loaded}`)
+      : await writeScratch(
+          warehouse,
+          `opt_outs__${name}__${night.name}`,
+          sql`select distinct hash, reason from ${loaded}`,
+        )
   await execute(warehouse, sql`drop table ${loaded}`)
   return relation
 }

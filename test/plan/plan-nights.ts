@@ -74,6 +74,8 @@ export interface PlanNights {
   night(model: string, options?: NightOptions): Promise<Plan>
   /** Settles the last night a second time. */
   settleAgain(): Promise<void>
+  /** Plans, writes down what is decided, and leaves the run as a crash after that would. */
+  crash(model: string, options?: NightOptions): Promise<Plan>
   outbox(): Promise<readonly Row[]>
   snapshot(): Promise<readonly Row[]>
   rows(table: string): Promise<readonly Row[]>
@@ -95,7 +97,7 @@ export async function openNights(): Promise<PlanNights> {
 
   async function planNight(model: string, options: NightOptions) {
     count += 1
-    const runId = `s__${count}`
+    const runId = `${options.sync?.name ?? 's'}__${count}`
     const sync = syncOf(options.sync)
     const stage = await materialise(warehouse, `stage__${runId}`, model)
     const population = await checkPopulation(
@@ -201,6 +203,11 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
       const planned = await planNight(model, options)
       await record(planned)
       await settle(planned, options, planned.state)
+      return planned.plan
+    },
+    async crash(model, options = {}) {
+      const planned = await planNight(model, options)
+      await record(planned)
       return planned.plan
     },
     async settleAgain() {

@@ -85,7 +85,7 @@ select
   case
     when decision not in ('send', 'skip', 'withhold') then null
     
-    when decision = 'withhold' then 'withheld'
+    when decision = 'withhold' or decision = 'skip' and change.op = 'change' and change.was = 'withheld' then 'withheld'
     when change.op <> 'leave' then 'member'
     when decision = 'send' then 'left'
     
