@@ -20,9 +20,10 @@ export interface ConsentParams {
 }
 
 /** An answer for every channel or purpose is written as NULL, empty, `*` or `all`. */
-function covers(column: string, value: string | undefined): Fragment {
-  const all = sql`(${raw(column)} is null or lower(trim(${raw(column)})) in ('', '*', 'all'))`
-  return value === undefined ? all : sql`(${raw(column)} = ${value} or ${all})`
+function covers(dialect: Dialect, column: string, value: string | undefined): Fragment {
+  const text = raw(dialect.castTo(column, 'string'))
+  const all = sql`(${text} is null or lower(trim(${text})) in ('', '*', 'all'))`
+  return value === undefined ? all : sql`(${text} = ${value} or ${all})`
 }
 
 const status = raw('lower(trim(status))')
@@ -36,7 +37,7 @@ function answers(dialect: Dialect, params: ConsentParams, columns: Fragment): Fr
   const within = sql`(
   select ${person} as person, ${status} as status, ${at} as at, ${text('basis')} as basis, ${text('evidence')} as evidence
   from ${consents}
-  where ${covers('channel', channel)} and ${covers('purpose', purpose)} and ${at} <= ${now}
+  where ${covers(dialect, 'channel', channel)} and ${covers(dialect, 'purpose', purpose)} and ${at} <= ${now}
 ) c`
   const own = withEntity({ members }, within, raw('c.person'))
   return sql`select ${own.entity} as entity, ${columns} from ${own.from}`

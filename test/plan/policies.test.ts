@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { selectConsents, selectGrants } from '../../src/plan/consent.ts'
 import { writeScratch } from '../../src/plan/stage.ts'
 import type { Cap, Holdout, QuietHours } from '../../src/project/policies.ts'
 import { raw } from '../../src/warehouse/sql.ts'
+import { consentRelations } from './consent-rows.ts'
 import { fieldsOf, model, type NightOptions, openNights, type PlanNights } from './plan-nights.ts'
 
 let nights: PlanNights
@@ -39,25 +39,8 @@ async function relation(name: string, select: string) {
   return writeScratch(nights.warehouse, name, raw(select))
 }
 
-let relations = 0
-async function consents(
-  rows: string,
-  { channel, purpose }: { channel?: string; purpose?: string } = mails,
-  asOf = day(1),
-) {
-  relations += 1
-  const table = await relation(
-    `consent_rows_${relations}`,
-    `select * from (values ${rows}) t(person, channel, purpose, status, updated_at, basis, evidence)`,
-  )
-  const has = { basis: true, evidence: true }
-  const params = { consents: table, person: raw('person'), channel, purpose, asOf, members: undefined, has }
-  const { dialect } = nights.warehouse
-  return {
-    consents: await writeScratch(nights.warehouse, `consents_${relations}`, selectConsents(dialect, params)),
-    grants: await writeScratch(nights.warehouse, `grants_${relations}`, selectGrants(dialect, params)),
-  }
-}
+const consents = (rows: string, about: { channel?: string; purpose?: string } = mails, asOf = day(1)) =>
+  consentRelations(nights.warehouse, rows, { channel: 'email', ...about, asOf })
 
 const consentPolicy = { model: 'consents', default: { communications: 'deny', data: 'allow' }, place } as const
 

@@ -1,0 +1,34 @@
+import { selectConsents, selectGrants } from '../../src/plan/consent.ts'
+import type { PolicyRelations } from '../../src/plan/policy-relations.ts'
+import { writeScratch } from '../../src/plan/stage.ts'
+import { type Fragment, raw } from '../../src/warehouse/sql.ts'
+import type { Warehouse } from '../../src/warehouse/warehouse.ts'
+
+let count = 0
+
+/** The relations of consents that a run would make from these rows: (person, channel, purpose, status, updated_at, basis, evidence). */
+export async function consentRelations(
+  warehouse: Warehouse,
+  rows: string,
+  about: {
+    readonly channel?: string
+    readonly purpose?: string
+    readonly asOf: string
+    readonly members?: Fragment | undefined
+  },
+): Promise<Pick<PolicyRelations, 'consents' | 'grants'>> {
+  count += 1
+  const columns = 'person, channel, purpose, status, updated_at, basis, evidence'
+  const consents = await writeScratch(
+    warehouse,
+    `consent_rows_${count}`,
+    raw(`select * from (values ${rows}) t(${columns})`),
+  )
+  const { channel, purpose, asOf, members } = about
+  const has = { basis: true, evidence: true }
+  const params = { consents, person: raw('person'), channel, purpose, asOf, members, has }
+  return {
+    consents: await writeScratch(warehouse, `consents_${count}`, selectConsents(warehouse.dialect, params)),
+    grants: await writeScratch(warehouse, `grants_${count}`, selectGrants(warehouse.dialect, params)),
+  }
+}
