@@ -20,6 +20,7 @@ import {
   readSends,
   routesOf,
 } from './run/night.ts'
+import { recordQuarantine } from './run/quarantine.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
 import { dropOutbox, settleRun } from './run/settle.ts'
@@ -179,6 +180,7 @@ async function runUnderLease(
     const planned = await planPrepared(night, prepared, options, true)
     await ledger.updateRun(run.runId, { planHash: planned.plan.plan_hash, plan: planned.plan }, lease())
     refuseStale(planned.plan, options.saved)
+    await recordQuarantine(night, prepared)
     if (planned.plan.guard.verdict === 'hold' && !options.yes) return await hold(night, sync, run, lease, planned.plan)
     const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
     await dropScratch(night, run.runId)
@@ -213,7 +215,7 @@ async function deliverAndSettle(
 ): Promise<RunSummary> {
   const { wired, warehouse } = night
   const ledger = await wired.ledger()
-  const { sync } = prepared
+  const { sync, columns } = prepared
   const total = planned.plan.decisions.send
   await ledger.updateRun(run.runId, { outbox: outboxName(run.runId), mapping: planned.mapping }, lease())
   const totals =
@@ -232,7 +234,17 @@ async function deliverAndSettle(
   const stopped = 'stopped' in totals ? totals.stopped : undefined
   const status = statusOf(totals, stopped?.kind)
   const { plan, mapping } = planned
-  const settling = { warehouse, ledger, lease, sync, run: { ...run, asOf: options.asOf }, status, mapping, plan }
+  const settling = {
+    warehouse,
+    ledger,
+    lease,
+    sync,
+    run: { ...run, asOf: options.asOf },
+    status,
+    mapping,
+    plan,
+    columns,
+  }
   const outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
   const finishedAt = wired.clock.now()
   const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]

@@ -17,12 +17,18 @@ export interface DiffParams {
    * the others only is marked `kept`.
    */
   readonly comparable: readonly string[] | undefined
+  /** Relation with a column `key`: who is in quarantine. They neither change nor leave, whatever is known of them. */
+  readonly frozen?: Fragment
 }
 
 /** Candidates: `key`, `op`, `kept`. Every true change is among them; a `change` may turn out to be none. */
 export function selectChanges(dialect: Dialect, params: DiffParams): Fragment {
   const common = params.comparable === undefined ? undefined : hashOfMembers(dialect, params.comparable)
   const commonColumn = common === undefined ? raw('') : sql`, ${common} as common`
+  const thawed =
+    params.frozen === undefined
+      ? raw('')
+      : sql` and key not in (select key from ${params.frozen} where key is not null)`
   const kept = common === undefined ? raw('false') : sql`coalesce(p.common = s.common, false)`
   const differs = params.everyone
     ? raw('')
@@ -33,7 +39,7 @@ where p.key is null or s.key is null or p.digest <> s.digest`
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   ${kept} as kept
 from (select key, digest${commonColumn} from (${params.population}) population) p
-full join (select key, digest${commonColumn} from ${params.snapshot} where standing <> 'left') s on p.key = s.key${differs}`
+full join (select key, digest${commonColumn} from ${params.snapshot} where standing <> 'left'${thawed}) s on p.key = s.key${differs}`
 }
 
 function hashOfMembers(dialect: Dialect, fields: readonly string[]): Fragment {

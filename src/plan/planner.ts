@@ -12,15 +12,8 @@ import { sampleOutbox, selectOutbox, summariseOutbox } from './outbox.ts'
 import { type Decision, decisions, type Operation, operations, type Plan, type Sample } from './plan.ts'
 import { rules } from './rules/index.ts'
 import { execute, query, type StagedPopulation, writeScratch } from './stage.ts'
-import {
-  createTable,
-  outboxName,
-  type StateTable,
-  snapshotColumns,
-  snapshotRelation,
-  stateRelation,
-  stateTables,
-} from './state.ts'
+import { outboxName, type StateTable, snapshotColumns, snapshotRelation, stateRelation, stateTables } from './state.ts'
+import { prepareTable } from './state-tables.ts'
 import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
 
 export interface PlanInput {
@@ -33,6 +26,8 @@ export interface PlanInput {
   readonly asOf: string
   readonly compiled: string
   readonly population: StagedPopulation
+  /** What was noticed on the way to the population. */
+  readonly notes: readonly string[]
   readonly shape: DeliveryShape
   readonly fullResync: boolean
   readonly limit: number | undefined
@@ -54,16 +49,16 @@ export interface StateRelations {
   readonly tables: Readonly<Record<StateTable, Fragment>>
 }
 
-/** Creates the state tables that are missing. Creating them changes nothing that a plan sees. */
+/** Creates the state tables and columns that are missing. Creating them changes nothing that a plan sees. */
 export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
   const { dialect, state } = warehouse
   const snapshot = snapshotRelation(dialect, state, sync)
-  await execute(warehouse, createTable(dialect, snapshot, snapshotColumns))
+  await prepareTable(warehouse, snapshot, snapshotColumns)
   const tables = Object.entries(stateTables).map(([name, columns]) => {
     const relation = stateRelation(dialect, state, name as StateTable)
     return { name, columns, relation }
   })
-  for (const { relation, columns } of tables) await execute(warehouse, createTable(dialect, relation, columns))
+  for (const { relation, columns } of tables) await prepareTable(warehouse, relation, columns)
   return {
     snapshot,
     tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
@@ -87,12 +82,14 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       snapshot: state.snapshot,
       everyone,
       comparable: keeps ? changed.common : undefined,
+      ...(input.population.quarantine === undefined ? {} : { frozen: input.population.quarantine.relation }),
     }),
   )
   const outbox = await writeOutbox(input, state, changes, { firstRun: last === undefined, everyone })
   const summary = readSummary(await query(warehouse, summariseOutbox(warehouse.dialect, outbox)))
   const snapshotRows = await countMembers(warehouse, state)
   const warnings = [
+    ...input.notes,
     ...mappingWarnings(sync, changed, { everyone, keeps }),
     ...(last === undefined && summary.reasons['first_run.baseline'] !== undefined
       ? [`first run: ${summary.reasons['first_run.baseline']} are remembered as a baseline and nobody is sent to`]
@@ -114,12 +111,13 @@ function assemble(
   warnings: readonly string[],
 ): Plan {
   const { sync, population, shape } = input
+  const quarantined = population.quarantine?.rows ?? 0
   const rows = {
     model: population.modelRows,
-    quarantined: population.quarantined,
+    quarantined,
     ineligible: 0,
-    population: population.modelRows - population.quarantined,
-    unchanged: population.modelRows - population.quarantined - summary.changes.enter - summary.changes.change,
+    population: population.modelRows - quarantined,
+    unchanged: population.modelRows - quarantined - summary.changes.enter - summary.changes.change,
   }
   const requests = estimateRequests(summary.sends, shape)
   const guard = judge(sync, { rows, changes: summary.changes, decisions: summary.decisions, snapshotRows })
@@ -136,7 +134,7 @@ function assemble(
     rows,
     changes: summary.changes,
     decisions: summary.decisions,
-    reasons: summary.reasons,
+    reasons: { ...population.quarantine?.reasons, ...summary.reasons },
     requests,
     seconds_at_limit: estimateSeconds(requests, shape.limits),
     guard,

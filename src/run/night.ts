@@ -11,12 +11,14 @@ import { prepareState, type StateRelations } from '../plan/planner.ts'
 import { checkPopulation, execute, materialise, type StagedPopulation } from '../plan/stage.ts'
 import { outboxName } from '../plan/state.ts'
 import type { DeliveryShape } from '../plan/summary.ts'
-import type { Json, Model, Source, Sync } from '../project/project.ts'
+import { ActivateError } from '../project/problem.ts'
+import type { Json, Model, Sync } from '../project/project.ts'
 import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
-import { refuseBrokenContract, refuseStaleSources } from './contract.ts'
+import { judgeModel, refuseDrift } from './contract.ts'
 import { placed } from './placed.ts'
+import { type JudgedSource, makeOnce, refuseBadSources } from './sources.ts'
 
 export interface Night {
   readonly wired: Wired
@@ -26,6 +28,8 @@ export interface Night {
   readonly asOf: number
   /** Views and tables that were made for an earlier sync of this night. */
   readonly built: Set<string>
+  /** Sources that were judged for an earlier sync of this night. */
+  readonly judged: Map<string, JudgedSource>
 }
 
 /** Opens the warehouse and compiles every model for the logical instant. */
@@ -38,6 +42,7 @@ export async function openNight(wired: Wired, asOf: number): Promise<Night> {
     compiled: compileModels(wired.project, { dialect, asOf, state, stageFiles: true }),
     asOf,
     built: new Set(),
+    judged: new Map(),
   }
 }
 
@@ -46,6 +51,11 @@ export interface PreparedSync {
   readonly runId: string
   readonly compiled: string
   readonly population: StagedPopulation
+  readonly sources: readonly JudgedSource[]
+  /** Types of the model's columns as JSON, for the next run to compare with. */
+  readonly columns: string | undefined
+  /** Warnings for the plan. */
+  readonly notes: readonly string[]
   readonly state: StateRelations
   readonly shape: DeliveryShape
 }
@@ -59,27 +69,38 @@ export async function prepareSync(
 ): Promise<PreparedSync> {
   const { warehouse, compiled } = night
   const model = modelOf(night, sync)
-  const scope = { ...night, sources: night.wired.project.sources }
+  const { models, sources } = night.wired.project
+  const scope = { ...night, models, sources }
   onStep('materialise')
-  for (const statement of compiled.statementsFor(model.name)) {
-    if (night.built.has(statement)) continue
-    await placed(subjectOf(night, compiled.subjectOf(statement)) ?? model, () => execute(warehouse, raw(statement)))
-    night.built.add(statement)
-  }
-  await refuseStaleSources(scope, model.name)
+  const judged = await refuseBadSources(scope, model)
+  await makeOnce(scope, compiled.statementsFor(model.name))
   const { sql } = compiled.model(model.name)
   const stage = await placed(model, () => materialise(warehouse, `stage__${runId}`, sql))
   onStep('check')
-  const population = await checkPopulation(warehouse, runId, stage, model, sync)
-  await refuseBrokenContract(scope, model, stage, sync)
+  const contract = await judgeModel(warehouse, model, stage, sync, compiled)
+  const population = await checkPopulation(warehouse, runId, stage, model, sync, contract.broken)
+  const [first, ...others] = contract.problems
+  if (first !== undefined) throw new ActivateError('failed', [first, ...others])
   const state = await prepareState(warehouse, sync.name)
-  return { sync, runId, compiled: sql, population, state, shape: shapeOf(night.wired, sync) }
+  const staged = { stage, modelRows: population.modelRows }
+  const { columns, notes } = await refuseDrift(warehouse, state.tables.runs, sync, model, staged)
+  return {
+    ...{ sync, runId, compiled: sql, population, sources: judged, columns, state },
+    notes: [...judged.flatMap(({ warnings }) => warnings), ...contract.warnings, ...notes],
+    shape: shapeOf(night.wired, sync),
+  }
 }
 
 /** Drops what planning left in scratch tables, so that the next sync of the night has the memory. */
 export async function dropScratch(night: Night, runId: string): Promise<void> {
   const { dialect } = night.warehouse
-  for (const name of [`stage__${runId}`, `duplicates__${runId}`, `change__${runId}`, outboxName(runId)])
+  for (const name of [
+    `stage__${runId}`,
+    `duplicates__${runId}`,
+    `quarantine__${runId}`,
+    `change__${runId}`,
+    outboxName(runId),
+  ])
     await execute(night.warehouse, raw(`drop table if exists ${dialect.scratch(name)}`))
 }
 
@@ -108,11 +129,6 @@ function shapeOf(wired: Wired, sync: Sync): DeliveryShape {
     limits,
     leaversApart: routes('leave').action !== sync.action,
   }
-}
-
-function subjectOf({ wired }: Night, name: string | undefined): Model | Source | undefined {
-  const { models, sources } = wired.project
-  return models.find(model => model.name === name) ?? sources.find(source => source.name === name)
 }
 
 function modelOf({ wired }: Night, sync: Sync): Model {

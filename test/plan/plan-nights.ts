@@ -2,12 +2,25 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ContractScope } from '../../src/models/contract.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { buildPlan, prepareState, type StateRelations } from '../../src/plan/planner.ts'
+import { recordStatements } from '../../src/plan/quarantine.ts'
 import { selectOutcomes, settleStatements } from '../../src/plan/settle.ts'
 import { checkPopulation, materialise, query, writeScratch } from '../../src/plan/stage.ts'
-import type { Place } from '../../src/project/problem.ts'
-import type { FieldMapping, FieldSource, Sync } from '../../src/project/project.ts'
+import { ActivateError, type Place } from '../../src/project/problem.ts'
+import type {
+  ColumnContract,
+  ColumnTest,
+  ColumnType,
+  FieldMapping,
+  FieldSource,
+  Model,
+  OnViolation,
+  RelationTest,
+  Sync,
+} from '../../src/project/project.ts'
+import { judgeModel, refuseDrift } from '../../src/run/contract.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import { raw, render } from '../../src/warehouse/sql.ts'
 import type { Row, Warehouse } from '../../src/warehouse/warehouse.ts'
@@ -20,6 +33,10 @@ export function fieldsOf(fields: Readonly<Record<string, FieldSource | string>>)
     from: typeof from === 'string' ? { column: from } : from,
     place,
   }))
+}
+
+export function columnOf(name: string, type?: ColumnType, tests: readonly ColumnTest[] = []): ColumnContract {
+  return { name, tests, place, ...(type === undefined ? {} : { type }) }
 }
 
 export function syncOf(more: Partial<Sync> = {}): Sync {
@@ -45,10 +62,24 @@ export function syncOf(more: Partial<Sync> = {}): Sync {
   }
 }
 
+function modelOf({ key = ['id'], columns = [], tests = [], onViolation = 'fail' }: NightOptions): Model {
+  return {
+    ...{ name: 'm', path: 'models/m.sql', template: '', templateLine: 1, materialised: 'ephemeral', tags: [] },
+    place: { file: 'models/m.sql', line: 1, column: 1 },
+    ...{ key, columns, tests, onViolation },
+  }
+}
+
+const anyRelation: ContractScope = { relationOf: name => name, testSql: test => test.sql }
+
 export interface NightOptions {
   readonly asOf?: string
   readonly sync?: Partial<Sync>
   readonly key?: readonly string[]
+  /** The model's contract. Its tests may look into any relation of the warehouse, by its name. */
+  readonly columns?: readonly ColumnContract[]
+  readonly tests?: readonly RelationTest[]
+  readonly onViolation?: OnViolation
   readonly fullResync?: boolean
   readonly limit?: number
   readonly samples?: number
@@ -91,14 +122,14 @@ export async function openNights(): Promise<PlanNights> {
     const runId = `s__${count}`
     const sync = syncOf(options.sync)
     const stage = await materialise(warehouse, `stage__${runId}`, model)
-    const population = await checkPopulation(
-      warehouse,
-      runId,
-      stage,
-      { name: 'm', key: options.key ?? ['id'], place },
-      sync,
-    )
+    const declared = modelOf(options)
+    const contract = await judgeModel(warehouse, declared, stage, sync, anyRelation)
+    const population = await checkPopulation(warehouse, runId, stage, declared, sync, contract.broken)
+    const [first, ...others] = contract.problems
+    if (first !== undefined) throw new ActivateError('failed', [first, ...others])
     const state = await prepareState(warehouse, sync.name)
+    const staged = { stage, modelRows: population.modelRows }
+    const { columns, notes } = await refuseDrift(warehouse, state.tables.runs, sync, declared, staged)
     const asOf = options.asOf ?? '2026-03-01T02:00:00.000Z'
     const planned = await buildPlan(
       {
@@ -109,6 +140,7 @@ export async function openNights(): Promise<PlanNights> {
         asOf,
         compiled: model,
         population,
+        notes: [...contract.warnings, ...notes],
         shape: {
           maxRecords: { enter: 2, change: 2, leave: 2 },
           limits: [{ requests: 1, perMilliseconds: 1000 }],
@@ -123,7 +155,7 @@ export async function openNights(): Promise<PlanNights> {
       state,
     )
     lastOutbox = planned.outbox
-    return { ...planned, runId, sync, asOf, state }
+    return { ...planned, runId, sync, asOf, state, population, columns }
   }
 
   async function settle(planned: Awaited<ReturnType<typeof planNight>>, options: NightOptions, state: StateRelations) {
@@ -156,6 +188,7 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
       mapping: planned.mapping,
       plan: '{}',
       outcomes: '{}',
+      columns: planned.columns,
       outbox: planned.outbox,
       acked,
       exceptions,
@@ -164,8 +197,12 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
       outcomesOfChanges,
     }
     const { dialect } = warehouse
-    const run = () =>
-      warehouse.transaction(settleStatements(dialect, params).map(statement => render(statement, dialect.placeholder)))
+    const record = {
+      ...{ table: state.tables.quarantine, scope: 'model:m', sync: 's', runId: planned.runId, asOf: planned.asOf },
+      found: planned.population.quarantine?.relation,
+    }
+    const statements = [...recordStatements(dialect, record), ...settleStatements(dialect, params)]
+    const run = () => warehouse.transaction(statements.map(statement => render(statement, dialect.placeholder)))
     lastSettle = run
     await run()
   }
