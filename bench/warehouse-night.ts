@@ -170,9 +170,9 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
         identity: undefined,
         policies: { suppression: [], caps: [], holdouts: [] },
         relations: noPolicies,
-        notes: [],
         recordedAt: '2026-03-02T02:00:00.000Z',
         population,
+        notes: [],
         shape,
         sha256,
         ...options,
@@ -203,7 +203,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
     await execute(
       warehouse,
       raw(
-        `insert into ${tables.runs.texts[0]} values ('bench__1', 'bench', now(), now(), now(), 'succeeded', '${mapping}', '{}', '{}')`,
+        `insert into ${tables.runs.texts[0]} (run_id, sync, as_of, started_at, settled_at, status, mapping, plan, outcomes) values ('bench__1', 'bench', now(), now(), now(), 'succeeded', '${mapping}', '{}', '{}')`,
       ),
     )
   }

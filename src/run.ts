@@ -22,6 +22,7 @@ import {
   routesOf,
 } from './run/night.ts'
 import { policiesFor } from './run/policies.ts'
+import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
@@ -193,6 +194,7 @@ async function runUnderLease(
     const planned = await planPrepared(night, prepared, options, true)
     await ledger.updateRun(run.runId, { planHash: planned.plan.plan_hash, plan: planned.plan }, lease())
     refuseStale(planned.plan, options.saved)
+    await recordQuarantine(night, prepared)
     if (planned.plan.guard.verdict === 'hold' && !options.yes) return await hold(night, sync, run, lease, planned.plan)
     plan = planned.plan
     const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
@@ -236,7 +238,7 @@ async function deliverAndSettle(
 ): Promise<RunSummary> {
   const { wired, warehouse } = night
   const ledger = await wired.ledger()
-  const { sync } = prepared
+  const { sync, columns } = prepared
   const total = planned.plan.decisions.send
   await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, prepared.state)
   await announceSends(night, sync, run.runId, planned)
@@ -257,7 +259,17 @@ async function deliverAndSettle(
   const stopped = 'stopped' in totals ? totals.stopped : undefined
   const status = statusOf(totals, stopped?.kind)
   const { plan, mapping } = planned
-  const settling = { warehouse, ledger, lease, sync, run: { ...run, asOf: options.asOf }, status, mapping, plan }
+  const settling = {
+    warehouse,
+    ledger,
+    lease,
+    sync,
+    run: { ...run, asOf: options.asOf },
+    status,
+    mapping,
+    plan,
+    columns,
+  }
   const outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
   const finishedAt = wired.clock.now()
   const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]

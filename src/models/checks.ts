@@ -14,31 +14,52 @@ export type CheckResult =
 
 const checksPerStatement = 50
 
-/** The checks in their order, each with its result. Counts share statements; samples are fetched for what failed. */
-export async function runChecks(warehouse: Warehouse, checks: readonly Check[]): Promise<readonly CheckResult[]> {
+/** The checks of one relation in their order, each with its result. Counts share statements; samples are fetched for what failed. */
+export async function runChecks(
+  warehouse: Warehouse,
+  relation: string,
+  checks: readonly Check[],
+): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = []
   for (let from = 0; from < checks.length; from += checksPerStatement) {
-    results.push(...(await runTogether(warehouse, checks.slice(from, from + checksPerStatement))))
+    results.push(...(await runTogether(warehouse, relation, checks.slice(from, from + checksPerStatement))))
   }
   return results
 }
 
 /** One statement for all; should it fail, one for each, so that the failure gets the name of its test. */
-async function runTogether(warehouse: Warehouse, checks: readonly Check[]): Promise<readonly CheckResult[]> {
+async function runTogether(
+  warehouse: Warehouse,
+  relation: string,
+  checks: readonly Check[],
+): Promise<readonly CheckResult[]> {
   try {
-    const counts = await countTogether(warehouse, checks)
+    const counts = await countTogether(warehouse, relation, checks)
     return await inTurn(checks, (check, index) => resultOf(warehouse, check, counts[index] ?? Number.NaN))
   } catch (error) {
     const [check, ...others] = checks
     if (check === undefined) throw error
     if (others.length === 0) return [{ kind: 'broken', check, error: asError(error) }]
-    return (await inTurn(checks, each => runTogether(warehouse, [each]))).flat()
+    return (await inTurn(checks, each => runTogether(warehouse, relation, [each]))).flat()
   }
 }
 
-async function countTogether(warehouse: Warehouse, checks: readonly Check[]): Promise<readonly number[]> {
-  const counts = checks.map((check, index) => sql`(${check.count}) as ${raw(`c${index}`)}`)
-  const [row = {}] = await ask(warehouse, sql`select ${join(counts, ', ')}`)
+/** Tests that look at the row alone share one scan of the relation; the others need one each. */
+async function countTogether(
+  warehouse: Warehouse,
+  relation: string,
+  checks: readonly Check[],
+): Promise<readonly number[]> {
+  const named = checks.map((check, index) => ({ check, name: raw(`c${index}`) }))
+  const tallies = named.flatMap(({ check, name }) =>
+    check.tally === undefined ? [] : [sql`${check.tally} as ${name}`],
+  )
+  const counts = named.map(({ check, name }) => (check.tally === undefined ? sql`(${check.count}) as ${name}` : name))
+  const shared =
+    tallies.length === 0
+      ? raw('')
+      : sql` from (select ${join(tallies, ', ')} from ${raw(relation)} as tested) as shared`
+  const [row = {}] = await ask(warehouse, sql`select ${join(counts, ', ')}${shared}`)
   return checks.map((_, index) => Number(row[`c${index}`] ?? Number.NaN))
 }
 
@@ -93,5 +114,5 @@ export async function checkContract(
   const problems = checkColumns(contract.columns, described)
   if (problems.some(problem => problem.code === ('A2020' satisfies ModelsCode))) return { problems, results: [] }
   const checks = contractChecks(warehouse.dialect, relation, contract, scope)
-  return { problems, results: await runChecks(warehouse, checks) }
+  return { problems, results: await runChecks(warehouse, relation, checks) }
 }

@@ -111,7 +111,7 @@ export const modelsCodes = {
   A2022: {
     title: 'a declared test failed',
     explanation:
-      'Rows of a model or source break a test of its contract. `activate test --select <name>` shows up to five of them.',
+      'Rows of a model or source break a test of its contract. `activate test --select <name>` shows up to five of them. `on_violation: quarantine` leaves such rows out and plans the rest, `warn` plans them all and says so; a test of the relation as a whole (`row_count`, a SQL test) names no rows that could be left out.',
     exit: 'failed',
   },
   A2023: {

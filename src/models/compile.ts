@@ -33,6 +33,8 @@ export interface CompileOptions {
    * Reads each CSV source once, into a scratch table that all models of a night share: finding out what a CSV holds costs
    * more than reading it, and a file that is replaced midway must not be seen half old and half new. Views outlive the
    * night and go on reading the file itself.
+   *
+   * A source that quarantines rows is read into such a table whatever it is, so that they can be taken out of it.
    */
   readonly stageFiles?: boolean
 }
@@ -46,7 +48,10 @@ export interface CompiledModel {
   readonly sql: string
   /** What its SQL names directly. */
   readonly dependsOn: { readonly models: readonly string[]; readonly sources: readonly string[] }
-  /** Where it can be read from once `create` was executed; undefined for an ephemeral model. */
+  /**
+   * Where it can be read from once `create` was executed; undefined for an ephemeral model, and for a view of a source that
+   * loses rows tonight: the view outlives the night and shows all of them, so what refers to it takes its SQL instead.
+   */
   readonly relation: string | undefined
   /** Statements that make its view or table; none for an ephemeral model. */
   readonly create: readonly string[]
@@ -64,6 +69,12 @@ export interface CompiledProject {
   statementsFor(name: string): readonly string[]
   /** The source that a statement reads or the model that it makes, for places in errors; undefined for other text. */
   subjectOf(statement: string): string | undefined
+  /** Statements that read these sources into scratch tables, for those that are read so. */
+  statementsForSources(names: Iterable<string>): readonly string[]
+  /** Every source that a model reads, directly or through other models. */
+  sourcesOf(model: string): ReadonlySet<string>
+  /** What the tests of a contract look into, beside the relation under test. */
+  lookedInto(contract: Contract): UsedNames
   /** Statements to execute before the declared tests of a source (or any contract) can run. */
   statementsForTests(contract: Contract): readonly string[]
   /** A model or source as something to select from: a relation, or a select in parentheses. */
@@ -97,6 +108,10 @@ export function compileModels(project: CompilableProject, options: CompileOption
     staged,
     options,
     timezone: project.timezone,
+    cleanedSources: new Set(
+      project.sources.filter(source => staged.has(source.name) && losesRows(source)).map(({ name }) => name),
+    ),
+    cleaned: new Set(),
     models: new Map(),
     bodies: new Map(),
   }
@@ -117,6 +132,9 @@ interface Compiler {
   readonly staged: ReadonlyMap<string, StagedSource>
   readonly options: CompileOptions
   readonly timezone: string
+  /** Sources that lose rows tonight, and the models that read them. */
+  readonly cleanedSources: ReadonlySet<string>
+  readonly cleaned: Set<string>
   readonly models: Map<string, CompiledModel>
   /** What each model's template came to, without the CTEs of others. */
   readonly bodies: Map<string, string>
@@ -144,11 +162,12 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
     const needed = closure(names, refsOf)
     return analysis.order.filter(name => needed.has(name)).flatMap(name => models.get(name)?.create ?? [])
   }
+  const sourcesOf = (names: Iterable<string>) =>
+    new Set([...closure(names, refsOf)].flatMap(name => models.get(name)?.dependsOn.sources ?? []))
+  const readSources = (names: Iterable<string>) =>
+    [...new Set(names)].flatMap(name => compiler.staged.get(name)?.statements ?? [])
   /** Statements that read the files among these sources and those of these models and of all that they need. */
-  const reads = (names: Iterable<string>, direct: readonly string[]) => {
-    const upstream = [...closure(names, refsOf)].flatMap(name => models.get(name)?.dependsOn.sources ?? [])
-    return [...new Set([...upstream, ...direct])].flatMap(name => compiler.staged.get(name)?.statements ?? [])
-  }
+  const reads = (names: Iterable<string>, direct: readonly string[]) => readSources([...sourcesOf(names), ...direct])
   return {
     models,
     sources,
@@ -160,6 +179,9 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
       const upstream = [...model(name).dependsOn.models, ...tested.models]
       return [...reads([name, ...upstream], tested.sources), ...statements(upstream)]
     },
+    statementsForSources: readSources,
+    sourcesOf: name => sourcesOf([model(name).name]),
+    lookedInto: contract => namesInTests(compiler, contract),
     statementsForTests: contract => {
       const tested = namesInTests(compiler, contract)
       return [...reads(tested.models, tested.sources), ...statements(tested.models)]
@@ -179,11 +201,18 @@ interface StagedSource {
 
 function stagedSource(source: Source, options: CompileOptions): readonly (readonly [string, StagedSource])[] {
   const { dialect, stageFiles } = options
-  if (stageFiles !== true || !('csv' in source.from) || dialect.fileRelation(source.from) === undefined) return []
+  if (stageFiles !== true) return []
+  const isReadHere = 'csv' in source.from && dialect.fileRelation(source.from) !== undefined
+  if (!isReadHere && !losesRows(source)) return []
   const relation = dialect.scratch(`source__${source.name}`)
   const select = raw(`select * from ${sourceRelation(source, options)}`)
   const create = dialect.createTableAs(relation, select, { scratch: true })
   return [[source.name, { relation, statements: [`drop table if exists ${relation}`, ...create.texts] }]]
+}
+
+/** Whether single rows of a source may be put into quarantine: a test of the whole relation names none. */
+export function losesRows({ onViolation, columns }: Source): boolean {
+  return onViolation === 'quarantine' && columns.some(({ tests }) => tests.length > 0)
 }
 
 function sourceRelation({ from, name, columns }: Source, { dialect, state }: CompileOptions): string {
@@ -201,12 +230,22 @@ function compileModel(compiler: Compiler, model: Model, statement: SqlStatement)
   const sql = withCtes(compiler, statement, body)
   if (sql.length > sizeLimit) return [tooLarge(model, sql.length)]
   const { materialised, name, path } = model
-  const relation = materialised === 'ephemeral' ? undefined : dialect.relation([...state, `model__${name}`])
+  const inlined = materialised === 'ephemeral' || (materialised === 'view' && readsCleaned(compiler, statement))
+  if (readsCleaned(compiler, statement)) compiler.cleaned.add(name)
+  const relation = inlined ? undefined : dialect.relation([...state, `model__${name}`])
   const create =
     relation === undefined || materialised === 'ephemeral' ? [] : dialect.createModel(relation, sql, materialised)
   const dependsOn = { models: namesUsed(statement, 'ref'), sources: namesUsed(statement, 'source') }
   compiler.models.set(name, { name, path, materialised, sql, dependsOn, relation, create })
   return []
+}
+
+/** Whether a statement reads a source that loses rows, itself or through models. */
+function readsCleaned({ cleaned, cleanedSources }: Compiler, statement: SqlStatement): boolean {
+  return (
+    namesUsed(statement, 'source').some(name => cleanedSources.has(name)) ||
+    namesUsed(statement, 'ref').some(name => cleaned.has(name))
+  )
 }
 
 function tooLarge(model: Model, characters: number): Problem {
@@ -285,8 +324,9 @@ function withCtes(compiler: Compiler, statement: SqlStatement, body: string): st
   return `with ${ctes.join(',\n')}\n${rest}`
 }
 
+/** What has no relation of its own: ephemeral models, and views that would show a source with all of its rows. */
 function ephemeralRefs(compiler: Compiler, statement: SqlStatement | undefined): readonly string[] {
-  return namesUsed(statement, 'ref').filter(name => compiler.models.get(name)?.materialised === 'ephemeral')
+  return namesUsed(statement, 'ref').filter(name => compiler.models.get(name)?.relation === undefined)
 }
 
 function relationOf({ models, sources }: Compiler, name: string): string {
@@ -306,7 +346,7 @@ function testSql(compiler: Compiler, test: SqlTest, relation: string, place: Pla
   throw new ActivateError('invalid', body)
 }
 
-interface UsedNames {
+export interface UsedNames {
   readonly models: readonly string[]
   readonly sources: readonly string[]
 }

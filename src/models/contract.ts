@@ -24,6 +24,13 @@ export interface Check {
   readonly count: Fragment
   /** A select of up to five of them. */
   readonly samples: Fragment
+  /**
+   * What holds for a row that offends, over the relation under the name `tested`; `not (…)` of it may be NULL. Undefined for
+   * a test of the relation as a whole, which no single row can break.
+   */
+  readonly offends?: Fragment
+  /** Set when the row alone tells: the number of offending rows as an aggregate, so that many tests share one scan. */
+  readonly tally?: Fragment
 }
 
 /** How a contract's tests find other relations; a compiled project knows. */
@@ -62,11 +69,11 @@ function distinct(id: string, before: readonly Check[]): string {
 
 function columnCheck(build: Build, { name, type, place }: ColumnContract, test: ColumnTest): Check {
   const { dialect, relation, scope } = build
-  const column = dialect.quote(name)
+  const column = `tested.${dialect.quote(name)}`
   const about = { id: `${test.test}:${name}`, column: name, place }
   switch (test.test) {
     case 'not_null':
-      return { ...about, describes: `${name} is never null`, ...offending(relation, `${column} is null`) }
+      return { ...about, describes: `${name} is never null`, ...ofRow(relation, `${column} is null`) }
     case 'unique':
       return { ...about, describes: `${name} is unique`, ...repeated(relation, column) }
     case 'accepted_values': {
@@ -74,18 +81,18 @@ function columnCheck(build: Build, { name, type, place }: ColumnContract, test: 
       const list = values.map(value => literal(dialect, value, type)).join(', ')
       const outside = values.length === 0 ? '' : ` and ${column} not in (${list})`
       const describes = `${name} is one of ${values.map(value => JSON.stringify(value)).join(', ') || 'nothing but null'}`
-      return { ...about, describes, ...offending(relation, `${column} is not null${outside}`) }
+      return { ...about, describes, ...ofRow(relation, `${column} is not null${outside}`) }
     }
     case 'between': {
       const [min, max] = [literal(dialect, test.min, type), literal(dialect, test.max, type)]
       const describes = `${name} is between ${test.min} and ${test.max}`
-      return { ...about, describes, ...offending(relation, `(${column} < ${min} or ${column} > ${max})`) }
+      return { ...about, describes, ...ofRow(relation, `(${column} < ${min} or ${column} > ${max})`) }
     }
     case 'relationships': {
-      const parents = `select 1 from ${scope.relationOf(test.to)} as parent where parent.${dialect.quote(test.column)}`
-      const condition = `child.${column} is not null and not exists (${parents} = child.${column})`
-      const describes = `${name} exists in ${test.to}.${test.column}`
-      return { ...about, describes, ...offending(`${relation} as child`, condition) }
+      const parent = `parent.${dialect.quote(test.column)}`
+      const parents = `select ${parent} from ${scope.relationOf(test.to)} as parent where ${parent} is not null`
+      const condition = `${column} is not null and ${column} not in (${parents})`
+      return { ...about, describes: `${name} exists in ${test.to}.${test.column}`, ...offending(relation, condition) }
     }
   }
 }
@@ -123,17 +130,28 @@ function rangeText(min: number | undefined, max: number | undefined): string {
   return max === undefined ? `at least ${min ?? 0}` : `at most ${max}`
 }
 
-function offending(relation: string, condition: string): Pick<Check, 'count' | 'samples'> {
-  const from = `from ${relation} where ${condition}`
-  return { count: raw(`select count(*) as offending ${from}`), samples: raw(`select * ${from} limit ${sampleLimit}`) }
+type Statements = Pick<Check, 'count' | 'samples' | 'offends' | 'tally'>
+
+function ofRow(relation: string, condition: string): Statements {
+  return { ...offending(relation, condition), tally: raw(`count(case when ${condition} then 1 end)`) }
+}
+
+function offending(relation: string, condition: string): Statements {
+  const from = `from ${relation} as tested where ${condition}`
+  return {
+    count: raw(`select count(*) as offending ${from}`),
+    samples: raw(`select * ${from} limit ${sampleLimit}`),
+    offends: raw(condition),
+  }
 }
 
 /** Every row of a repeated value offends, the first one too: nothing says which of them is right. */
-function repeated(relation: string, column: string): Pick<Check, 'count' | 'samples'> {
-  const groups = `from ${relation} where ${column} is not null group by ${column} having count(*) > 1`
+function repeated(relation: string, column: string): Statements {
+  const groups = `from ${relation} as tested where ${column} is not null group by ${column} having count(*) > 1`
   return {
     count: raw(`select coalesce(sum(times), 0) as offending from (select count(*) as times ${groups}) as repeated`),
     samples: raw(`select ${column}, count(*) as times ${groups} order by 1 limit ${sampleLimit}`),
+    offends: raw(`${column} is not null and ${column} in (select ${column} ${groups})`),
   }
 }
 

@@ -38,4 +38,10 @@ export const planCodes = {
       'The plan would change more than the guard of its sync allows, or the model returned too few rows. Nothing was sent. Look at `activate dry-run`; if it is right, run it with `--yes`, or change `guard` in the sync.',
     exit: 'held',
   },
+  A4050: {
+    title: 'a column in use has changed its type',
+    explanation:
+      'A mapped column or a column of the key has another type than when the sync last ran, so that the destination would get something else and every row might differ. Nothing was planned. Cast the column in the model; if the change is meant, declare the new type for it under `columns` of the model: rows that differ are then sent again.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes

@@ -23,6 +23,8 @@ export interface DiffParams {
    * the others only is marked `kept`.
    */
   readonly comparable: readonly string[] | undefined
+  /** Relation with a column `key`: who is in quarantine. They neither change nor leave, whatever is known of them. */
+  readonly frozen?: Fragment | undefined
 }
 
 /** Candidates: `key`, `op`, `kept`. Every true change is among them; a `change` may turn out to be none. */
@@ -40,11 +42,11 @@ where p.key is null or s.key is null or p.digest <> s.digest`
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   ${kept} as kept
 from (select key, digest${commonColumn} from (${params.population}) population${without(params.ineligible, 'where')}) p
-full join (select key, digest${commonColumn} from ${params.snapshot} where ${standing}${without(params.released, 'and')}) s on p.key = s.key${differs}`
+full join (select key, digest${commonColumn} from ${params.snapshot} where ${standing}${without(params.released, 'and')}${without(params.frozen, 'and')}) s on p.key = s.key${differs}`
 }
 
 function without(keys: Fragment | undefined, word: 'where' | 'and'): Fragment {
-  return keys === undefined ? raw('') : sql` ${raw(word)} key not in (select key from ${keys})`
+  return keys === undefined ? raw('') : sql` ${raw(word)} key not in (select key from ${keys} where key is not null)`
 }
 
 function hashOfMembers(dialect: Dialect, fields: readonly string[]): Fragment {

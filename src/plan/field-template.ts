@@ -29,6 +29,22 @@ export function fieldTemplateToSql(dialect: Dialect, template: string, columns: 
   }
 }
 
+/** The columns that a template names, each once; the template has been found to be in order. */
+export function columnsOfTemplate(template: string): readonly string[] {
+  return [...new Set(namesIn(parse(template)))]
+}
+
+function namesIn(program: hbs.AST.Program): readonly string[] {
+  return program.body.flatMap(statement => {
+    if (statement.type === 'MustacheStatement') return [plainColumn(statement as hbs.AST.MustacheStatement)]
+    if (statement.type !== 'BlockStatement') return []
+    const { params, program: then, inverse } = statement as hbs.AST.BlockStatement
+    const [subject] = params
+    const asked = subject?.type === 'PathExpression' ? [(subject as hbs.AST.PathExpression).original] : []
+    return [...asked, ...namesIn(then), ...(inverse ? namesIn(inverse) : [])]
+  })
+}
+
 function parse(template: string): hbs.AST.Program {
   try {
     return Handlebars.parse(template)

@@ -57,7 +57,7 @@ export interface Plan {
   }
   readonly changes: Readonly<Record<Operation, number>>
   readonly decisions: Readonly<Record<Decision, number>>
-  /** `<rule>.<reason>` to number of changes (or, for ineligible rows, rows). */
+  /** `<rule>.<reason>` to number of changes (for ineligible and quarantined rows: of rows). */
   readonly reasons: Readonly<Record<string, number>>
   readonly requests: number
   readonly seconds_at_limit: number

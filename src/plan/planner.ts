@@ -30,15 +30,8 @@ import { actsOn, removesLeavers } from './rules/mode.ts'
 import type { Rule, RuleContext } from './rules/rule.ts'
 import { readIneligibleSamples, readSamples } from './samples.ts'
 import { execute, query, writeScratch } from './stage.ts'
-import {
-  createTable,
-  outboxName,
-  type StateTable,
-  snapshotColumns,
-  snapshotRelation,
-  stateRelation,
-  stateTables,
-} from './state.ts'
+import { outboxName, type StateTable, snapshotColumns, snapshotRelation, stateRelation, stateTables } from './state.ts'
+import { prepareTable } from './state-tables.ts'
 import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
 
 export interface PlanInput extends PolicyInput {
@@ -82,16 +75,16 @@ export interface StateRelations {
   readonly tables: Readonly<Record<StateTable, Fragment>>
 }
 
-/** Creates the state tables that are missing. Creating them changes nothing that a plan sees. */
+/** Creates the state tables and columns that are missing. Creating them changes nothing that a plan sees. */
 export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
   const { dialect, state } = warehouse
   const snapshot = snapshotRelation(dialect, state, sync)
-  await execute(warehouse, createTable(dialect, snapshot, snapshotColumns))
+  await prepareTable(warehouse, snapshot, snapshotColumns)
   const tables = Object.entries(stateTables).map(([name, columns]) => {
     const relation = stateRelation(dialect, state, name as StateTable)
     return { name, columns, relation }
   })
-  for (const { relation, columns } of tables) await execute(warehouse, createTable(dialect, relation, columns))
+  for (const { relation, columns } of tables) await prepareTable(warehouse, relation, columns)
   return {
     snapshot,
     tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
@@ -118,6 +111,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       snapshot: state.snapshot,
       removesLeavers: removesLeavers(sync),
       ineligible: ineligible?.relation,
+      frozen: input.population.quarantine?.relation,
       released: await findReleased(input, state.snapshot, drawing),
       everyone: reach.everyone,
       comparable: reach.keeps ? changed?.common : undefined,
@@ -172,10 +166,11 @@ function assemble(input: PlanInput, mapping: string, found: Found): Plan {
   const { sync, population, shape } = input
   const { summary, ineligible } = found
   const configHash = hashConfiguration(input, mapping)
-  const inPopulation = population.modelRows - population.quarantined - (ineligible?.rows ?? 0)
+  const quarantined = population.quarantine?.rows ?? 0
+  const inPopulation = population.modelRows - quarantined - (ineligible?.rows ?? 0)
   const rows = {
     model: population.modelRows,
-    quarantined: population.quarantined,
+    quarantined,
     ineligible: ineligible?.rows ?? 0,
     population: inPopulation,
     unchanged: inPopulation - summary.changes.enter - summary.changes.change,
@@ -193,7 +188,7 @@ function assemble(input: PlanInput, mapping: string, found: Found): Plan {
     rows,
     changes: summary.changes,
     decisions: summary.decisions,
-    reasons: { ...ineligible?.reasons, ...summary.reasons },
+    reasons: { ...population.quarantine?.reasons, ...ineligible?.reasons, ...summary.reasons },
     requests,
     seconds_at_limit: estimateSeconds(requests, shape.limits),
     guard: judge(sync, { rows, changes: summary.changes, decisions: summary.decisions, snapshotRows }),

@@ -5,6 +5,7 @@
 import type { Column, Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import type { MappedField } from './mapping.ts'
+import type { BrokenTest } from './quarantine.ts'
 
 /** The column's text; for a composite key the JSON array text of the columns' texts. */
 export function keyExpression(dialect: Dialect, key: readonly Column[]): Fragment {
@@ -30,38 +31,42 @@ export function duplicateKeys(stage: Fragment, key: Fragment): Fragment {
   return sql`select ${key} as key from ${stage} group by 1 having count(*) > 1`
 }
 
-/** One row: `row_count` that a quarantine of missing and duplicate keys leaves out. */
-export function countQuarantined(stage: Fragment, key: Fragment, duplicates: Fragment): Fragment {
-  return sql`select count(*) as row_count from ${stage} where not (${isGood(key, duplicates)})`
-}
-
-/** The rows whose key is good, as a select in parentheses. */
-export function selectGood(stage: Fragment, key: Fragment, duplicates: Fragment): Fragment {
-  return sql`(select * from ${stage} where ${isGood(key, duplicates)})`
+/** What a quarantine says of bad keys; `duplicates` is the relation of `duplicateKeys`. */
+export function badKeyTests(key: Fragment, duplicates: Fragment): readonly BrokenTest[] {
+  return [
+    { reason: 'key.missing', offends: missing(key) },
+    { reason: 'key.duplicate', offends: sql`${key} in (select key from ${duplicates})` },
+  ]
 }
 
 function missing(key: Fragment): Fragment {
   return sql`(${key} is null or ${key} = '')`
 }
 
-function isGood(key: Fragment, duplicates: Fragment): Fragment {
-  return sql`not ${missing(key)} and ${key} not in (select key from ${duplicates})`
+/** `quarantined` is a relation with a column `key`, NULL for rows that have none. */
+function isGood(key: Fragment, quarantined: Fragment): Fragment {
+  return sql`not ${missing(key)} and ${key} not in (select key from ${quarantined} where key is not null)`
 }
 
-/** The populated rows: `key`, `payload` and `digest`; a query that reads only some of them computes only those. `duplicates` is the relation of quarantined keys, when there are any. */
+/** The stage without what is in quarantine, as something to select from. */
+export function goodRows(stage: Fragment, key: Fragment, quarantined: Fragment | undefined): Fragment {
+  return quarantined === undefined ? stage : sql`(select * from ${stage} where ${isGood(key, quarantined)}) good`
+}
+
+/** The populated rows: `key`, `payload` and `digest`; a query that reads only some of them computes only those. `quarantined` is the relation of what is left out, when there is anything. */
 export function selectPopulation(
   dialect: Dialect,
   from: {
     readonly stage: Fragment
     readonly key: Fragment
     readonly fields: readonly MappedField[]
-    readonly duplicates: Fragment | undefined
+    readonly quarantined: Fragment | undefined
     /** Select of the only keys wanted: payloads are then computed for those alone. */
     readonly only?: Fragment
   },
 ): Fragment {
   const conditions = [
-    ...(from.duplicates === undefined ? [] : [isGood(from.key, from.duplicates)]),
+    ...(from.quarantined === undefined ? [] : [isGood(from.key, from.quarantined)]),
     ...(from.only === undefined ? [] : [sql`${from.key} in (${from.only})`]),
   ]
   const where = conditions.length === 0 ? raw('') : sql` where ${join(conditions, ' and ')}`

@@ -24,7 +24,7 @@ export interface RecordParams {
   readonly holdouts: readonly Holdout[]
 }
 
-export function recordStatements(dialect: Dialect, params: RecordParams): readonly Fragment[] {
+export function decisionStatements(dialect: Dialect, params: RecordParams): readonly Fragment[] {
   const { tables, runId, sync, asOf } = params
   const at = raw(dialect.timestamp(dialect.literal(asOf)))
   return [

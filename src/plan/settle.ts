@@ -21,6 +21,8 @@ export interface SettleParams {
   readonly mapping: string
   readonly plan: string
   readonly outcomes: string
+  /** The model's columns as JSON; undefined when the run that knew them is gone. */
+  readonly columns: string | undefined
   readonly outbox: Fragment
   /** Relation of `seq_from`, `seq_to`: consecutive sends that were acknowledged. */
   readonly acked: Fragment
@@ -150,11 +152,11 @@ select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)} from ${
 }
 
 function appendRun(dialect: Dialect, params: SettleParams): readonly Fragment[] {
-  const { tables, sync, runId, asOf, startedAt, settledAt, status, mapping, plan, outcomes } = params
+  const { tables, sync, runId, asOf, startedAt, settledAt, status, mapping, plan, outcomes, columns } = params
   return [
     sql`delete from ${tables.runs} where run_id = ${runId}`,
     sql`insert into ${tables.runs} (${columnList(Object.keys(stateTables.runs))})
-values (${runId}, ${sync.name}, ${instant(dialect, asOf)}, ${instant(dialect, startedAt)}, ${instant(dialect, settledAt)}, ${status}, ${mapping}, ${plan}, ${outcomes})`,
+values (${runId}, ${sync.name}, ${instant(dialect, asOf)}, ${instant(dialect, startedAt)}, ${instant(dialect, settledAt)}, ${status}, ${mapping}, ${plan}, ${outcomes}, ${text(dialect, columns)})`,
   ]
 }
 

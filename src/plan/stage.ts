@@ -10,15 +10,23 @@ import type { Row, Warehouse } from '../warehouse/warehouse.ts'
 import { missingColumn } from './columns.ts'
 import { type MappedField, mapFields } from './mapping.ts'
 import {
+  badKeyTests,
   countKeys,
   countNotFinite,
-  countQuarantined,
   duplicateKeys,
+  goodRows,
   keyExpression,
   sampleBadKeys,
-  selectGood,
   selectPopulation,
 } from './population.ts'
+import {
+  type BrokenTest,
+  countQuarantined,
+  type JudgedRows,
+  type Quarantine,
+  readQuarantine,
+  selectQuarantined,
+} from './quarantine.ts'
 
 export interface Stage {
   readonly relation: Fragment
@@ -29,7 +37,8 @@ export interface StagedPopulation {
   /** Select of `key` and `payload`, of everyone or of the keys that a select returns. */
   readonly select: (only?: Fragment) => Fragment
   readonly modelRows: number
-  readonly quarantined: number
+  /** Undefined when every row is good. */
+  readonly quarantine: Quarantine | undefined
   readonly stage: Stage
   /** Relation, or select in parentheses, of the staged rows that are not quarantined. */
   readonly rows: Fragment
@@ -59,42 +68,47 @@ export async function materialise(warehouse: Warehouse, name: string, compiled: 
   return { relation, columns: await warehouse.describe(`select * from ${relation.texts[0]}`) }
 }
 
-/** Checks keys and mapped fields; throws A4001 to A4004 with samples, so that nothing is ever planned from bad rows. */
+/** Writes what breaks the tests to a scratch table of this name. */
+export async function quarantineRows(warehouse: Warehouse, name: string, judged: JudgedRows): Promise<Quarantine> {
+  const relation = await writeScratch(warehouse, name, selectQuarantined(warehouse.dialect, judged))
+  return readQuarantine(relation, await query(warehouse, countQuarantined(warehouse.dialect, judged)))
+}
+
+/**
+ * Checks keys and mapped fields; throws A4001 to A4004 with samples, so that nothing is ever planned from bad rows. Rows
+ * that break one of the tests are left out, and with them those of bad keys when the sync says so.
+ */
 export async function checkPopulation(
   warehouse: Warehouse,
   scratchName: string,
   stage: Stage,
   model: Pick<Model, 'name' | 'key' | 'place'>,
   sync: Sync,
+  brokenTests: readonly BrokenTest[] = [],
 ): Promise<StagedPopulation> {
   const { dialect } = warehouse
   const key = keyExpression(dialect, keyColumns(model, stage.columns))
   const { fields, problems } = mapFields(dialect, sync, stage.columns)
   if (problems.length > 0) throw new ActivateError('failed', problems)
-  await checkFinite(warehouse, stage, fields, sync)
 
   const [counts] = await query(warehouse, countKeys(stage.relation, key))
   const modelRows = Number(counts?.row_count)
-  const good = Number(counts?.missing) === 0 && modelRows === Number(counts?.keys)
-  if (good) {
-    return { select: selectFrom(undefined), modelRows, quarantined: 0, stage, rows: stage.relation, key, fields }
-  }
-  if (sync.onBadKey === 'fail') throw await badKeys(warehouse, stage, key, model)
-  const duplicates = await writeScratch(warehouse, `duplicates__${scratchName}`, duplicateKeys(stage.relation, key))
-  const [quarantined] = await query(warehouse, countQuarantined(stage.relation, key, duplicates))
-  const left = { modelRows, quarantined: Number(quarantined?.row_count) }
+  const goodKeys = Number(counts?.missing) === 0 && modelRows === Number(counts?.keys)
+  if (!goodKeys && sync.onBadKey === 'fail') throw await badKeys(warehouse, stage, key, model)
+  const duplicates = `duplicates__${scratchName}`
+  const ofKeys = goodKeys
+    ? []
+    : badKeyTests(key, await writeScratch(warehouse, duplicates, duplicateKeys(stage.relation, key)))
+  const broken = [...ofKeys, ...brokenTests]
+  const judged = { ...stage, key, broken }
+  const quarantine =
+    broken.length === 0 ? undefined : await quarantineRows(warehouse, `quarantine__${scratchName}`, judged)
+  await checkFinite(warehouse, goodRows(stage.relation, key, quarantine?.relation), fields, sync)
+  const from = { stage: stage.relation, key, fields, quarantined: quarantine?.relation }
   return {
-    select: selectFrom(duplicates),
-    ...left,
-    stage,
-    rows: selectGood(stage.relation, key, duplicates),
-    key,
-    fields,
-  }
-
-  function selectFrom(without: Fragment | undefined): StagedPopulation['select'] {
-    const from = { stage: stage.relation, key, fields, duplicates: without }
-    return only => selectPopulation(dialect, only === undefined ? from : { ...from, only })
+    select: only => selectPopulation(dialect, only === undefined ? from : { ...from, only }),
+    rows: goodRows(stage.relation, key, quarantine?.relation),
+    ...{ modelRows, quarantine, stage, key, fields },
   }
 }
 
@@ -111,11 +125,11 @@ function keyColumns(model: Pick<Model, 'name' | 'key' | 'place'>, columns: reado
 
 async function checkFinite(
   warehouse: Warehouse,
-  stage: Stage,
+  rows: Fragment,
   fields: readonly MappedField[],
   sync: Sync,
 ): Promise<void> {
-  const statement = countNotFinite(warehouse.dialect, stage.relation, fields)
+  const statement = countNotFinite(warehouse.dialect, rows, fields)
   if (statement === undefined) return
   const [counts = {}] = await query(warehouse, statement)
   const bad = Object.entries(counts).filter(([, count]) => Number(count) > 0)

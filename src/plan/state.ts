@@ -159,6 +159,22 @@ export const stateTables = {
   },
   /** Keys whose last change may or may not have arrived: blocked until a person resolves it. */
   unresolved: { sync: 'text', key: 'text', change_id: 'text', run_id: 'text', since: 'timestamp' },
+  /** Rows that break their contract: from the run that first saw it to the first in which they no longer do. */
+  quarantine: {
+    /** `model:<name>` or `source:<name>`. */
+    scope: 'text',
+    /** NULL for a source. */
+    sync: 'text',
+    /** NULL when the row has none. */
+    key: 'text',
+    reason: 'text',
+    /** The row as JSON, as it was last seen. */
+    row: 'text',
+    run_id: 'text',
+    since: 'timestamp',
+    /** NULL as long as it is broken. */
+    until: 'timestamp',
+  },
   /** Settled runs, for BI and for the next plan. */
   runs: {
     run_id: 'text',
@@ -171,6 +187,8 @@ export const stateTables = {
     mapping: 'text',
     plan: 'text',
     outcomes: 'text',
+    /** The model's columns as JSON, name to type; NULL when the run was settled by a later one. */
+    columns: 'text',
   },
 } as const satisfies Record<string, Columns>
 
@@ -191,4 +209,9 @@ export function outboxName(runId: string): string {
 export function createTable(dialect: Dialect, relation: Fragment, columns: Columns): Fragment {
   const list = Object.entries(columns).map(([name, type]) => `${dialect.quote(name)} ${dialect.stateType(type)}`)
   return raw(`create table if not exists ${relation.texts[0]} (${list.join(', ')})`)
+}
+
+/** Gives a table of an earlier version of this tool a column that it lacks. */
+export function addColumn(dialect: Dialect, relation: Fragment, name: string, type: StateType): Fragment {
+  return raw(`alter table ${relation.texts[0]} add column ${dialect.quote(name)} ${dialect.stateType(type)}`)
 }

@@ -46,12 +46,28 @@ export interface Blocked {
   readonly next_attempt_at: string | null
 }
 
+/** A stretch of time in which the person's row broke the contract of a model and was left out. */
+export interface Quarantined {
+  readonly sync: string
+  /** `model:<name>`. */
+  readonly scope: string
+  /** `between:p_alive`, `key.duplicate`. */
+  readonly reason: string
+  readonly since: string | null
+  /** Null as long as it is broken. */
+  readonly until: string | null
+  /** The row as it was last seen broken. */
+  readonly row: Readonly<Record<string, Json>> | null
+}
+
 /** `inspect --json`. */
 export interface Story {
   readonly schema: 'activate.story/1'
   readonly key: string
   readonly standings: readonly Standing[]
   readonly blocked: readonly Blocked[]
+  /** Oldest first. */
+  readonly quarantined: readonly Quarantined[]
   /** Oldest first. */
   readonly events: readonly StoryEvent[]
 }
@@ -69,6 +85,7 @@ export const storyTables = [
   'deliveries',
   'rejections',
   'unresolved',
+  'quarantine',
 ] as const satisfies readonly StateTable[]
 export type StoryTable = (typeof storyTables)[number]
 
@@ -109,6 +126,9 @@ export function assembleStory({ key, tables, snapshots, exceptions }: StoryRows)
       ...(tables.rejections ?? []).map(row => blockedOf(row, 'rejected')),
       ...(tables.unresolved ?? []).map(row => blockedOf(row, 'unresolved')),
     ],
+    quarantined: (tables.quarantine ?? [])
+      .map(quarantinedOf)
+      .sort((left, right) => compare(left.since ?? '', right.since ?? '') || compare(left.reason, right.reason)),
     events: events.sort((left, right) => compare(left.as_of, right.as_of) || compare(left.sync, right.sync)),
   }
 }
@@ -148,6 +168,17 @@ function blockedOf(row: Row, why: Blocked['why']): Blocked {
     run_id: text(row, 'run_id'),
     message: message.length === 0 ? null : message.join(': '),
     next_attempt_at: text(row, 'next_attempt_at'),
+  }
+}
+
+function quarantinedOf(row: Row): Quarantined {
+  return {
+    sync: text(row, 'sync') ?? '',
+    scope: text(row, 'scope') ?? '',
+    reason: text(row, 'reason') ?? '',
+    since: text(row, 'since'),
+    until: text(row, 'until'),
+    row: parseFields(text(row, 'row')),
   }
 }
 

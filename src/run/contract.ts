@@ -1,68 +1,105 @@
-/** The contracts that gate a run: freshness of every source that the model reads, and the model's own declarations. */
+/** The contracts that gate a run: what breaks one stops it, is left out, or is only counted, as `on_violation` says. */
 import type { Contract } from '../models/analysis.ts'
 import { type CheckResult, checkContract, checkProblem } from '../models/checks.ts'
-import type { CompiledProject } from '../models/compile.ts'
-import { checkFreshness, freshnessProblem } from '../models/freshness.ts'
-import type { Stage } from '../plan/stage.ts'
+import type { ContractScope } from '../models/contract.ts'
+import { judgeDrift, type RememberedColumns, rememberColumns, selectLastColumns } from '../plan/drift.ts'
+import type { BrokenTest } from '../plan/quarantine.ts'
+import { query, type Stage } from '../plan/stage.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
-import type { Model, Source, Sync } from '../project/project.ts'
+import type { Model, OnViolation, Sync } from '../project/project.ts'
+import type { Fragment } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 
-interface Scope {
-  readonly warehouse: Warehouse
-  readonly compiled: CompiledProject
-  readonly sources: readonly Source[]
-  /** The logical clock, in milliseconds. */
-  readonly asOf: number
+export interface ContractVerdict {
+  /** What stops every sync that needs these rows. */
+  readonly problems: readonly Problem[]
+  readonly warnings: readonly string[]
+  /** Tests whose rows are to be left out. */
+  readonly broken: readonly BrokenTest[]
 }
 
-/** Throws one ActivateError with every stale source that `model` reads, directly or through other models. */
-export async function refuseStaleSources(scope: Scope, model: string): Promise<void> {
-  const problems: Problem[] = []
-  const read = sourcesOf(scope.compiled, model)
-  for (const source of scope.sources.filter(({ name }) => read.has(name))) {
-    const verdict = await checkFreshness(scope.warehouse, scope.compiled.relationOf(source.name), source, scope.asOf)
-    const problem = verdict === undefined ? undefined : freshnessProblem(source, verdict)
-    if (problem !== undefined) problems.push(problem)
-  }
-  if (problems.length > 0) throw new ActivateError('failed', problems)
+interface Rows extends Contract {
+  readonly name: string
+  readonly onViolation: OnViolation
 }
 
 /**
- * Throws one ActivateError with everything in which the staged model breaks its contract. A sync that quarantines bad keys
- * has dealt with them already, so the model's own `not_null` and `unique` of a key column do not stop it.
+ * Asks all declared columns and tests of rows that stand in `relation` (SQL text to select from). A missing column, a wrong
+ * type and a test that cannot be computed always stop; so does a test of the relation as a whole under `quarantine`,
+ * because no single row is to blame.
  */
-export async function refuseBrokenContract(
-  scope: Scope,
-  model: Model,
-  stage: Stage,
-  sync: Pick<Sync, 'onBadKey'>,
-): Promise<void> {
-  const contract = sync.onBadKey === 'quarantine' ? withoutKeyTests(model) : model
-  const relation = stage.relation.texts[0] ?? ''
-  const { problems, results } = await checkContract(scope.warehouse, relation, contract, scope.compiled)
-  const failed = results.flatMap((result: CheckResult) => checkProblem(result, model.name) ?? [])
-  if (problems.length + failed.length > 0) throw new ActivateError('failed', [...problems, ...failed])
+export async function judgeContract(
+  warehouse: Warehouse,
+  relation: string,
+  rows: Rows,
+  scope: ContractScope,
+): Promise<ContractVerdict> {
+  const { problems, results } = await checkContract(warehouse, relation, rows, scope)
+  const stopping: Problem[] = [...problems]
+  const warnings: string[] = []
+  const broken: BrokenTest[] = []
+  for (const result of results) {
+    const problem = checkProblem(result, rows.name)
+    if (problem === undefined) continue
+    const offends = rows.onViolation === 'quarantine' ? result.check.offends : undefined
+    if (result.kind === 'failed' && offends !== undefined) broken.push({ reason: result.check.id, offends })
+    else if (result.kind === 'failed' && rows.onViolation === 'warn') warnings.push(warningOf(result, problem))
+    else stopping.push(problem)
+  }
+  return { problems: stopping, warnings, broken }
 }
 
-function withoutKeyTests(model: Model): Contract {
-  const ofKeys = (test: { readonly test: string }) => test.test === 'not_null' || test.test === 'unique'
+function warningOf({ check }: CheckResult, { message }: Problem): string {
+  return check.offends === undefined ? message : `${message}, and counts all the same (on_violation: warn)`
+}
+
+/**
+ * The staged model's contract. A sync that quarantines bad keys deals with them by itself, so the model's own tests that say
+ * the same of a key do not stop it.
+ */
+export function judgeModel(
+  warehouse: Warehouse,
+  model: Model,
+  stage: Stage,
+  sync: Pick<Sync, 'onBadKey' | 'onViolation'>,
+  scope: ContractScope,
+): Promise<ContractVerdict> {
+  const contract = sync.onBadKey === 'quarantine' ? withoutKeyTests(model) : model
+  const rows = { ...contract, onViolation: sync.onViolation ?? model.onViolation }
+  return judgeContract(warehouse, stage.relation.texts[0] ?? '', rows, scope)
+}
+
+/** A column of a composite key may repeat, so `unique` of it says something else. */
+function withoutKeyTests(model: Model): Model {
+  const implied = model.key.length === 1 ? ['not_null', 'unique'] : ['not_null']
   const columns = model.columns.map(column =>
-    model.key.includes(column.name) ? { ...column, tests: column.tests.filter(test => !ofKeys(test)) } : column,
+    model.key.includes(column.name)
+      ? { ...column, tests: column.tests.filter(({ test }) => !implied.includes(test)) }
+      : column,
   )
   return { ...model, columns }
 }
 
-function sourcesOf(compiled: CompiledProject, model: string): ReadonlySet<string> {
-  const found = new Set<string>()
-  const seen = new Set<string>()
-  const visit = (name: string) => {
-    if (seen.has(name)) return
-    seen.add(name)
-    const { models, sources } = compiled.model(name).dependsOn
-    for (const source of sources) found.add(source)
-    for (const upstream of models) visit(upstream)
-  }
-  visit(model)
-  return found
+export interface ColumnsTonight {
+  /** JSON for the next run to compare with; undefined when there is no row, and so nothing to tell types by. */
+  readonly columns: string | undefined
+  readonly notes: readonly string[]
+}
+
+/** Throws A4050 when a column in use has another type than at the last run. */
+export async function refuseDrift(
+  warehouse: Warehouse,
+  runs: Fragment,
+  sync: Sync,
+  model: Model,
+  staged: { readonly stage: Stage; readonly modelRows: number },
+): Promise<ColumnsTonight> {
+  if (staged.modelRows === 0) return { columns: undefined, notes: [] }
+  const columns = JSON.stringify(rememberColumns(staged.stage.columns))
+  const [last] = await query(warehouse, selectLastColumns(runs, sync.name))
+  if (last === undefined) return { columns, notes: [] }
+  const before = JSON.parse(String(last.columns)) as RememberedColumns
+  const { problems, notes } = judgeDrift(sync, model, before, staged.stage.columns)
+  if (problems.length > 0) throw new ActivateError('failed', problems)
+  return { columns, notes }
 }

@@ -11,12 +11,14 @@ import { prepareState, type StateRelations } from '../plan/planner.ts'
 import { checkPopulation, execute, materialise, type Stage, type StagedPopulation } from '../plan/stage.ts'
 import { outboxName } from '../plan/state.ts'
 import type { DeliveryShape } from '../plan/summary.ts'
-import type { Json, Model, Source, Sync } from '../project/project.ts'
+import { ActivateError } from '../project/problem.ts'
+import type { Json, Model, Sync } from '../project/project.ts'
 import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
-import { refuseBrokenContract, refuseStaleSources } from './contract.ts'
+import { judgeModel, refuseDrift } from './contract.ts'
 import { placed } from './placed.ts'
+import { type JudgedSource, makeOnce, refuseBadSources } from './sources.ts'
 
 export interface Night {
   readonly wired: Wired
@@ -34,6 +36,8 @@ export interface Night {
   readonly once: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>
   /** The communications that earlier plans of this night will send, for those that come after. */
   readonly tonight: { relation: Fragment | undefined }
+  /** Sources that were judged for an earlier sync of this night. */
+  readonly judged: Map<string, JudgedSource>
 }
 
 /** Opens the warehouse and compiles every model for the logical instant. */
@@ -51,6 +55,7 @@ export async function openNight(wired: Wired, asOf: number): Promise<Night> {
     name: newRunId({ name: 'night' }, wired),
     once: remembering(),
     tonight: { relation: undefined },
+    judged: new Map(),
   }
 }
 
@@ -69,6 +74,11 @@ export interface PreparedSync {
   readonly runId: string
   readonly configuration: unknown
   readonly population: StagedPopulation
+  readonly sources: readonly JudgedSource[]
+  /** Types of the model's columns as JSON, for the next run to compare with. */
+  readonly columns: string | undefined
+  /** Warnings for the plan. */
+  readonly notes: readonly string[]
   readonly state: StateRelations
   readonly shape: DeliveryShape
 }
@@ -80,38 +90,38 @@ export async function prepareSync(
   runId: string,
   onStep: (step: 'materialise' | 'check') => void,
 ): Promise<PreparedSync> {
-  const { warehouse } = night
+  const { warehouse, compiled } = night
   const model = modelNamed(night, sync.model)
   onStep('materialise')
-  const stage = await computeModel(night, model, `stage__${runId}`)
+  const { stage, sources } = await computeModel(night, model, `stage__${runId}`)
   onStep('check')
-  const population = await checkPopulation(warehouse, runId, stage, model, sync)
-  await refuseBrokenContract(scopeOf(night), model, stage, sync)
+  const contract = await judgeModel(warehouse, model, stage, sync, compiled)
+  const population = await checkPopulation(warehouse, runId, stage, model, sync, contract.broken)
+  const [first, ...others] = contract.problems
+  if (first !== undefined) throw new ActivateError('failed', [first, ...others])
   const state = await prepareState(warehouse, sync.name)
+  const staged = { stage, modelRows: population.modelRows }
+  const { columns, notes } = await refuseDrift(warehouse, state.tables.runs, sync, model, staged)
   return {
-    sync,
-    runId,
+    ...{ sync, runId, population, sources, columns, state },
     configuration: configurationOf(night, sync),
-    population,
-    state,
+    notes: [...sources.flatMap(({ warnings }) => warnings), ...contract.warnings, ...notes],
     shape: shapeOf(night.wired, sync),
   }
 }
 
-/** Computes a model into a scratch table, once what it reads was made and found fresh. */
-export async function computeModel(night: Night, model: Model, name: string): Promise<Stage> {
-  const { warehouse, compiled } = night
-  for (const statement of compiled.statementsFor(model.name)) {
-    if (night.built.has(statement)) continue
-    await placed(subjectOf(night, compiled.subjectOf(statement)) ?? model, () => execute(warehouse, raw(statement)))
-    night.built.add(statement)
-  }
-  await refuseStaleSources(scopeOf(night), model.name)
-  return placed(model, () => materialise(warehouse, name, compiled.model(model.name).sql))
-}
-
-function scopeOf(night: Night) {
-  return { ...night, sources: night.wired.project.sources }
+/** Computes a model into a scratch table, once the sources that it reads were found fresh and good. */
+export async function computeModel(
+  night: Night,
+  model: Model,
+  name: string,
+): Promise<{ readonly stage: Stage; readonly sources: readonly JudgedSource[] }> {
+  const { warehouse, compiled, wired } = night
+  const scope = { ...night, models: wired.project.models, sources: wired.project.sources }
+  const sources = await refuseBadSources(scope, model)
+  await makeOnce(scope, compiled.statementsFor(model.name))
+  const stage = await placed(model, () => materialise(warehouse, name, compiled.model(model.name).sql))
+  return { stage, sources }
 }
 
 /** Places move with every comment in a file, and decide nothing. */
@@ -133,6 +143,7 @@ export async function dropScratch(night: Night, runId: string): Promise<void> {
   const kinds = [
     'stage',
     'duplicates',
+    'quarantine',
     'change',
     'about',
     'ineligible',
@@ -170,11 +181,6 @@ function shapeOf(wired: Wired, sync: Sync): DeliveryShape {
     limits,
     leaversApart: routes('leave').action !== sync.action,
   }
-}
-
-function subjectOf({ wired }: Night, name: string | undefined): Model | Source | undefined {
-  const { models, sources } = wired.project
-  return models.find(model => model.name === name) ?? sources.find(source => source.name === name)
 }
 
 export function modelNamed({ wired }: Night, name: string): Model {

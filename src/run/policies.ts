@@ -13,6 +13,7 @@ import type { SuppressionList } from '../project/policies.ts'
 import { ActivateError, type Place } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
+import { judgeModel } from './contract.ts'
 import type { Night } from './night.ts'
 import { computeModel, modelNamed } from './night.ts'
 
@@ -79,10 +80,16 @@ export async function rememberNight(night: Night, runId: string): Promise<void> 
   if (people !== undefined) await night.once('remembered', () => rememberPeople(night.warehouse, people, runId))
 }
 
-function stageOf(night: Night, model: string): Promise<Stage> {
-  return night.once(`stage ${model}`, () =>
-    computeModel(night, modelNamed(night, model), `policy__${model}__${night.name}`),
-  )
+/** A policy's model is computed once a night. One row that breaks its contract stops it: leaving it out could be leaving out a no. */
+function stageOf(night: Night, name: string): Promise<Stage> {
+  return night.once(`stage ${name}`, async () => {
+    const model = modelNamed(night, name)
+    const { stage } = await computeModel(night, model, `policy__${name}__${night.name}`)
+    const { problems } = await judgeModel(night.warehouse, model, stage, { onViolation: 'fail' }, night.compiled)
+    const [first, ...others] = problems
+    if (first !== undefined) throw new ActivateError('failed', [first, ...others])
+    return stage
+  })
 }
 
 /** Text of the person's own key over a policy's model: its `identity.key`, its `key`, or what is left of its front matter's. */

@@ -1,7 +1,7 @@
 /** Writes down what a plan decides, before anything of it leaves; and tells the plans that follow in the same night. */
 
 import type { Planned, StateRelations } from '../plan/planner.ts'
-import { recordStatements, selectReservations } from '../plan/record.ts'
+import { decisionStatements, selectReservations } from '../plan/record.ts'
 import { execute, writeScratch } from '../plan/stage.ts'
 import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
@@ -20,7 +20,7 @@ export async function recordDecisions(
   const { warehouse } = night
   const { outbox, exposures, ineligible, drawing } = planned
   await rememberNight(night, run.runId)
-  const statements = recordStatements(warehouse.dialect, {
+  const statements = decisionStatements(warehouse.dialect, {
     ...{ sync, runId: run.runId, asOf: new Date(run.asOf).toISOString(), tables: state.tables },
     ...{ outbox, exposures, ineligible, holdouts: drawing },
   })

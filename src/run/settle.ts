@@ -22,6 +22,8 @@ export interface SettleInput {
   readonly status: string
   readonly mapping: string
   readonly plan: unknown
+  /** Types of the model's columns as JSON; a dead run's are not known any more. */
+  readonly columns?: string | undefined
   readonly now: number
 }
 
@@ -53,6 +55,7 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     mapping: input.mapping,
     plan: JSON.stringify(input.plan),
     outcomes: JSON.stringify(outcomes),
+    columns: input.columns,
     outbox: raw(names.outbox),
     acked: raw(names.acked),
     exceptions: raw(names.exceptions),

@@ -77,7 +77,7 @@ function expectSums({ rows, changes, decisions, reasons }: Plan): void {
   expect(rows.model).toBe(rows.quarantined + rows.ineligible + rows.population)
   expect(rows.population).toBe(rows.unchanged + changes.enter + changes.change)
   expect(sum(changes)).toBe(sum(decisions))
-  expect(sum(reasons)).toBe(sum(changes) - decisions.send + rows.ineligible)
+  expect(sum(reasons)).toBe(sum(changes) - decisions.send + rows.ineligible + rows.quarantined)
 }
 
 describe('what the http destination sends', () => {

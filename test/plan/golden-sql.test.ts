@@ -21,7 +21,7 @@ const population = selectPopulation(duckdbDialect, {
   stage: raw('stage'),
   key: raw('"id"'),
   fields: [{ name: 'tier', expression: '"tier"', column: text }],
-  duplicates: undefined,
+  quarantined: undefined,
 })
 
 test('the diff is one full join of hashes', async () => {

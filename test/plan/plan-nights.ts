@@ -2,15 +2,28 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ContractScope } from '../../src/models/contract.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { buildPlan, prepareState, type StateRelations } from '../../src/plan/planner.ts'
 import { noPolicies, type PolicyRelations } from '../../src/plan/policy-relations.ts'
-import { recordStatements } from '../../src/plan/record.ts'
+import { recordStatements } from '../../src/plan/quarantine.ts'
+import { decisionStatements } from '../../src/plan/record.ts'
 import { selectOutcomes, settleStatements } from '../../src/plan/settle.ts'
 import { checkPopulation, materialise, query, writeScratch } from '../../src/plan/stage.ts'
 import type { Identity, Policies } from '../../src/project/policies.ts'
-import type { Place } from '../../src/project/problem.ts'
-import type { FieldMapping, FieldSource, Sync } from '../../src/project/project.ts'
+import { ActivateError, type Place } from '../../src/project/problem.ts'
+import type {
+  ColumnContract,
+  ColumnTest,
+  ColumnType,
+  FieldMapping,
+  FieldSource,
+  Model,
+  OnViolation,
+  RelationTest,
+  Sync,
+} from '../../src/project/project.ts'
+import { judgeModel, refuseDrift } from '../../src/run/contract.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import { raw, render } from '../../src/warehouse/sql.ts'
 import type { Row, Warehouse } from '../../src/warehouse/warehouse.ts'
@@ -23,6 +36,10 @@ export function fieldsOf(fields: Readonly<Record<string, FieldSource | string>>)
     from: typeof from === 'string' ? { column: from } : from,
     place,
   }))
+}
+
+export function columnOf(name: string, type?: ColumnType, tests: readonly ColumnTest[] = []): ColumnContract {
+  return { name, tests, place, ...(type === undefined ? {} : { type }) }
 }
 
 export function syncOf(more: Partial<Sync> = {}): Sync {
@@ -48,6 +65,16 @@ export function syncOf(more: Partial<Sync> = {}): Sync {
   }
 }
 
+function modelOf({ key = ['id'], columns = [], tests = [], onViolation = 'fail' }: NightOptions): Model {
+  return {
+    ...{ name: 'm', path: 'models/m.sql', template: '', templateLine: 1, materialised: 'ephemeral', tags: [] },
+    place: { file: 'models/m.sql', line: 1, column: 1 },
+    ...{ key, columns, tests, onViolation },
+  }
+}
+
+const anyRelation: ContractScope = { relationOf: name => name, testSql: test => test.sql }
+
 export interface NightOptions {
   readonly asOf?: string
   readonly sync?: Partial<Sync>
@@ -56,6 +83,10 @@ export interface NightOptions {
   readonly relations?: Partial<PolicyRelations>
   readonly configuration?: string
   readonly key?: readonly string[]
+  /** The model's contract. Its tests may look into any relation of the warehouse, by its name. */
+  readonly columns?: readonly ColumnContract[]
+  readonly tests?: readonly RelationTest[]
+  readonly onViolation?: OnViolation
   readonly fullResync?: boolean
   readonly limit?: number
   readonly samples?: number
@@ -100,14 +131,14 @@ export async function openNights(): Promise<PlanNights> {
     const runId = `${options.sync?.name ?? 's'}__${count}`
     const sync = syncOf(options.sync)
     const stage = await materialise(warehouse, `stage__${runId}`, model)
-    const population = await checkPopulation(
-      warehouse,
-      runId,
-      stage,
-      { name: 'm', key: options.key ?? ['id'], place },
-      sync,
-    )
+    const declared = modelOf(options)
+    const contract = await judgeModel(warehouse, declared, stage, sync, anyRelation)
+    const population = await checkPopulation(warehouse, runId, stage, declared, sync, contract.broken)
+    const [first, ...others] = contract.problems
+    if (first !== undefined) throw new ActivateError('failed', [first, ...others])
     const state = await prepareState(warehouse, sync.name)
+    const staged = { stage, modelRows: population.modelRows }
+    const { columns, notes } = await refuseDrift(warehouse, state.tables.runs, sync, declared, staged)
     const asOf = options.asOf ?? '2026-03-01T02:00:00.000Z'
     const planned = await buildPlan(
       {
@@ -118,6 +149,7 @@ export async function openNights(): Promise<PlanNights> {
         asOf,
         configuration: options.configuration ?? model,
         population,
+        notes: [...contract.warnings, ...notes],
         shape: {
           maxRecords: { enter: 2, change: 2, leave: 2 },
           limits: [{ requests: 1, perMilliseconds: 1000 }],
@@ -132,19 +164,18 @@ export async function openNights(): Promise<PlanNights> {
         identity: options.identity,
         policies: { suppression: [], caps: [], holdouts: [], ...options.policies },
         relations: { ...noPolicies, ...options.relations },
-        notes: [],
         recordedAt: asOf,
         sha256: text => createHash('sha256').update(text).digest('hex'),
       },
       state,
     )
     lastOutbox = planned.outbox
-    return { ...planned, runId, sync, asOf, state }
+    return { ...planned, runId, sync, asOf, state, population, columns }
   }
 
   async function record(planned: Awaited<ReturnType<typeof planNight>>) {
     const { dialect } = warehouse
-    const statements = recordStatements(dialect, {
+    const statements = decisionStatements(dialect, {
       ...planned,
       tables: planned.state.tables,
       holdouts: planned.drawing,
@@ -182,6 +213,7 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
       mapping: planned.mapping,
       plan: '{}',
       outcomes: '{}',
+      columns: planned.columns,
       outbox: planned.outbox,
       acked,
       exceptions,
@@ -190,8 +222,12 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
       outcomesOfChanges,
     }
     const { dialect } = warehouse
-    const run = () =>
-      warehouse.transaction(settleStatements(dialect, params).map(statement => render(statement, dialect.placeholder)))
+    const record = {
+      ...{ table: state.tables.quarantine, scope: 'model:m', sync: 's', runId: planned.runId, asOf: planned.asOf },
+      found: planned.population.quarantine?.relation,
+    }
+    const statements = [...recordStatements(dialect, record), ...settleStatements(dialect, params)]
+    const run = () => warehouse.transaction(statements.map(statement => render(statement, dialect.placeholder)))
     lastSettle = run
     await run()
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { FieldSource } from '../../src/project/project.ts'
-import { fieldsOf, model, openNights, type PlanNights } from './plan-nights.ts'
+import type { ColumnType, FieldSource } from '../../src/project/project.ts'
+import { columnOf, fieldsOf, model, openNights, type PlanNights } from './plan-nights.ts'
 
 let nights: PlanNights
 beforeEach(async () => {
@@ -35,18 +35,30 @@ describe('diff', () => {
     })
   })
 
-  test.each([
-    ['1', 'a number', `select 'a' as id, '1' as v`, `select 'a' as id, 1 as v`],
-    ['null', 'an empty text', `select 'a' as id, null::varchar as v`, `select 'a' as id, '' as v`],
-    ['null', 'the text null', `select 'a' as id, null::varchar as v`, `select 'a' as id, 'null' as v`],
-    ['true', 'the text true', `select 'a' as id, true as v`, `select 'a' as id, 'true' as v`],
-    ['true', 'the number 1', `select 'a' as id, true as v`, `select 'a' as id, 1 as v`],
-    ['1.50', '150 cents', `select 'a' as id, 1.50::decimal(6,2) as v`, `select 'a' as id, 150::integer as v`],
-    ['a date', 'its number of days', `select 'a' as id, date '2026-03-01' as v`, `select 'a' as id, 20513 as v`],
-    ['NFC', 'NFD', `select 'a' as id, 'é' as v`, `select 'a' as id, 'e\u0301' as v`],
-  ])('tells %s from %s', async (_before, _after, before, after) => {
+  test.each<[string, string, ColumnType, string, string]>([
+    ['1', 'a number', 'integer', `select 'a' as id, '1' as v`, `select 'a' as id, 1 as v`],
+    ['null', 'an empty text', 'string', `select 'a' as id, null::varchar as v`, `select 'a' as id, '' as v`],
+    ['null', 'the text null', 'string', `select 'a' as id, null::varchar as v`, `select 'a' as id, 'null' as v`],
+    ['true', 'the text true', 'string', `select 'a' as id, true as v`, `select 'a' as id, 'true' as v`],
+    ['true', 'the number 1', 'integer', `select 'a' as id, true as v`, `select 'a' as id, 1 as v`],
+    [
+      '1.50',
+      '150 cents',
+      'integer',
+      `select 'a' as id, 1.50::decimal(6,2) as v`,
+      `select 'a' as id, 150::integer as v`,
+    ],
+    [
+      'a date',
+      'its number of days',
+      'integer',
+      `select 'a' as id, date '2026-03-01' as v`,
+      `select 'a' as id, 20513 as v`,
+    ],
+    ['NFC', 'NFD', 'string', `select 'a' as id, 'é' as v`, `select 'a' as id, 'e\u0301' as v`],
+  ])('tells %s from %s', async (_before, _after, type, before, after) => {
     await nights.night(before)
-    expect((await nights.plan(after)).changes.change).toBe(1)
+    expect((await nights.plan(after, { columns: [columnOf('v', type)] })).changes.change).toBe(1)
   })
 
   test.each([

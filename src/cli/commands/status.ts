@@ -1,4 +1,5 @@
 import type { Run } from '../../ledger/ledger.ts'
+import type { Plan } from '../../plan/plan.ts'
 import { stateRelation } from '../../plan/state.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Sync } from '../../project/project.ts'
@@ -21,6 +22,8 @@ interface SyncStatus {
   /** Keys that are refused, and keys that a person has to resolve, at this moment. */
   readonly rejected: number
   readonly parked: number
+  /** Rows that the last run with a plan left out. */
+  readonly quarantined: number
   readonly unsettled: number
 }
 
@@ -51,10 +54,21 @@ async function readStatuses(syncs: readonly Sync[], wired: Wired): Promise<reado
         sync.schedule === undefined || !sync.enabled ? undefined : nextDue(sync.schedule, wired.project.timezone, now),
       rejected: rejected[sync.name] ?? 0,
       parked: parked[sync.name] ?? 0,
+      quarantined: await countQuarantined(sync, wired),
       unsettled: unsettled.length,
     })
   }
   return statuses
+}
+
+/** A run may fail before it has a plan; then the one before is the last word. */
+const runsAskedForAPlan = 30
+
+async function countQuarantined(sync: Sync, wired: Wired): Promise<number> {
+  const ledger = await wired.ledger()
+  const runs = await ledger.runs({ sync: sync.name, limit: runsAskedForAPlan })
+  const plan = runs.find(run => run.plan !== undefined)?.plan as Partial<Plan> | undefined
+  return plan?.rows?.quarantined ?? 0
 }
 
 /** A table that does not exist yet counts nothing. */
@@ -80,6 +94,7 @@ function statusEntry(status: SyncStatus): Record<string, unknown> {
     last_run: status.last === undefined ? null : historyEntry(status.last),
     rejected: status.rejected,
     parked: status.parked,
+    quarantined: status.quarantined,
     unsettled_runs: status.unsettled,
   }
 }
@@ -94,6 +109,7 @@ function renderStatuses(statuses: readonly SyncStatus[], colors: Colors): string
       right('acked'),
       right('rejected'),
       right('parked'),
+      right('quarantined'),
       right('pending'),
       { head: 'next due' },
       { head: '' },
@@ -105,6 +121,7 @@ function renderStatuses(statuses: readonly SyncStatus[], colors: Colors): string
       last?.outcomes === undefined ? '' : grouped(last.outcomes.acked),
       grouped(status.rejected),
       grouped(status.parked),
+      grouped(status.quarantined),
       last?.outcomes === undefined ? '' : grouped(last.outcomes.pending),
       status.nextDue === undefined ? 'not scheduled' : instant(status.nextDue),
       remark(last, status.unsettled),

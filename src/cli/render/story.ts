@@ -1,5 +1,5 @@
 /** One person's story as a person reads it: where they stand, what stands in the way, and what happened, night by night. */
-import type { Blocked, Standing, Story, StoryEvent } from '../../report/story.ts'
+import type { Blocked, Quarantined, Standing, Story, StoryEvent } from '../../report/story.ts'
 import type { Colors } from '../terminal.ts'
 import { maskFields } from './mask.ts'
 import { symbols } from './plan.ts'
@@ -10,20 +10,23 @@ export function maskStory(story: Story): Story {
   return {
     ...story,
     standings: story.standings.map(standing => ({ ...standing, fields: maskFields(standing.fields) })),
+    quarantined: story.quarantined.map(each => ({ ...each, row: maskFields(each.row) })),
   }
 }
 
 export function renderStory(story: Story, colors: Colors): string {
   const title = colors.bold(printable(story.key))
-  if (story.standings.length === 0 && story.events.length === 0 && story.blocked.length === 0) {
+  const { standings, events, blocked, quarantined } = story
+  if ([standings, events, blocked, quarantined].every(each => each.length === 0)) {
     return `${title}\n  nothing ever happened to this key`
   }
   return [
     title,
-    ...story.standings.flatMap(standing => standingLines(standing, colors)),
-    ...story.blocked.map(blocked => blockedLine(blocked, colors)),
-    ...(story.events.length === 0 ? [] : ['', colors.bold('what happened')]),
-    ...story.events.map(event => eventLine(event, colors)),
+    ...standings.flatMap(standing => standingLines(standing, colors)),
+    ...blocked.map(each => blockedLine(each, colors)),
+    ...quarantined.flatMap(each => quarantinedLines(each, colors)),
+    ...(events.length === 0 ? [] : ['', colors.bold('what happened')]),
+    ...events.map(event => eventLine(event, colors)),
   ].join('\n')
 }
 
@@ -37,13 +40,26 @@ function standingLines(standing: Standing, colors: Colors): readonly string[] {
   const since = standing.changed_at === null ? '' : ` since ${when(standing.changed_at)}`
   const counts = `entered ${times(standing.episode)}, ${standing.version} acknowledged`
   const words = standingWords[standing.standing] ?? printable(standing.standing)
-  const fields = Object.entries(standing.fields ?? {})
-  const width = Math.max(0, ...fields.map(([name]) => name.length))
+  return [`  ${colors.cyan(printable(standing.sync))} ${words}${since} (${counts})`, ...fieldLines(standing.fields)]
+}
+
+function fieldLines(fields: Standing['fields']): readonly string[] {
+  const entries = Object.entries(fields ?? {})
+  const width = Math.max(0, ...entries.map(([name]) => name.length))
+  return entries.map(
+    ([name, value]) => `      ${printable(name).padEnd(width)}  ${shorten(printable(JSON.stringify(value)), 80)}`,
+  )
+}
+
+/** The row is shown as long as it is there to be mended. */
+function quarantinedLines({ sync, reason, since, until, row }: Quarantined, colors: Colors): readonly string[] {
+  const from = since === null ? '' : when(since)
+  const because = `because ${printable(reason)}`
+  if (until !== null)
+    return [`  ${colors.cyan(printable(sync))} was in quarantine ${from} to ${when(until)} ${because}`]
   return [
-    `  ${colors.cyan(printable(standing.sync))} ${words}${since} (${counts})`,
-    ...fields.map(
-      ([name, value]) => `      ${printable(name).padEnd(width)}  ${shorten(printable(JSON.stringify(value)), 80)}`,
-    ),
+    `  ${colors.cyan(printable(sync))} ${colors.yellow(`is in quarantine since ${from}`)} ${because}`,
+    ...fieldLines(row),
   ]
 }
 

@@ -1,0 +1,35 @@
+/** Makes the tool's own tables, and brings those of an earlier version up to date. */
+import type { StateType } from '../warehouse/dialect.ts'
+import type { Fragment } from '../warehouse/sql.ts'
+import type { Warehouse } from '../warehouse/warehouse.ts'
+import { execute } from './stage.ts'
+import { addColumn, createTable } from './state.ts'
+
+/** Tables whose columns were compared since the warehouse was opened: only this tool changes them. */
+const compared = new WeakMap<Warehouse, Set<string>>()
+
+/** Creates the table if it is missing; one that is there gets the columns it lacks, NULL in every row. */
+export async function prepareTable(
+  warehouse: Warehouse,
+  relation: Fragment,
+  columns: Readonly<Record<string, StateType>>,
+): Promise<void> {
+  await execute(warehouse, createTable(warehouse.dialect, relation, columns))
+  const name = relation.texts[0] ?? ''
+  const done = compared.get(warehouse) ?? new Set()
+  if (done.has(name)) return
+  await addMissingColumns(warehouse, relation, columns)
+  compared.set(warehouse, done.add(name))
+}
+
+async function addMissingColumns(
+  warehouse: Warehouse,
+  relation: Fragment,
+  columns: Readonly<Record<string, StateType>>,
+): Promise<void> {
+  const described = await warehouse.describe(`select * from ${relation.texts[0]}`)
+  const present = new Set(described.map(({ name }) => name))
+  for (const [name, type] of Object.entries(columns)) {
+    if (!present.has(name)) await execute(warehouse, addColumn(warehouse.dialect, relation, name, type))
+  }
+}
