@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
-import { selectPopulation } from '../../src/plan/population.ts'
+import { badKeyTests, selectPopulation } from '../../src/plan/population.ts'
+import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.ts'
 import { rules } from '../../src/plan/rules/index.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 import { type Fragment, raw, render } from '../../src/warehouse/sql.ts'
@@ -29,6 +30,28 @@ test('the diff is one full join of hashes', async () => {
     comparable: undefined,
   })
   await expect(golden(statement)).toMatchFileSnapshot('golden/diff.sql')
+})
+
+test('who is in quarantine is in neither side of the diff', async () => {
+  const judged = {
+    relation: raw('stage'),
+    columns: [{ name: 'id', ...text }],
+    key: raw('"id"'),
+    broken: [
+      { reason: 'not_null:tier', offends: raw('tested."tier" is null') },
+      ...badKeyTests(raw('"id"'), raw('duplicates')),
+    ],
+  }
+  const quarantined = raw('quarantine__run')
+  const diff = selectChanges(duckdbDialect, {
+    population: selectPopulation(duckdbDialect, { stage: raw('stage'), key: raw('"id"'), fields: [], quarantined }),
+    snapshot: raw('snapshot__s'),
+    everyone: false,
+    comparable: undefined,
+    frozen: quarantined,
+  })
+  const statements = [selectQuarantined(duckdbDialect, judged), countQuarantined(duckdbDialect, judged), diff]
+  await expect(statements.map(golden).join('\n')).toMatchFileSnapshot('golden/quarantine.sql')
 })
 
 test('the outbox asks every rule in one case, in order', async () => {
