@@ -533,6 +533,27 @@ export function describeWarehouse(name: string, open: () => Promise<OpenedWareho
         expect(await rows(sql`select n from ${relation}`)).toEqual([{ n: 2 }])
       })
 
+      test('changes rows under another name, also from a second relation, and takes a new column', async () => {
+        const [mine, other] = [raw(dialect().relation(fresh())), raw(dialect().relation(fresh()))]
+        const integer = raw(dialect().stateType('bigint'))
+        await execute(sql`create table ${mine} (k ${integer}, n ${integer})`)
+        await execute(sql`create table ${other} (k ${integer}, n ${integer})`)
+        await execute(sql`insert into ${mine} values (1, 1), (2, 2), (3, 3), (4, null)`)
+        await execute(sql`insert into ${other} values (1, 10), (3, 3)`)
+        await execute(sql`alter table ${mine} add column gone ${integer}`)
+        await warehouse().transaction([
+          statement(
+            sql`update ${mine} as q set gone = ${1} where not exists (select 1 from ${other} f where f.k = q.k)`,
+          ),
+          statement(sql`update ${mine} as q set n = f.n from ${other} f where f.k = q.k and q.n <> f.n`),
+          statement(sql`delete from ${mine} as tested where ((tested.n > 9) or (tested.n is null))`),
+        ])
+        expect(await rows(sql`select k, n, gone from ${mine} order by k`)).toEqual([
+          { k: 2, n: 2, gone: 1 },
+          { k: 3, n: 3, gone: null },
+        ])
+      })
+
       test('describes a select without computing it', async () => {
         const columns = await warehouse().describe(
           `/* a comment */ select 1 as i, 'a' as s, cast(1 as decimal(12, 2)) as d, cast('2026-03-01' as date) as day, true as b`,

@@ -96,6 +96,17 @@ describe('a row that breaks its model', () => {
     ])
   })
 
+  test('is remembered also when the run is held', async () => {
+    await run(1)
+    await project.write({ 'data/people.csv': people({ a: 1, b: 200 }) })
+    const sync =
+      'model: scores\ndestination: hook\naction: upsert\nmode: mirror\nfields: { score: score, email: email }\n'
+    await project.write({ 'syncs/scores.yml': `${sync}guard: { max_leavers: 0 }\n` })
+    expect((await run(2)).code).toBe(5)
+    expect((await activate(project.root, 'inspect', 'b')).stdout).toContain('in quarantine since 2026-03-02')
+    expect(stored()).toEqual({ a: 1, b: 2, c: 3 })
+  })
+
   test('stops the sync under fail with exit code 1, and only warns under warn', async () => {
     await project.write({ 'data/people.csv': broken, 'models/scores.sql': modelFile('fail') })
     const failed = await run(1)

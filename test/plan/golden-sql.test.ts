@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
 import { noPolicies } from '../../src/plan/policy-relations.ts'
-import { selectPopulation } from '../../src/plan/population.ts'
+import { badKeyTests, selectPopulation } from '../../src/plan/population.ts'
+import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.ts'
 import { rulesFor } from '../../src/plan/rules/index.ts'
 import type { RuleContext } from '../../src/plan/rules/rule.ts'
 import { type StateTable, stateTables } from '../../src/plan/state.ts'
@@ -33,6 +34,29 @@ test('the diff is one full join of hashes', async () => {
     comparable: undefined,
   })
   await expect(golden(statement)).toMatchFileSnapshot('golden/diff.sql')
+})
+
+test('who is in quarantine is in neither side of the diff', async () => {
+  const judged = {
+    relation: raw('stage'),
+    columns: [{ name: 'id', ...text }],
+    key: raw('"id"'),
+    broken: [
+      { reason: 'not_null:tier', offends: raw('tested."tier" is null') },
+      ...badKeyTests(raw('"id"'), raw('duplicates')),
+    ],
+  }
+  const quarantined = raw('quarantine__run')
+  const diff = selectChanges(duckdbDialect, {
+    population: selectPopulation(duckdbDialect, { stage: raw('stage'), key: raw('"id"'), fields: [], quarantined }),
+    snapshot: raw('snapshot__s'),
+    removesLeavers: true,
+    everyone: false,
+    comparable: undefined,
+    frozen: quarantined,
+  })
+  const statements = [selectQuarantined(duckdbDialect, judged), countQuarantined(duckdbDialect, judged), diff]
+  await expect(statements.map(golden).join('\n')).toMatchFileSnapshot('golden/quarantine.sql')
 })
 
 const place = { file: 'activate.yml', line: 1, column: 1 }
