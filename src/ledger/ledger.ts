@@ -1,8 +1,9 @@
 /**
- * The port to the ledger: leases, runs, requests and due times. All instants are milliseconds since the epoch. Every
+ * The port to the ledger: leases, runs, requests and due times, and what people decided (governance.ts). All instants are milliseconds since the epoch. Every
  * promise that resolves has been committed durably. Writes that belong to a run carry its lease, and are refused with
  * A5003 when a newer fence exists: a runner that was paused past its lease can no longer record anything.
  */
+import type { Governance, NewAuditEntry } from './governance.ts'
 import type { RequestState } from './request.ts'
 
 export interface Holder {
@@ -127,9 +128,12 @@ export interface RunFilter {
   readonly sync?: string
   readonly limit?: number
   readonly unsettled?: boolean
+  readonly status?: RunStatus
+  /** Those whose plan's hash begins so; an empty text means those that came to a plan. */
+  readonly planHash?: string
 }
 
-export interface Ledger {
+export interface Ledger extends Governance {
   acquire(
     scope: string,
     holder: Holder,
@@ -143,7 +147,13 @@ export interface Ledger {
   leases(): Promise<readonly Lease[]>
 
   startRun(run: Pick<Run, 'runId' | 'sync' | 'asOf' | 'nominalAt' | 'startedAt'>, lease: Lease): Promise<void>
-  updateRun(runId: string, change: Partial<Omit<Run, 'runId' | 'sync'>>, lease: Lease): Promise<void>
+  /** `entry` goes into the audit trail with the change. */
+  updateRun(
+    runId: string,
+    change: Partial<Omit<Run, 'runId' | 'sync'>>,
+    lease: Lease,
+    entry?: NewAuditEntry,
+  ): Promise<void>
   /** Newest first. */
   runs(filter: RunFilter): Promise<readonly Run[]>
 

@@ -1,4 +1,5 @@
 /** Runs, and the due times that scheduled ones serve. */
+import { appendEntry, lockTrail } from './audit.ts'
 import type { Database } from './database.ts'
 import { ledgerError } from './failure.ts'
 import { guard } from './leases.ts'
@@ -17,28 +18,37 @@ export function runsOf(database: Database): Pick<Ledger, 'startRun' | 'updateRun
         await bind(knex<RunRow>('runs').insert({ ...row, ...runColumns(rest) }))
       }),
 
-    updateRun: (runId, change, lease) =>
+    updateRun: (runId, change, lease, entry) =>
       database.write(async bind => {
         await guard(database, bind, lease)
+        if (entry !== undefined) {
+          await lockTrail(database, bind)
+          await appendEntry(database, bind, entry)
+        }
         const columns = runColumns(change)
         if (Object.keys(columns).length === 0) return
         const updated = await bind(knex<RunRow>('runs').where({ run_id: runId }).update(columns))
         if (updated === 0) throw ledgerError('A5009', `the ledger has no run ${runId}`)
       }),
 
-    async runs({ sync, limit, unsettled }) {
+    async runs({ sync, limit, unsettled, status, planHash }) {
       const query = knex<RunRow>('runs').orderBy([
         { column: 'started_at', order: 'desc' },
         { column: 'ordinal', order: 'desc' },
       ])
       if (sync !== undefined) query.where({ sync })
       if (unsettled !== undefined) query.where({ settled: unsettled ? 0 : 1 })
+      if (status !== undefined) query.where({ status })
+      if (planHash !== undefined) query.whereNotNull('plan_hash').whereRaw(beginsWith, [planHash.length, planHash])
       if (limit !== undefined) query.limit(limit)
       const rows: readonly RunRow[] = await database.read(query)
       return rows.map(runOf)
     },
   }
 }
+
+/** Unlike `like`, it knows no wildcards. */
+const beginsWith = 'substr(plan_hash, 1, ?) = ?'
 
 interface DueRow {
   sync: string

@@ -1,9 +1,13 @@
-/** The ledger as a store: leases, runs and requests in one database, sends committed in groups. */
+/** The ledger as a store: leases, runs, requests and what people decided in one database, sends committed in groups. */
 import type { LedgerSettings } from '../project/project.ts'
+import { approvalsOf } from './approvals.ts'
+import { auditOf } from './audit.ts'
 import type { Answer, Database, Send } from './database.ts'
 import { groupCommit } from './group-commit.ts'
+import { holdsOf } from './holds.ts'
 import { leasesOf } from './leases.ts'
 import type { Ledger } from './ledger.ts'
+import { optOutsOf } from './opt-outs.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
 import { openSqlite } from './sqlite.ts'
@@ -29,6 +33,10 @@ export function ledgerOver(database: Database): Ledger {
     ...runsOf(database),
     ...requestsOf(database),
     ...dueTimesOf(database),
+    ...optOutsOf(database),
+    ...holdsOf(database),
+    ...approvalsOf(database),
+    ...auditOf(database),
 
     async begin(requests, at, lease) {
       const answer = await sends.add({ kind: 'begin', requests, at, lease })

@@ -4,12 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChangeException, Conclusion, Holder, Lease, Ledger, NewRequest } from '../../src/ledger/ledger.ts'
 import { eventBetween, type RequestState, requestStates } from '../../src/ledger/request.ts'
 import { expectCode } from '../ledger/expect-code.ts'
+import { describeGovernance } from './ledger-governance.ts'
 
 const minute = 60_000
 const nobodyIsGone = () => false
 
 /** `open` opens an empty ledger. */
 export function describeLedger(name: string, open: () => Promise<Ledger>): void {
+  describeGovernance(name, open)
+
   let ledger: Ledger
   let made = 0
 

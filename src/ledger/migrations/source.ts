@@ -4,6 +4,7 @@
  */
 import type { Knex } from 'knex'
 import { tables } from './0001-tables.ts'
+import { governance } from './0002-governance.ts'
 import type { Flavour } from './flavour.ts'
 
 interface Migration {
@@ -11,7 +12,10 @@ interface Migration {
   readonly statements: (flavour: Flavour) => readonly string[]
 }
 
-const migrations: readonly Migration[] = [{ name: '0001-tables', statements: tables }]
+const migrations: readonly Migration[] = [
+  { name: '0001-tables', statements: tables },
+  { name: '0002-governance', statements: governance },
+]
 
 export const migrationNames: readonly string[] = migrations.map(migration => migration.name)
 
