@@ -90,14 +90,28 @@ export interface Ineligible {
   readonly reasons: Readonly<Record<string, number>>
 }
 
+/** Rows in quarantine stay as they are, but for people who may not take part any more: those leave all the same. */
+export function frozenKeys(
+  { population }: Pick<PolicyInput, 'population'>,
+  ineligible: Ineligible | undefined,
+): Fragment | undefined {
+  const quarantine = population.quarantine?.relation
+  if (quarantine === undefined || ineligible === undefined) return quarantine
+  return sql`(select key from ${quarantine} where key not in (select key from ${ineligible.relation})) frozen`
+}
+
 export async function findIneligible(input: PolicyInput, subject: Subject): Promise<Ineligible | undefined> {
   if (!hasEligibility(input)) return undefined
   const { warehouse, sync, policies, relations, population, identity, runId } = input
-  const { rows: stage, key } = population
+  const { key, quarantine } = population
+  const stage = population.stage.relation
   const personKind = personKindOf(identity)
-  const select = selectIneligible(warehouse.dialect, { sync, policies, relations, subject, stage, key, personKind })
+  const select = selectIneligible(warehouse.dialect, {
+    ...{ sync, policies, relations, subject, stage, key, personKind },
+    keysRepeat: quarantine !== undefined,
+  })
   const relation = await writeScratch(warehouse, `ineligible__${runId}`, select)
-  const counts = await query(warehouse, countIneligible(relation))
+  const counts = await query(warehouse, countIneligible(relation, quarantine?.relation))
   const reasons = Object.fromEntries(counts.map(({ reason, n }) => [String(reason), Number(n)]))
   return { relation, reasons, rows: Object.values(reasons).reduce((sum, n) => sum + n, 0) }
 }

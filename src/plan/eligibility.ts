@@ -19,6 +19,8 @@ export interface EligibilityParams {
   readonly stage: Fragment
   /** The canonical key of a row. */
   readonly key: Fragment
+  /** Whether some keys are missing or there more than once, as those in quarantine may be. */
+  readonly keysRepeat: boolean
   /** Kind under which opt-outs know the person's own key. */
   readonly personKind: string
 }
@@ -47,7 +49,7 @@ export function hasEligibility({
 
 /** `key` and `reason` of every row of the model that may not take part. */
 export function selectIneligible(dialect: Dialect, params: EligibilityParams): Fragment {
-  const { relations, subject, stage, key } = params
+  const { relations, subject, stage, key, keysRepeat } = params
   const reasons = [
     ...suppressionReasons(params),
     ...optOutReasons(dialect, params),
@@ -69,11 +71,11 @@ export function selectIneligible(dialect: Dialect, params: EligibilityParams): F
 ), p as (
   select r.*, ${own.entity} as entity from ${own.from}
 )
-select key, reason from (
+select key, ${keysRepeat ? raw('min(reason) as reason') : raw('reason')} from (
   select p.key, case ${join(cases, '\n    ')} end as reason
   from p
   ${joins}
-) judged where reason is not null`
+) judged where reason is not null${keysRepeat ? raw(` and key <> '' group by 1`) : raw('')}`
 }
 
 function suppressionReasons({ sync, relations, subject }: EligibilityParams): readonly Reason[] {
@@ -164,9 +166,11 @@ function qaReasons({ relations }: EligibilityParams): readonly Reason[] {
   return [{ reason: sql`${'qa.outside'}`, condition: sql`p.entity not in (select entity from ${relations.qa})` }]
 }
 
-/** One row per reason: `reason`, `n`. */
-export function countIneligible(ineligible: Fragment): Fragment {
-  return sql`select reason, count(*) as n from ${ineligible} group by 1 order by 1`
+/** One row per reason: `reason`, `n`, without rows that are in quarantine. */
+export function countIneligible(ineligible: Fragment, quarantine: Fragment | undefined): Fragment {
+  const counted =
+    quarantine === undefined ? raw('') : sql` where key not in (select key from ${quarantine} where key is not null)`
+  return sql`select reason, count(*) as n from ${ineligible}${counted} group by 1 order by 1`
 }
 
 /** Keys that were in the model when last seen, and outside of the rollout or the QA audience. */

@@ -85,7 +85,13 @@ function stageOf(night: Night, name: string): Promise<Stage> {
   return night.once(`stage ${name}`, async () => {
     const model = modelNamed(night, name)
     const { stage } = await computeModel(night, model, `policy__${name}__${night.name}`)
-    const { problems } = await judgeModel(night.warehouse, model, stage, { onBadKey: 'fail', onViolation: 'fail' }, night.compiled)
+    const { problems } = await judgeModel(
+      night.warehouse,
+      model,
+      stage,
+      { onBadKey: 'fail', onViolation: 'fail' },
+      night.compiled,
+    )
     const [first, ...others] = problems
     if (first !== undefined) throw new ActivateError('failed', [first, ...others])
     return stage

@@ -121,6 +121,21 @@ describe('consent', () => {
   })
 })
 
+describe('quarantine', () => {
+  test('keeps nobody at the destination who withdrew consent', async () => {
+    const sync = { channel: 'email', purpose: 'marketing', onBadKey: 'quarantine' } as const
+    const policies = { consent: consentPolicy }
+    const granted = `('z', 'email', 'marketing', 'granted', '2026-01-01', null, null)`
+    const all = `select * from (values ('a', 'x'), ('b', 'x')) t(id, v)`
+    await nights.night(all, { sync, policies, relations: await consents(granted) })
+    const denied = `${granted}, ('a', 'email', 'marketing', 'denied', '2026-01-01', null, null)`
+    const twice = `select * from (values ('a', 'x'), ('a', 'y'), ('b', 'x'), ('b', 'y')) t(id, v)`
+    const plan = await nights.plan(twice, { sync, policies, relations: await consents(denied) })
+    expect(plan.rows).toEqual({ model: 4, quarantined: 4, ineligible: 0, population: 0, unchanged: 0 })
+    expect(await decided()).toEqual({ a: 'send' })
+  })
+})
+
 describe('rollout and QA', () => {
   const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`k${index}`, 'x']))
 
