@@ -3,7 +3,7 @@
  * what was delivered, what was refused, and where the person stands now. The statements are built here, the caller
  * executes them, and `assembleStory` puts the rows in order.
  */
-import { type StateTable, snapshotRelation, stateRelation } from '../plan/state.ts'
+import { type StateTable, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
 import type { Json } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { render, type Statement, sql } from '../warehouse/sql.ts'
@@ -14,6 +14,8 @@ export interface StoryEvent {
   /** The run's logical clock, ISO 8601. */
   readonly as_of: string
   readonly sync: string
+  /** Of the row; the person that was asked about may have several. */
+  readonly key: string
   readonly run_id: string
   readonly op: string
   readonly decision: string
@@ -22,13 +24,17 @@ export interface StoryEvent {
   readonly change_id: string | null
   readonly channel: string | null
   readonly delivered_at: string | null
+  /** The lawful basis of the consent that a delivery went by, and its evidence. */
+  readonly basis: string | null
+  readonly evidence: string | null
   /** What the destination answered, when it did not simply accept. */
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
 export interface Standing {
   readonly sync: string
-  /** `member`, `withheld` or `left`. */
+  readonly key: string
+  /** `member`, `withheld`, `left` or `remains`. */
   readonly standing: string
   readonly episode: number
   readonly version: number
@@ -44,6 +50,30 @@ export interface Blocked {
   readonly message: string | null
   /** Not tried again before this instant unless the row changes; null: not before the row changes. */
   readonly next_attempt_at: string | null
+}
+
+/** A stretch of time in which the person was in the model of a sync, and not allowed to take part. */
+export interface Ineligible {
+  readonly sync: string
+  readonly key: string
+  /** `consent.denied`, `rollout.outside`. */
+  readonly reason: string
+  readonly since: string | null
+  /** Null as long as it holds. */
+  readonly until: string | null
+}
+
+/** The person's first trigger in an epoch of a holdout. */
+export interface Exposure {
+  readonly sync: string
+  readonly key: string
+  readonly holdout: string
+  readonly epoch: string
+  /** `treated` or `withheld`. */
+  readonly arm: string
+  readonly triggered_at: string | null
+  /** What would have been sent to somebody who was withheld. */
+  readonly fields: Readonly<Record<string, Json>> | null
 }
 
 /** A stretch of time in which the person's row broke the contract of a model and was left out. */
@@ -67,6 +97,8 @@ export interface Story {
   readonly standings: readonly Standing[]
   readonly blocked: readonly Blocked[]
   /** Oldest first. */
+  readonly ineligible: readonly Ineligible[]
+  readonly exposures: readonly Exposure[]
   readonly quarantined: readonly Quarantined[]
   /** Oldest first. */
   readonly events: readonly StoryEvent[]
@@ -86,23 +118,26 @@ export const storyTables = [
   'rejections',
   'unresolved',
   'quarantine',
+  'ineligible',
+  'exposures',
 ] as const satisfies readonly StateTable[]
 export type StoryTable = (typeof storyTables)[number]
 
 export function tableStatement(dialect: Dialect, state: readonly string[], table: StoryTable, key: string): Statement {
   const relation = stateRelation(dialect, state, table)
-  return render(sql`select * from ${relation} where key = ${key}`, dialect.placeholder)
+  const owned = 'person' in stateTables[table] ? sql` or person = ${key}` : sql``
+  return render(sql`select * from ${relation} where key = ${key}${owned}`, dialect.placeholder)
 }
 
 export function standingStatement(dialect: Dialect, state: readonly string[], sync: string, key: string): Statement {
   const relation = snapshotRelation(dialect, state, sync)
-  return render(sql`select * from ${relation} where key = ${key}`, dialect.placeholder)
+  return render(sql`select * from ${relation} where key = ${key} or person = ${key} order by key`, dialect.placeholder)
 }
 
 export interface StoryRows {
   readonly key: string
   readonly tables: Readonly<Partial<Record<StoryTable, readonly Row[]>>>
-  /** At most one row per sync. */
+  /** Rows of the person, by sync. */
   readonly snapshots: Readonly<Record<string, readonly Row[]>>
   readonly exceptions: readonly LedgerException[]
 }
@@ -126,17 +161,24 @@ export function assembleStory({ key, tables, snapshots, exceptions }: StoryRows)
       ...(tables.rejections ?? []).map(row => blockedOf(row, 'rejected')),
       ...(tables.unresolved ?? []).map(row => blockedOf(row, 'unresolved')),
     ],
-    quarantined: (tables.quarantine ?? [])
-      .map(quarantinedOf)
-      .sort((left, right) => compare(left.since ?? '', right.since ?? '') || compare(left.reason, right.reason)),
+    ineligible: (tables.ineligible ?? []).map(ineligibleOf).sort(bySince),
+    exposures: (tables.exposures ?? [])
+      .map(exposureOf)
+      .sort((left, right) => compare(left.triggered_at ?? '', right.triggered_at ?? '')),
+    quarantined: (tables.quarantine ?? []).map(quarantinedOf).sort(bySince),
     events: events.sort((left, right) => compare(left.as_of, right.as_of) || compare(left.sync, right.sync)),
   }
+}
+
+function bySince(left: Pick<Ineligible, 'since' | 'reason'>, right: Pick<Ineligible, 'since' | 'reason'>): number {
+  return compare(left.since ?? '', right.since ?? '') || compare(left.reason, right.reason)
 }
 
 function eventOf(row: Row, delivery: Row | undefined, exception: LedgerException | undefined): StoryEvent {
   return {
     as_of: text(row, 'as_of') ?? '',
     sync: text(row, 'sync') ?? '',
+    key: text(row, 'key') ?? '',
     run_id: text(row, 'run_id') ?? '',
     op: text(row, 'op') ?? '',
     decision: text(row, 'decision') ?? '',
@@ -145,6 +187,8 @@ function eventOf(row: Row, delivery: Row | undefined, exception: LedgerException
     change_id: text(row, 'change_id'),
     channel: delivery === undefined ? null : text(delivery, 'channel'),
     delivered_at: delivery === undefined ? null : text(delivery, 'delivered_at'),
+    basis: delivery === undefined ? null : text(delivery, 'basis'),
+    evidence: delivery === undefined ? null : text(delivery, 'evidence'),
     error: exception === undefined ? null : { code: exception.code, message: exception.message },
   }
 }
@@ -152,6 +196,7 @@ function eventOf(row: Row, delivery: Row | undefined, exception: LedgerException
 function standingOf(sync: string, row: Row): Standing {
   return {
     sync,
+    key: text(row, 'key') ?? '',
     standing: text(row, 'standing') ?? '',
     episode: Number(row.episode ?? 0),
     version: Number(row.version ?? 0),
@@ -168,6 +213,28 @@ function blockedOf(row: Row, why: Blocked['why']): Blocked {
     run_id: text(row, 'run_id'),
     message: message.length === 0 ? null : message.join(': '),
     next_attempt_at: text(row, 'next_attempt_at'),
+  }
+}
+
+function ineligibleOf(row: Row): Ineligible {
+  return {
+    sync: text(row, 'sync') ?? '',
+    key: text(row, 'key') ?? '',
+    reason: text(row, 'reason') ?? '',
+    since: text(row, 'since'),
+    until: text(row, 'until'),
+  }
+}
+
+function exposureOf(row: Row): Exposure {
+  return {
+    sync: text(row, 'sync') ?? '',
+    key: text(row, 'key') ?? '',
+    holdout: text(row, 'holdout') ?? '',
+    epoch: text(row, 'epoch') ?? '',
+    arm: text(row, 'arm') ?? '',
+    triggered_at: text(row, 'triggered_at'),
+    fields: parseFields(text(row, 'payload')),
   }
 }
 

@@ -34,10 +34,27 @@ const story = assembleStory({
         next_attempt_at: '2026-03-09T02:00:00Z',
       },
     ],
+    ineligible: [
+      {
+        sync: 'win_back',
+        key: 'C1',
+        reason: 'consent.missing',
+        since: '2026-03-01T02:00:00Z',
+        until: '2026-03-02T02:00:00Z',
+      },
+    ],
+    exposures: [
+      {
+        ...{ sync: 'win_back', key: 'C1', holdout: 'global', epoch: '2026H1', arm: 'withheld' },
+        triggered_at: '2026-03-02T02:00:00Z',
+        payload: '{"to":"ann@example.com"}',
+      },
+    ],
   },
   snapshots: {
     ltv: [
       {
+        key: 'C1',
         standing: 'member',
         episode: 1,
         version: 1,
@@ -64,6 +81,10 @@ test('it reads as sentences, with personal data masked', () => {
   ltv is in since 2026-03-01 02:00Z (entered once, 1 acknowledged)
       email  "a***@example.com"
       tier   "gold"
+  win_back could not take part from 2026-03-01 02:00Z to 2026-03-02 02:00Z because consent.missing
+  win_back withheld by holdout global, epoch 2026H1 since 2026-03-02 02:00Z
+    what would have been sent
+      to  "a***@example.com"
   ltv was refused, not tried again until 2026-03-09 02:00Z or the row changes: invalid: not an address
 
 what happened
@@ -74,7 +95,8 @@ what happened
 
 test('the key is bound, never spliced', () => {
   const { sql, params } = tableStatement(duckdbDialect, ['activate'], 'decisions', `' or 1=1 --`)
-  expect([sql, params]).toEqual(['select * from "activate"."decisions" where key = $1', [`' or 1=1 --`]])
+  const statement = 'select * from "activate"."decisions" where key = $1 or person = $2'
+  expect([sql, params]).toEqual([statement, [`' or 1=1 --`, `' or 1=1 --`]])
 })
 
 test.each([

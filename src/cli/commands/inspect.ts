@@ -40,11 +40,13 @@ export function canonicalKey(written: string): string {
 async function readStory(project: Project, wired: Wired, key: string): Promise<Story> {
   const warehouse = await wired.warehouse()
   const present = new Set(await warehouse.tables(warehouse.state, ''))
+  const tables = await readTables(warehouse, present, key)
+  const keys = new Set([key, ...(tables.decisions ?? []).map(row => String(row.key))])
   return assembleStory({
     key,
-    tables: await readTables(warehouse, present, key),
+    tables,
     snapshots: await readSnapshots(warehouse, present, key),
-    exceptions: await readExceptions(project, wired, key),
+    exceptions: await readExceptions(project, wired, [...keys]),
   })
 }
 
@@ -76,10 +78,15 @@ async function readSnapshots(
   return snapshots
 }
 
-async function readExceptions(project: Project, wired: Wired, key: string): Promise<readonly LedgerException[]> {
+async function readExceptions(
+  project: Project,
+  wired: Wired,
+  keys: readonly string[],
+): Promise<readonly LedgerException[]> {
   const ledger = await wired.ledger()
   const found: LedgerException[] = []
   // Newest first, and the newest word on a change is the one to keep.
-  for (const sync of project.syncs) found.push(...(await ledger.exceptionsOfKey(sync.name, key)).toReversed())
+  for (const sync of project.syncs)
+    for (const key of keys) found.push(...(await ledger.exceptionsOfKey(sync.name, key)).toReversed())
   return found
 }

@@ -25,6 +25,9 @@ export function renderPlan(plan: Plan, colors: Colors): string {
     ...guardLines(plan, colors),
     ...plan.warnings.map(warning => `  ${colors.yellow(label('warning'))} ${printable(warning)}`),
     ...plan.samples.flatMap(sample => sampleLines(sample, colors)),
+    ...plan.ineligible.map(
+      ({ key, reason }) => `  ${colors.dim(`· ${printable(key)}`)}  may not take part, ${printable(reason)}`,
+    ),
   ].join('\n')
 }
 

@@ -1,5 +1,5 @@
 /** One person's story as a person reads it: where they stand, what stands in the way, and what happened, night by night. */
-import type { Blocked, Quarantined, Standing, Story, StoryEvent } from '../../report/story.ts'
+import type { Blocked, Exposure, Ineligible, Quarantined, Standing, Story, StoryEvent } from '../../report/story.ts'
 import type { Colors } from '../terminal.ts'
 import { maskFields } from './mask.ts'
 import { symbols } from './plan.ts'
@@ -10,23 +10,26 @@ export function maskStory(story: Story): Story {
   return {
     ...story,
     standings: story.standings.map(standing => ({ ...standing, fields: maskFields(standing.fields) })),
+    exposures: story.exposures.map(each => ({ ...each, fields: maskFields(each.fields) })),
     quarantined: story.quarantined.map(each => ({ ...each, row: maskFields(each.row) })),
   }
 }
 
 export function renderStory(story: Story, colors: Colors): string {
   const title = colors.bold(printable(story.key))
-  const { standings, events, blocked, quarantined } = story
-  if ([standings, events, blocked, quarantined].every(each => each.length === 0)) {
+  const { standings, events, blocked, ineligible, exposures, quarantined } = story
+  if ([standings, events, blocked, ineligible, exposures, quarantined].every(each => each.length === 0)) {
     return `${title}\n  nothing ever happened to this key`
   }
   return [
     title,
-    ...standings.flatMap(standing => standingLines(standing, colors)),
+    ...standings.flatMap(standing => standingLines(standing, story.key, colors)),
+    ...ineligible.map(each => ineligibleLine(each, story.key, colors)),
+    ...exposures.flatMap(each => exposureLines(each, colors)),
     ...blocked.map(each => blockedLine(each, colors)),
     ...quarantined.flatMap(each => quarantinedLines(each, colors)),
     ...(events.length === 0 ? [] : ['', colors.bold('what happened')]),
-    ...events.map(event => eventLine(event, colors)),
+    ...events.map(event => eventLine(event, story.key, colors)),
   ].join('\n')
 }
 
@@ -34,13 +37,43 @@ const standingWords: Readonly<Record<string, string>> = {
   member: 'is in',
   withheld: 'is in, but withheld by a holdout',
   left: 'is out',
+  remains: 'is out, and was left alone at the destination',
 }
 
-function standingLines(standing: Standing, colors: Colors): readonly string[] {
+/** A person may have several rows; the key of one is told where it is not the person's own. */
+function whose(sync: string, key: string, asked: string, colors: Colors): string {
+  return `${colors.cyan(printable(sync))}${key === asked || key === '' ? '' : ` ${printable(key)}`}`
+}
+
+function ineligibleLine({ sync, key, reason, since, until }: Ineligible, asked: string, colors: Colors): string {
+  const from = since === null ? '' : when(since)
+  const stretch =
+    until === null
+      ? colors.yellow(`may not take part since ${from}`)
+      : `could not take part from ${from} to ${when(until)}`
+  return `  ${whose(sync, key, asked, colors)} ${stretch} because ${printable(reason)}`
+}
+
+function exposureLines(
+  { sync, holdout, epoch, arm, triggered_at: at, fields }: Exposure,
+  colors: Colors,
+): readonly string[] {
+  const drawn = `holdout ${printable(holdout)}, epoch ${printable(epoch)}`
+  const since = at === null ? '' : ` since ${when(at)}`
+  return [
+    `  ${colors.cyan(printable(sync))} ${arm === 'withheld' ? colors.yellow('withheld by') : 'treated under'} ${drawn}${since}`,
+    ...(arm === 'withheld' && fields !== null ? ['    what would have been sent', ...fieldLines(fields)] : []),
+  ]
+}
+
+function standingLines(standing: Standing, asked: string, colors: Colors): readonly string[] {
   const since = standing.changed_at === null ? '' : ` since ${when(standing.changed_at)}`
   const counts = `entered ${times(standing.episode)}, ${standing.version} acknowledged`
   const words = standingWords[standing.standing] ?? printable(standing.standing)
-  return [`  ${colors.cyan(printable(standing.sync))} ${words}${since} (${counts})`, ...fieldLines(standing.fields)]
+  return [
+    `  ${whose(standing.sync, standing.key, asked, colors)} ${words}${since} (${counts})`,
+    ...fieldLines(standing.fields),
+  ]
 }
 
 function fieldLines(fields: Standing['fields']): readonly string[] {
@@ -76,13 +109,14 @@ function blockedLine(blocked: Blocked, colors: Colors): string {
   return `  ${colors.cyan(printable(blocked.sync))} ${colors.yellow(why)}${said}`
 }
 
-function eventLine(event: StoryEvent, colors: Colors): string {
+function eventLine(event: StoryEvent, asked: string, colors: Colors): string {
   const symbol = event.op === 'enter' || event.op === 'change' || event.op === 'leave' ? symbols[event.op] : '?'
   const because = event.reason === null || event.reason === '' ? '' : ` because ${printable(event.reason)}`
   const outcome = event.outcome === null || event.outcome === '' ? '' : `, ${paintOutcome(event.outcome, colors)}`
   const error = event.error === null ? '' : ` (${printable(event.error.code)}: ${printable(event.error.message)})`
+  const basis = event.basis === null ? '' : ` on the basis of ${printable(event.basis)}`
   const verb = decisionWords[event.decision] ?? printable(event.decision)
-  return `  ${colors.dim(when(event.as_of))}  ${printable(event.sync)}  ${symbol} ${event.op}: ${verb}${because}${outcome}${error}`
+  return `  ${colors.dim(when(event.as_of))}  ${whose(event.sync, event.key, asked, colors)}  ${symbol} ${event.op}: ${verb}${because}${outcome}${basis}${error}`
 }
 
 const decisionWords: Readonly<Record<string, string>> = {
