@@ -38,6 +38,47 @@ export const planCodes = {
       'The plan would change more than the guard of its sync allows, or the model returned too few rows. Nothing was sent. Look at `activate dry-run`; if it is right, run it with `--yes`, or change `guard` in the sync.',
     exit: 'held',
   },
+  A4021: {
+    title: 'nobody knows whom a row is about',
+    explanation:
+      'Consent, suppression, caps and holdouts hold for people, and the model of the sync does not say who they are: it does not return the column that `identity.key` names, or its key has several columns and the project names none. Return the key of the person from the model.',
+    exit: 'invalid',
+  },
+  A4022: {
+    title: 'an expiry that is no time',
+    explanation: 'The column that `expires` names must be a date or a timestamp. Cast it in the model.',
+    exit: 'failed',
+  },
+  A4023: {
+    title: 'a policy model without a person',
+    explanation:
+      'A model of consents, suppressions or QA people must return whom a row is about: the column that `identity.key` names, a column `key`, or the one column of its key in the front matter. A suppression list may name another column with `column`.',
+    exit: 'invalid',
+  },
+  A4024: {
+    title: 'a suppression list cannot be read',
+    explanation:
+      'The file of a suppression list is missing, malformed, or does not have the column that is read. Nothing was sent: a list that cannot be read is not an empty list. Put the file back, or name its column.',
+    exit: 'failed',
+  },
+  A4025: {
+    title: 'a suppression list that could not act',
+    explanation:
+      'The list holds identifiers of a kind by which nobody in this communication can be recognised: its model returns no column of that name, it sends to no field that holds one, and no links tell whose they are. Return the identifier from the model, or add a link model to `identity.links`.',
+    exit: 'failed',
+  },
+  A4026: {
+    title: 'consents that cannot be understood',
+    explanation:
+      'The model of consents lacks a column, or has answers whose status is neither granted nor denied, that have no time, or that are about nobody. Nothing was planned: an answer that is left out might be a no. Mend them in the model.',
+    exit: 'failed',
+  },
+  A4031: {
+    title: 'the salt of a holdout changed',
+    explanation:
+      'A salt decides who is withheld. Changing it draws lots anew, so that people who were sent to would be withheld and the other way round, and figures from before and after would be mixed. Give the holdout a new epoch together with the new salt, or write the old salt again.',
+    exit: 'invalid',
+  },
   A4050: {
     title: 'a column in use has changed its type',
     explanation:
