@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- warehouse|delivery|limiter|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
+ * `npm run bench [-- warehouse|identity|delivery|limiter|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
  * warehouse. docs/benchmarks.md records them with the machine.
  */
 import { cpus, totalmem } from 'node:os'
 import { benchDelivery, benchLimiter } from './delivery.ts'
+import { benchIdentity } from './identity.ts'
 import { benchStartup } from './startup.ts'
 import { benchWarehouse } from './warehouse.ts'
 
@@ -19,4 +20,5 @@ console.log(
 if (wants('startup')) benchStartup()
 if (wants('limiter')) await benchLimiter()
 if (wants('delivery')) await benchDelivery()
+if (wants('identity')) await benchIdentity()
 if (wants('warehouse')) await benchWarehouse(sizes)

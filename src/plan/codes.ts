@@ -38,6 +38,24 @@ export const planCodes = {
       'The plan would change more than the guard of its sync allows, or the model returned too few rows. Nothing was sent. Look at `activate dry-run`; if it is right, run it with `--yes`, or change `guard` in the sync.',
     exit: 'held',
   },
+  A4040: {
+    title: 'a link model misses a column',
+    explanation:
+      'A model under `identity.links` returns left_type, left_value, right_type and right_value, and optionally source, confidence (a number) and seen_at (a timestamp or a date). Nobody was resolved and nothing was planned. Add the column to the model, or cast it.',
+    exit: 'failed',
+  },
+  A4041: {
+    title: 'a link model names an unknown type',
+    explanation:
+      'left_type and right_type hold the name of `identity.key` or of one of `identity.identifiers`, written exactly so. Links of another type would be left out without a word, and people would stay apart. Declare the identifier, or mend the model.',
+    exit: 'failed',
+  },
+  A4042: {
+    title: 'a confidence is not between 0 and 1',
+    explanation:
+      'A confidence says how sure a link is, as a share of one; links below `identity.min_confidence` are left out. Anything else, such as a percentage or NaN, cannot be compared with it. NULL counts as 1.',
+    exit: 'failed',
+  },
   A4021: {
     title: 'nobody knows whom a row is about',
     explanation:

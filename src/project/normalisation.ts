@@ -13,7 +13,7 @@ export type Normalisation = (typeof normalisations)[number]
  * with is the one that was compared in the warehouse.
  *
  * Patterns keep to what RE2, PostgreSQL and JavaScript read alike: classes, groups, anchors and counts; a point only where
- * an earlier step left no line break. Every match is replaced, by a text without meaning of its own.
+ * an earlier step left no line break. Every match is replaced; in what replaces it, \1 is what the first group matched.
  */
 export type Step =
   | { readonly kind: 'trim' }
@@ -33,7 +33,7 @@ export function stepsOf(normalisation: Normalisation, region?: string): readonly
     case 'gmail':
       return [trim, lower, gmailAlias]
     case 'e164':
-      return [...digits, ...(region === undefined ? [replace('^i', '+')] : national(region)), tooShortOrLong]
+      return [...digits, ...(region === undefined ? [] : national(region)), noNumber]
   }
 }
 
@@ -59,33 +59,27 @@ const gmailAlias: Step = {
 }
 
 /**
- * Digits, after an `i` when they begin with a calling code (+ or 00). Letters may only stand before them (`tel:`): what
- * follows a number, such as an extension, would be read as part of it, so such a text is none. The 0 in `+44 (0)20` is
- * dialled at home only; in Italy it is part of the number.
+ * Digits, after a plus when they begin with a calling code (+ or 00). Letters may stand before them (`tel:`); what follows a
+ * number, such as an extension, would be read as part of it, so such a text is none. The 0 in `+44 (0)20` is dialled at
+ * home only; in Italy it is part of the number, so that there its bracket goes and it stays.
  */
 const digits: readonly Step[] = [
-  replace('[^0-9A-Za-z+()]', ''),
-  replace('^[^0-9]*[0-9].*[A-Za-z].*$', ''),
-  replace('[A-Za-z]', ''),
-  replace('^[()]*([+]|00)[()]*39[()]*[(]0[)]', 'i390'),
-  replace('[(]0[)]', ''),
-  replace('^[()]*([+]|00)', 'i'),
-  replace('[+()]', ''),
+  replace('^([^0-9+]*([+]|00)[^0-9A-Za-z+]*39[^0-9A-Za-z+(]*)[(]', '\\1'),
+  replace('[(][^0-9A-Za-z+()]*0[^0-9A-Za-z+()]*[)]|[^0-9A-Za-z+]', ''),
+  replace('^[A-Za-z]*([+]+|00)', '+'),
 ]
 
 /** A number without a calling code gets that of its region in place of the trunk prefix. */
 function national(region: string): readonly Step[] {
   const { callingCode, trunk } = phoneRegion(region) ?? { callingCode: '', trunk: '' }
   return [
-    replace('^', ':'),
-    replace('^:i', '+'),
-    ...(trunk === '' ? [] : [replace(`^:${trunk}`, `+${callingCode}`)]),
-    replace('^:', `+${callingCode}`),
+    ...(trunk === '' ? [] : [replace(`^[A-Za-z]*${trunk}`, `+${callingCode}`)]),
+    replace('^[A-Za-z]*([0-9])', `+${callingCode}\\1`),
   ]
 }
 
 /** ITU-T E.164: at most 15 digits, and no calling code begins with 0. Fewer than 8 are a short code or a typing error. */
-const tooShortOrLong = replace('^([0-9].*|[+]0.*|[+].{0,7}|[+].{16,})$', '')
+const noNumber = replace('^([^+].*|[+]0.*|[+].{0,7}|[+].{16,}|.+[^0-9].*)$', '')
 
 function follow(text: string, step: Step): string {
   switch (step.kind) {
@@ -94,7 +88,7 @@ function follow(text: string, step: Step): string {
     case 'lower':
       return Array.from(text, lowerCharacter).join('')
     case 'replace':
-      return text.replace(new RegExp(step.pattern, 'gu'), step.by)
+      return text.replace(new RegExp(step.pattern, 'gu'), step.by.replace('\\1', '$$1'))
     case 'when':
       return new RegExp(step.pattern, 'u').test(text) ? step.steps.reduce(follow, text) : text
   }

@@ -82,7 +82,7 @@ export interface Dialect {
    * alternatives, anchors and counts, none of them lazy.
    */
   matches(expression: string, pattern: string): string
-  /** A text with every match of such a pattern replaced by a text that holds no backslash. */
+  /** A text with every match of such a pattern replaced; in `by`, `\1` is what the first group matched. */
   replaceMatches(expression: string, pattern: string, by: string): string
   /** Digits after the point; half away from zero. */
   round(expression: string, digits: number): string

@@ -408,6 +408,8 @@ export function describeWarehouse(name: string, open: () => Promise<OpenedWareho
         ['0044', '^([+]|00)', 'i', 'i44'],
         ['日本日', '日', 'x', 'x本x'],
         ['12345', '^.{0,3}$', '', '12345'],
+        ['a1b2', '([0-9])', '<\\1>', 'a<1>b<2>'],
+        ['(0)a)', '[(]0[)]|[)]', '', 'a'],
       ])('replaces in %j every match of %j by %j', async (given, pattern, by, expected) => {
         expect(await value(dialect().replaceMatches(dialect().placeholder(0), pattern, by), given)).toBe(expected)
       })
