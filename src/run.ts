@@ -245,7 +245,7 @@ async function deliverAndSettle(
   await ledger.updateRun(run.runId, { outbox: outboxName(run.runId), mapping: planned.mapping }, lease())
   const totals =
     total === 0
-      ? { acked: 0, rejected: 0, parked: 0, pending: 0, requests: 0, retries: 0 }
+      ? { acked: 0, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 0, retries: 0 }
       : await deliver({
           ...deliveryContext(night, sync, run.runId, lease, options.signal),
           ledger,
@@ -292,12 +292,13 @@ async function deliverAndSettle(
 }
 
 function statusOf(
-  outcomes: OutcomeCounts,
+  { rejected, parked, pending, withdrawn }: OutcomeCounts & { readonly withdrawn: number },
   stopped: string | undefined,
-): 'succeeded' | 'partial' | 'failed' | 'interrupted' {
-  if (stopped === 'interrupted') return 'interrupted'
+): 'succeeded' | 'partial' | 'failed' | 'interrupted' | 'held' {
+  if (stopped === 'interrupted' || stopped === 'held') return stopped
   if (stopped !== undefined && stopped !== 'errors') return 'failed'
-  return outcomes.rejected + outcomes.parked + outcomes.pending > 0 ? 'partial' : 'succeeded'
+  // Whoever was withdrawn was rightly not sent to.
+  return rejected + parked + pending - withdrawn > 0 ? 'partial' : 'succeeded'
 }
 
 async function hold(night: Night, sync: Sync, run: StartedRun, lease: () => Lease, plan: Plan): Promise<RunSummary> {

@@ -32,6 +32,11 @@ export function recordBytes(change: PlannedChange): number {
   return Buffer.byteLength(JSON.stringify({ key, change_id: changeId, op, fields })) + 1
 }
 
+/** Whether the action does not take this record even alone. */
+export function isTooLarge(change: PlannedChange, { maxBytes }: Pick<CutRules, 'maxBytes'>): boolean {
+  return maxBytes !== undefined && recordBytes(change) - 1 > maxBytes
+}
+
 export function createCutter(actionOf: (op: Operation) => string, rulesOf: (action: string) => CutRules): Cutter {
   let open: PlannedChange[] = []
   let openAction = ''

@@ -9,6 +9,7 @@ import { Dispatch } from './dispatch.ts'
 import { type Task, tasksOfBatch } from './task.ts'
 
 export type { DeliveryContext, DeliveryNote, DeliveryProgress, DeliveryTotals } from './delivery-context.ts'
+export type { Recheck, RecheckAnswer, Withdrawal } from './recheck.ts'
 export type { Stop, StopKind } from './tally.ts'
 
 export interface Route {

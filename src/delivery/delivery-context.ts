@@ -2,6 +2,7 @@
 import type { Lease, Ledger, OutcomeCounts } from '../ledger/ledger.ts'
 import type { Clock } from './clock.ts'
 import type { OpenDestination } from './open-destination.ts'
+import type { Recheck } from './recheck.ts'
 import type { RetryBudget } from './retry.ts'
 import type { Stop } from './tally.ts'
 
@@ -15,13 +16,15 @@ export interface DeliveryProgress {
 
 /** Something a log may show; never holds a record's fields. */
 export interface DeliveryNote {
-  readonly kind: 'retry' | 'moved' | 'rejected' | 'parked' | 'pause' | 'stop' | 'reply' | 'late'
+  readonly kind: 'retry' | 'moved' | 'rejected' | 'parked' | 'withdrawn' | 'pause' | 'stop' | 'reply' | 'late'
   readonly code: string
   readonly message: string
   readonly requestId?: string
 }
 
 export interface DeliveryTotals extends OutcomeCounts {
+  /** Those of the pending that were taken out at the last moment, because they must not be sent to any more. */
+  readonly withdrawn: number
   /** Distinct requests of which at least one attempt was begun. */
   readonly requests: number
   /** Attempts after a request's first. */
@@ -47,4 +50,6 @@ export interface DeliveryContext {
   readonly maxErrorRate?: number
   readonly log: (note: DeliveryNote) => void
   readonly retry?: Partial<RetryBudget>
+  /** Undefined: nobody can have opted out since the plan was made. */
+  readonly recheck?: Recheck
 }

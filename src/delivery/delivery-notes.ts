@@ -11,7 +11,7 @@ export function noteResolution(log: (note: DeliveryNote) => void, requestId: str
   if (again !== undefined && error !== undefined) log({ kind: 'retry', ...error, requestId })
   else if (moved.length > 0 && error !== undefined) log({ kind: 'moved', ...error, requestId })
   for (const { state, code, message } of exceptions) {
-    if (again === undefined && (state === 'rejected' || state === 'parked'))
+    if (again === undefined && (state === 'rejected' || state === 'parked' || state === 'withdrawn'))
       log({ kind: state, code, message, requestId })
   }
   if (unknown.length > 0) {

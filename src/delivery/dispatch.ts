@@ -6,14 +6,23 @@
  */
 import { ActivateError } from '../project/problem.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
+import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
 import type { Verdict } from './destination.ts'
-import { type Continuation, type Resolution, resolveNotSent, resolveOutcome, resolveUnsent } from './resolve-outcome.ts'
+import { isOutdated, lookAgain, needsLook } from './recheck.ts'
+import {
+  type Continuation,
+  type Resolution,
+  resolveNotSent,
+  resolveOutcome,
+  resolveOutdated,
+  resolveUnsent,
+  resolveWithdrawn,
+} from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
 import { isRepeatable, type Task, tasksOfBatch } from './task.ts'
-import { createWaitingRoom } from './waiting-room.ts'
 
 /** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
 const leaseMargin = 5_000
@@ -21,14 +30,8 @@ const leaseMargin = 5_000
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
 const beside = 256
 
-/** Records held in memory at most, beside one request per connection. */
-const heldRecords = 4_000
-
 /** Milliseconds that an outcome may wait to be committed with others. */
 const longestSettled = 20
-
-/** Requests waiting for another attempt; while there are more, no new rows are read. */
-const mostWaiting = 64
 
 interface Answered {
   readonly task: Task
@@ -39,27 +42,22 @@ export class Dispatch {
   private readonly context: DeliveryContext
   private readonly total: number
   private readonly budget: RetryBudget
-  private readonly source: AsyncIterator<Task>
   private readonly tally: Tally
   private readonly alarm: Alarm
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
 
-  /** Read, and not begun. */
-  private readonly ready: Task[] = []
-  private readonly waiting = createWaitingRoom<Task>()
+  private readonly backlog: Backlog
   /** The intent is committed; waiting for a connection. */
   private readonly begun: Task[] = []
   private beginning = 0
   private sending = 0
   private concluding = 0
-  private held = 0
   /** Answered for, and waiting to be committed with others. */
   private readonly settled: Answered[] = []
   private settledSince = 0
 
   private fetching = false
-  private exhausted = false
   private stop: Stop | undefined
   private failure: { readonly error: unknown } | undefined
   private done = false
@@ -68,7 +66,7 @@ export class Dispatch {
     this.context = context
     this.total = total
     this.budget = { ...defaultBudget, ...context.retry }
-    this.source = tasks[Symbol.asyncIterator]()
+    this.backlog = new Backlog(tasks)
     this.tally = createTally(context.maxErrorRate)
     this.alarm = createAlarm(
       context.clock,
@@ -87,17 +85,17 @@ export class Dispatch {
     await this.finished
     this.context.signal.removeEventListener('abort', pump)
     this.alarm.cancel()
-    await this.source.return?.()
+    await this.backlog.close()
     if (this.failure !== undefined) throw this.failure.error
     return this.totals()
   }
 
   private totals(): DeliveryTotals {
-    const { counts, requests, retries } = this.tally
+    const { counts, requests, retries, withdrawn } = this.tally
     const { acked, rejected, parked } = counts
     const stopped = this.stop ?? this.tally.verdict()
     const pending = Math.max(0, this.total - acked - rejected - parked)
-    return { acked, rejected, parked, pending, requests, retries, ...(stopped && { stopped }) }
+    return { acked, rejected, parked, pending, withdrawn, requests, retries, ...(stopped && { stopped }) }
   }
 
   /** Starts everything that can be started at this moment; called whenever something has changed. */
@@ -122,7 +120,7 @@ export class Dispatch {
 
   private isOver(): boolean {
     if (this.beginning + this.begun.length + this.sending + this.concluding > 0 || this.fetching) return false
-    return this.isStopped() || (this.exhausted && this.ready.length === 0 && this.waiting.size === 0)
+    return this.isStopped() || this.backlog.isOver
   }
 
   private isStopped(): boolean {
@@ -134,12 +132,7 @@ export class Dispatch {
    * once more, for the sole purpose of being concluded with everything that is known of it.
    */
   private abandon(now: number): void {
-    const left = this.ready.splice(0)
-    for (;;) {
-      const task = this.waiting.takeDue(Number.POSITIVE_INFINITY)
-      if (task === undefined) break
-      left.push(task)
-    }
+    const left = this.backlog.takeAll()
     if (this.stop?.kind === 'lease' || this.failure !== undefined) return
     const doubtful = left.filter(({ doubt }) => doubt)
     this.beginning += doubtful.length
@@ -149,21 +142,23 @@ export class Dispatch {
   private sendBegun(now: number): void {
     const { destination, lease } = this.context
     if (this.begun.length > 0 && lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
-    while (this.begun.length > 0) {
-      if (this.isStopped()) {
-        const task = this.begun.shift()
-        if (task !== undefined) this.conclude(task, resolveNotSent(task, { code: 'stopped', message: 'never sent' }))
-        continue
-      }
-      if (this.sending >= destination.concurrency) return
-      const wait = destination.limiter.take(now)
+    for (let [task] = this.begun; task !== undefined; [task] = this.begun) {
+      if (!this.isStopped() && this.sending >= destination.concurrency) return
+      const unsent = this.keepFromLeaving(task, now)
+      const wait = unsent === undefined ? destination.limiter.take(now) : 0
       if (wait > 0) {
         this.wakeAt(now + wait, wait)
         return
       }
-      const task = this.begun.shift()
-      if (task !== undefined) this.track(this.send(task, destination.limiter.taken))
+      this.begun.shift()
+      if (unsent !== undefined) this.conclude(task, unsent)
+      else this.track(this.send(task, destination.limiter.taken))
     }
+  }
+
+  private keepFromLeaving(task: Task, now: number): Resolution | undefined {
+    if (this.isStopped()) return resolveNotSent(task, { code: 'stopped', message: 'never sent' })
+    return isOutdated(task, this.context.recheck, now) ? resolveOutdated(task) : undefined
   }
 
   private beginMore(now: number): void {
@@ -177,7 +172,7 @@ export class Dispatch {
       if (task === undefined) break
       if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
       if (this.isStopped() || room <= 0 || !this.mayBegin(task, refill)) {
-        this.ready.unshift(task)
+        this.backlog.putBack([task])
         break
       }
       room -= 1
@@ -185,44 +180,41 @@ export class Dispatch {
       lot.push(task)
     }
     if (lot.length > 0) this.track(this.begin(lot, now))
-    else if (room <= 0 && this.ready.length > 0 && this.beginning + this.begun.length === 0) {
+    else if (room <= 0 && this.backlog.hasReady && this.beginning + this.begun.length === 0) {
       const wait = Math.max(1, limiter.wait(now))
       this.wakeAt(now + wait, wait)
     }
   }
 
   /**
-   * A repeatable intent may be committed ahead, many with one commit; one that is not repeatable is committed only when a
-   * connection is free for it.
+   * A repeatable intent may be committed ahead, many with one commit, but not far ahead when its rows have to be looked at
+   * right before; one that is not repeatable is committed only when a connection is free for it.
    */
   private mayBegin(task: Task, refill: boolean): boolean {
     const { concurrency } = this.context.destination
     const ahead = this.beginning + this.begun.length + this.sending
     if (ahead < concurrency) return true
-    return isRepeatable(task) && refill && ahead < concurrency + beside && this.held <= heldRecords
+    const further = this.context.recheck === undefined ? beside : concurrency
+    return isRepeatable(task) && refill && ahead < concurrency + further && this.backlog.isLight
   }
 
   private next(now: number): Task | undefined {
-    const due = this.waiting.takeDue(now)
+    const due = this.backlog.takeDue(now)
     if (due !== undefined) return due
-    const nextDue = this.waiting.nextDue
+    const { nextDue, waiting } = this.backlog
     if (nextDue !== undefined) this.wakeAt(nextDue, 0)
-    const open = this.beginning + this.begun.length + this.sending + this.concluding + this.waiting.size
+    const open = this.beginning + this.begun.length + this.sending + this.concluding + waiting
     // While everything fails, only a few requests at a time find out whether that is over.
     if (this.tally.ailing && open >= this.context.destination.concurrency + 4) return undefined
-    return this.ready.shift()
+    return this.backlog.takeReady()
   }
 
   private fetchMore(): void {
-    if (this.fetching || !this.wantsMore()) return
-    this.fetching = true
-    this.track(this.fetch())
+    if (!this.fetching && this.wantsMore()) this.track(this.fetch())
   }
 
   private wantsMore(): boolean {
-    if (this.exhausted || this.isStopped() || this.waiting.size >= mostWaiting) return false
-    if (this.waiting.size > 0 && this.held >= 4 * heldRecords) return false
-    return this.held < heldRecords ? this.ready.length < beside : this.ready.length === 0 && this.isIdle()
+    return !this.isStopped() && this.backlog.wantsMore(this.isIdle())
   }
 
   /** Whether a connection could be used that is not. */
@@ -231,11 +223,10 @@ export class Dispatch {
   }
 
   private async fetch(): Promise<void> {
+    this.fetching = true
     try {
       while (this.wantsMore()) {
-        const { done, value } = await this.source.next()
-        if (done === true) this.exhausted = true
-        else this.add(value)
+        await this.backlog.read()
         if (this.isIdle()) this.pump()
       }
     } finally {
@@ -244,30 +235,47 @@ export class Dispatch {
     this.pump()
   }
 
-  private add(task: Task): void {
-    this.held += task.changes.length
-    this.ready.push(task)
-  }
-
   /** The caller has counted these as beginning. */
-  private async begin(lot: readonly Task[], at: number): Promise<void> {
-    const { ledger, lease } = this.context
+  private async begin(lot: readonly Task[], now: number): Promise<void> {
+    const looks = !this.isStopped() && needsLook(lot, this.context.recheck, now)
     try {
-      const requests = lot.map(({ request }) => request)
-      this.recordSettled()
-      const answers = await ledger.begin(requests, at, lease())
-      for (const [index, task] of lot.entries()) this.afterBegin(task, answers[index]?.attempt, at)
+      await this.commit(looks ? await this.look(lot, now) : lot)
     } finally {
       this.beginning -= lot.length
     }
     this.pump()
   }
 
+  private async look(lot: readonly Task[], now: number): Promise<readonly Task[]> {
+    const { tasks, withdrawn, stop } = await lookAgain(this.context, lot, this.context.recheck, now)
+    if (stop !== undefined) this.stopFor({ kind: 'held', ...stop })
+    if (this.isStopped()) {
+      this.backlog.putBack(lot)
+      return []
+    }
+    this.tally.withdraw(withdrawn)
+    return this.backlog.exchange(lot, tasks)
+  }
+
+  private async commit(lot: readonly Task[]): Promise<void> {
+    const { ledger, lease, clock } = this.context
+    const at = clock.now()
+    this.recordSettled()
+    if (lot.length === 0) return
+    const requests = lot.map(({ request }) => request)
+    const answers = await ledger.begin(requests, at, lease())
+    for (const [index, task] of lot.entries()) this.afterBegin(task, answers[index]?.attempt, at)
+  }
+
   private afterBegin(task: Task, attempt: number | undefined, at: number): void {
     if (attempt === undefined) throw new TypeError('the ledger did not answer for a request')
     this.tally.begun(attempt)
+    if (task.withdrawing !== undefined) {
+      this.conclude({ ...task, attempt }, resolveWithdrawn(task, task.withdrawing))
+      return
+    }
     const spent = { ...task.spent, attempts: task.spent.attempts + 1 }
-    const started = { ...task, attempt, spent, firstSentAt: task.firstSentAt ?? at }
+    const started = { ...task, attempt, spent, firstSentAt: task.firstSentAt ?? at, begunAt: this.context.clock.now() }
     if (started.prepared === undefined) this.conclude(started, resolveUnsent(started))
     else this.begun.push(started)
   }
@@ -345,8 +353,8 @@ export class Dispatch {
       if (won) this.tally.record(resolution)
       else this.stopForLease('another runner has taken over')
       if (won && afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())
-      if (won && again !== undefined && due !== undefined) this.waiting.add(due, again.task)
-      else this.held -= task.changes.length
+      if (won && again !== undefined && due !== undefined) this.backlog.repeat(due, again.task)
+      else this.backlog.release([task])
       if (won) for (const continuation of resolution.moved) this.continue(task, continuation, at)
     } finally {
       this.concluding -= 1
@@ -356,12 +364,7 @@ export class Dispatch {
 
   private continue(task: Task, { changes, delay, spent }: Continuation, at: number): void {
     const tasks = tasksOfBatch(this.context, { action: task.request.action, changes, tooLarge: false }, spent)
-    for (const next of tasks) {
-      this.held += next.changes.length
-      if (delay > 0) this.waiting.add(at + delay, next)
-      // Halves go first, so that no more of them exist at a time than a batch can be halved.
-      else this.ready.unshift(next)
-    }
+    for (const next of tasks) this.backlog.continue(delay > 0 ? at + delay : undefined, next)
   }
 
   private stopFor(stop: Stop): void {

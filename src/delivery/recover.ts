@@ -7,6 +7,7 @@ import type { Members, Request } from '../ledger/ledger.ts'
 import type { RequestState } from '../ledger/request.ts'
 import type { PlannedChange } from '../plan/plan.ts'
 import { ActivateError } from '../project/problem.ts'
+import { isTooLarge } from './batch.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import type { Idempotency } from './destination.ts'
 import { Dispatch } from './dispatch.ts'
@@ -108,8 +109,8 @@ async function* rebuilt(
     const task = await rebuild(input, request)
     if (task !== undefined) {
       yield task
-    } else if (idempotencyOf(input, request.action).kind === 'natural') {
-      // Other bytes than before do no harm here, so the next plan may send them.
+    } else if (request.bodyHash === '' || idempotencyOf(input, request.action).kind === 'natural') {
+      // Other bytes than before do no harm here, or there were none, so the next plan may send them.
       await move(input, [request], 'uncertain', 'planned')
       await move(input, [request], 'planned', 'cancelled')
     } else {
@@ -125,8 +126,10 @@ async function rebuild(input: RedeliveryInput, request: Request): Promise<Task |
   const changes = await input.read(request.members)
   if (changes.length !== countRecords([request])) return undefined
   const source = { runId: request.runId, destination: input.destination }
+  const [first] = changes
   // A record that was too large made a request of its own, which has no bytes.
-  const tooLarge = request.bodyHash === '' && changes.length === 1
+  const limits = input.destination.action(request.action).batch ?? {}
+  const tooLarge = request.bodyHash === '' && changes.length === 1 && first !== undefined && isTooLarge(first, limits)
   const [task, second] = tasksOfBatch(source, { action: request.action, changes, tooLarge })
   if (task === undefined || second !== undefined) return undefined
   const { idempotencyKey, bodyHash } = task.request

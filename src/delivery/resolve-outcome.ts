@@ -7,7 +7,7 @@ import type { PlannedChange } from '../plan/plan.ts'
 import type { RecordOutcome, Verdict } from './destination.ts'
 import { settleVerdict } from './interpret.ts'
 import { nextAttempt, onUncertain, type RetryBudget, type Spent } from './retry.ts'
-import { type DefiniteOutcome, halves, type Task } from './task.ts'
+import { type DefiniteOutcome, halves, isBoundToItsKey, type Task } from './task.ts'
 
 export interface ResolveContext {
   readonly now: number
@@ -60,7 +60,7 @@ export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveCon
     case 'uncertain':
       return tryAgain({ ...task, doubt: true }, verdict, false, context)
     case 'acked':
-      if (task.refused.length === 0 && task.known.size === 0) return allAcked(task)
+      if (task.refused.length + task.withdrawn.length + task.known.size === 0) return allAcked(task)
       return resolveEach(task, verdict, context)
     case 'each':
       return resolveEach(task, verdict, context)
@@ -71,11 +71,6 @@ export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveCon
 function allAcked(task: Task): Resolution {
   const counts = { ...none, acked: task.changes.length }
   return { state: 'acked', exceptions: [], moved: [], counts, health: 'alive', unknown: [] }
-}
-
-/** A request that may have been applied under its key must not come back under another one. */
-function isBoundToItsKey(task: Task): boolean {
-  return task.doubt && task.idempotency.kind === 'keyed'
 }
 
 /** Nothing of the request was applied, says the destination: halves are tried, down to the record at fault. */
@@ -105,7 +100,7 @@ function tryAgain(
   return {
     // After a doubtful attempt `planned` would promise too much: a successor must not send it under another key.
     state: task.doubt ? 'uncertain' : 'planned',
-    exceptions: task.refused,
+    exceptions: asideOf(task),
     error: pick(reason),
     again: { task: { ...task, spent: next.spent }, delay: next.delay },
     moved: [],
@@ -136,7 +131,7 @@ function giveUp(task: Task, reason: Reason): Resolution {
   if (task.known.size > 0) return { ...close(task, new Map(), [], reason), error, health }
   return {
     ...(task.doubt ? { state: 'uncertain', afterwards: 'planned' } : { state: 'planned' }),
-    exceptions: task.refused,
+    exceptions: asideOf(task),
     error,
     moved: [],
     counts: { ...none, rejected: task.refused.length, pending: rest.length },
@@ -198,9 +193,14 @@ function isDefinite(outcome: RecordOutcome): outcome is DefiniteOutcome {
   return outcome.outcome === 'acked' || outcome.outcome === 'rejected'
 }
 
-type Fate = { readonly kind: 'acked' } | ({ readonly kind: 'rejected' | 'parked' | 'moved' } & Reason)
+type Fate = { readonly kind: 'acked' } | ({ readonly kind: 'rejected' | 'parked' | 'moved' | 'withdrawn' } & Reason)
 
 const none: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
+
+/** What is recorded with the request and is not in its body. */
+function asideOf({ refused, withdrawn }: Task): readonly ChangeException[] {
+  return withdrawn.length === 0 ? refused : [...refused, ...withdrawn]
+}
 
 function pick({ code, message }: Reason): Reason {
   return { code, message }
@@ -236,8 +236,8 @@ function closeWith(
   moved: readonly Continuation[],
   reason: Reason = nowhere,
 ): Omit<Resolution, 'health'> {
-  const counts = { acked: 0, rejected: task.refused.length, parked: 0, moved: 0 }
-  const exceptions = [...task.refused]
+  const counts = { acked: 0, rejected: task.refused.length, parked: 0, moved: 0, withdrawn: task.withdrawn.length }
+  const exceptions = [...asideOf(task)]
   for (const { seq, key, changeId } of task.changes) {
     const known = task.known.get(changeId)
     const fate: Fate = fates.get(changeId) ?? (known && fateOf(known)) ?? { kind: 'moved', ...pick(reason) }
@@ -248,13 +248,13 @@ function closeWith(
   }
   const { acked, rejected, parked } = counts
   const onlyParked = parked > 0 && parked === task.changes.length
-  const onlyRejected = acked === 0 && parked === 0 && counts.moved === 0
+  const onlyRejected = acked === 0 && parked === 0 && counts.moved + counts.withdrawn === 0
   const continuing = moved.reduce((sum, { changes }) => sum + changes.length, 0)
   return {
     ...(onlyParked ? { state: 'uncertain', afterwards: 'parked' } : { state: onlyRejected ? 'rejected' : 'acked' }),
     exceptions,
     moved,
-    counts: { acked, rejected, parked, pending: counts.moved - continuing },
+    counts: { acked, rejected, parked, pending: counts.moved - continuing + counts.withdrawn },
     unknown: [],
   }
 }
@@ -267,4 +267,36 @@ export function resolveUnsent(task: Task): Resolution {
 /** An intent that was committed, but nothing left: the request goes back as if it had not been begun. */
 export function resolveNotSent(task: Task, reason: Reason): Resolution {
   return { ...giveUp(task, reason), health: 'unknown' }
+}
+
+/** An intent that has waited too long to be sent as it is: nothing left, and its rows are looked at once more. */
+export function resolveOutdated(task: Task): Resolution {
+  const { spent } = task
+  return {
+    state: task.doubt ? 'uncertain' : 'planned',
+    exceptions: asideOf(task),
+    again: { task: { ...task, spent: { ...spent, attempts: spent.attempts - 1 } }, delay: 0 },
+    moved: [],
+    counts: none,
+    health: 'unknown',
+    unknown: [],
+  }
+}
+
+const bound: Reason = {
+  code: 'withdrawn',
+  message: 'it may have arrived, and could only be repeated together with somebody who must not be sent to any more',
+}
+
+/**
+ * Somebody in the body must not be sent to any more, so these bytes are never sent again. The rest continues in a request of
+ * its own, but for what may have been applied under its key: that is parked.
+ */
+export function resolveWithdrawn(task: Task, withdrawing: readonly ChangeException[]): Resolution {
+  if (isBoundToItsKey(task)) return resolveNotSent(task, bound)
+  const reasons = new Map(withdrawing.map(({ changeId, code, message }) => [changeId, { code, message }]))
+  const fates = new Map([...reasons].map(([changeId, reason]) => [changeId, { kind: 'withdrawn', ...reason } as const]))
+  const changes = task.changes.filter(({ changeId }) => !reasons.has(changeId))
+  const moved = changes.length === 0 ? [] : [{ changes, delay: 0, spent: task.spent }]
+  return { ...closeWith(task, fates, moved), health: 'unknown' }
 }

@@ -2,9 +2,9 @@
 import type { OutcomeCounts } from '../ledger/ledger.ts'
 import type { Resolution } from './resolve-outcome.ts'
 
-export type StopKind = 'credentials' | 'configuration' | 'errors' | 'unreachable' | 'lease' | 'interrupted'
+export type StopKind = 'credentials' | 'configuration' | 'errors' | 'unreachable' | 'lease' | 'interrupted' | 'held'
 
-/** Why delivery ended before all was sent; `code` is one of `deliveryCodes`. */
+/** Why delivery ended before all was sent; `code` is one of `deliveryCodes`, or what a recheck said. */
 export interface Stop {
   readonly kind: StopKind
   readonly code: string
@@ -28,9 +28,11 @@ export interface Tally {
   readonly counts: OutcomeCounts
   readonly requests: number
   readonly retries: number
+  readonly withdrawn: number
   /** Whether so much fails that only what has begun should go on. */
   readonly ailing: boolean
   begun(attempt: number): void
+  withdraw(rows: number): void
   /** A reason to stop that follows from this resolution, if any; asked as soon as the reply is there. */
   judge(resolution: Resolution): Stop | undefined
   /** Counts what the ledger has taken in. */
@@ -45,6 +47,7 @@ export function createTally(maxErrorRate: number | undefined): Tally {
   let refused = 0
   let requests = 0
   let retries = 0
+  let withdrawn = 0
   let failures = 0
   let exhausted = 0
   let everAlive = false
@@ -70,12 +73,18 @@ export function createTally(maxErrorRate: number | undefined): Tally {
     get retries() {
       return retries
     },
+    get withdrawn() {
+      return withdrawn
+    },
     get ailing() {
       return failures >= downAfter
     },
     begun(attempt) {
       if (attempt <= 1) requests += 1
       else retries += 1
+    },
+    withdraw(rows) {
+      withdrawn += rows
     },
     record({ counts: more }) {
       counts = {

@@ -18,6 +18,14 @@ export interface Task {
   readonly changes: readonly PlannedChange[]
   /** Members of the request that are not in its body, because they were refused before sending. */
   readonly refused: readonly ChangeException[]
+  /** Taken out before the request was built, and recorded with it. */
+  readonly withdrawn: readonly ChangeException[]
+  /** Rows of its body that were withdrawn once it had been begun: it may only be concluded. */
+  readonly withdrawing?: readonly ChangeException[]
+  /** Wall time in milliseconds at which the first of its rows must not leave any more. */
+  readonly notAfter: number
+  /** Wall time in milliseconds at which the intent of the attempt under way was on disk. */
+  readonly begunAt: number
   readonly idempotency: Idempotency
   /** The ledger's number of the attempt under way; 0 before the first. */
   readonly attempt: number
@@ -32,6 +40,11 @@ export interface Task {
 /** Whether sending it twice has the effect of sending it once, for a while at least. */
 export function isRepeatable({ idempotency }: Pick<Task, 'idempotency'>): boolean {
   return idempotency.kind === 'natural' || idempotency.kind === 'keyed'
+}
+
+/** A request that may have been applied under its key must not come back under another one. */
+export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
+  return doubt && idempotency.kind === 'keyed'
 }
 
 export interface TaskSource {
@@ -107,6 +120,12 @@ export function halves<Item>(items: readonly Item[]): readonly (readonly Item[])
   return [items.slice(0, middle), items.slice(middle)]
 }
 
+function firstEnd(changes: readonly PlannedChange[]): number {
+  let end = Number.POSITIVE_INFINITY
+  for (const { notAfter } of changes) if (notAfter !== undefined && notAfter < end) end = notAfter
+  return end
+}
+
 type Preparation =
   | { readonly kind: 'ready'; readonly request: PreparedRequest }
   | { readonly kind: 'unbuildable'; readonly code: string; readonly message: string }
@@ -154,6 +173,9 @@ function makeTask(
     prepared,
     changes,
     refused,
+    withdrawn: [],
+    notAfter: firstEnd(changes),
+    begunAt: Number.NEGATIVE_INFINITY,
     idempotency: destination.action(action).idempotency,
     attempt: 0,
     spent,

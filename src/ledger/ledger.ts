@@ -97,12 +97,16 @@ export interface Request {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
-/** A change that did not simply succeed with its request. `moved` changes continue in another request. */
+/**
+ * A change that did not simply succeed with its request. `moved` changes continue in another request. `withdrawn` ones were
+ * taken out at the last moment, because the person must not be sent to any more: they are recorded beside the request that
+ * they would have been in, without being its members, or as members that it was concluded without. They stay pending.
+ */
 export interface ChangeException {
   readonly seq: number
   readonly key: string
   readonly changeId: string
-  readonly state: 'rejected' | 'uncertain' | 'parked' | 'moved' | 'dead'
+  readonly state: 'rejected' | 'uncertain' | 'parked' | 'moved' | 'withdrawn' | 'dead'
   readonly code: string
   readonly message: string
 }

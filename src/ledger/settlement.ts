@@ -5,7 +5,7 @@
  * A change may be in several requests: a bisected half or a retry is a new request that names its changes one by one, and
  * the old one has `moved` them. Each request says something about each of its changes, or nothing; the strongest word
  * counts: acked before rejected before parked. A change of which no request says anything is still pending: it was never
- * sent, was postponed, or is uncertain.
+ * sent, was postponed or withdrawn, or is uncertain.
  */
 import type { ChangeException, Members, OutcomeCounts, Request } from './ledger.ts'
 

@@ -38,7 +38,9 @@ export function prepareSends(connection: Connection): SendStatements {
   const conclude = connection.prepare(`
     update requests set state = ?, changed_at = ?, next_attempt_at = ?, error_code = ?, error_message = ?
     where request_id = ? and state = 'sending' and attempt = ? and fence = ?`)
-  const forget = connection.prepare("delete from request_changes where request_id = ? and state <> 'moved'")
+  const forget = connection.prepare(
+    "delete from request_changes where request_id = ? and state not in ('moved', 'withdrawn')",
+  )
   const except = connection.prepare(`
     insert into request_changes (request_id, seq, key, change_id, state, code, message, at) values (?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (request_id, seq) do update set key = excluded.key, change_id = excluded.change_id,
@@ -72,7 +74,7 @@ export function prepareSends(connection: Connection): SendStatements {
       ...[requestId, attempt, lease.fence],
     )
     if (changes === 0) return false
-    // What an earlier attempt said is superseded, except for changes that continue elsewhere.
+    // What an earlier attempt said is superseded, except for changes that are no longer part of it.
     if (attempt > 1) forget.run(requestId)
     for (const exception of exceptions) record(requestId, exception, at)
     return true

@@ -75,8 +75,11 @@ export interface PlannedChange {
   readonly op: Operation
   readonly changeId: string
   readonly fields: Readonly<Record<string, Json>>
-  /** Hashes by which an opt-out recognises the person behind the row. */
+  /**
+   * Hashes of the identifiers of the person behind the row (`email:<sha256>`), to be looked up before it is sent. Never part
+   * of a record or of a request's bytes.
+   */
   readonly subjects?: readonly string[]
-  /** The instant, by the run's own clock in milliseconds, after which the row must not leave any more. */
+  /** Wall time in milliseconds from which on the row must not leave any more, because quiet hours begin. */
   readonly notAfter?: number
 }

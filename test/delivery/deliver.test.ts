@@ -25,7 +25,7 @@ describe('delivery', () => {
     const { server, deliver } = bound(await against(ok))
     const rows = rowsOf(250)
     const { totals, requests } = await deliver(rows, hundred)
-    expect(totals).toEqual({ acked: 250, rejected: 0, parked: 0, pending: 0, requests: 3, retries: 0 })
+    expect(totals).toEqual({ acked: 250, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 3, retries: 0 })
     expect(sorted(server.applied)).toEqual(sorted(ids(rows)))
     expect(requests.map(({ members, state }) => ({ members, state }))).toEqual([
       { members: { from: 1, to: 100 }, state: 'acked' },

@@ -78,6 +78,20 @@ test('leaves out what nobody knows or nobody sent', () => {
   expect(outcomeCounts(settlement, 40)).toEqual({ acked: 0, rejected: 0, parked: 0, pending: 40 })
 })
 
+test('leaves out who was withdrawn, a member of the request or not', () => {
+  const requests = [request('a', 'acked', { seqs: [1, 2, 4] }), request('b', 'acked', { from: 5, to: 7 })]
+  const settlement = settlementOf(requests, [exception('a', 3, 'withdrawn'), exception('b', 6, 'withdrawn')])
+  expect(settlement).toEqual({
+    ...nothing,
+    acked: [
+      { from: 1, to: 2 },
+      { from: 4, to: 5 },
+      { from: 7, to: 7 },
+    ],
+  })
+  expect(outcomeCounts(settlement, 7)).toEqual({ acked: 5, rejected: 0, parked: 0, pending: 2 })
+})
+
 test('names the reason of requests that ended as a whole', () => {
   const error = { code: 'http_400', message: 'bad' }
   const requests = [
@@ -128,7 +142,7 @@ const members: fc.Arbitrary<Members> = fc.oneof(
   fc.tuple(seq, seq).map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) })),
   fc.uniqueArray(seq, { minLength: 1, maxLength: 6 }).map(seqs => ({ seqs })),
 )
-const exceptionStates = ['rejected', 'uncertain', 'parked', 'moved', 'dead'] as const
+const exceptionStates = ['rejected', 'uncertain', 'parked', 'moved', 'withdrawn', 'dead'] as const
 
 /** Requests with exceptions among their own changes. */
 const history = fc
