@@ -3,6 +3,7 @@
  */
 import { deliver } from './delivery/deliver.ts'
 import type { Lease, OutcomeCounts, RunStatus } from './ledger/ledger.ts'
+import { withApproval } from './plan/approval.ts'
 import type { Plan } from './plan/plan.ts'
 import { buildPlan, type Planned } from './plan/planner.ts'
 import { outboxName } from './plan/state.ts'
@@ -21,12 +22,14 @@ import {
   readSends,
   routesOf,
 } from './run/night.ts'
+import { heldEntry, holdOver, holdProblem, objections, overrideEntry } from './run/permission.ts'
 import { policiesFor } from './run/policies.ts'
 import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
 import { dropOutbox, outcomesSoFar, settleRun } from './run/settle.ts'
+import { runWarnings } from './run/warnings.ts'
 import type { Wired } from './wire.ts'
 
 /** `dry-run --json`, and the file that `--save` writes and `run --plan` executes. */
@@ -100,11 +103,8 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
     const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
     const planned = await planPrepared(night, prepared, options, false)
     const { plan } = planned
-    if (plan.guard.verdict === 'pass') await announceSends(night, sync, runId, planned)
-    plans.push({
-      ...plan,
-      warnings: [...plan.warnings, ...disabledWarnings(sync), ...(await unsettledWarnings(night, sync))],
-    })
+    if (objections(plan, sync, false).length === 0) await announceSends(night, sync, runId, planned)
+    plans.push({ ...plan, warnings: [...plan.warnings, ...(await runWarnings(night, sync))] })
     await dropScratch(night, runId)
     options.onProgress(progress(sync, 'done'))
   }
@@ -187,6 +187,8 @@ async function runUnderLease(
   )
   let plan: Plan | undefined
   try {
+    const hold = await holdOver(ledger, sync)
+    if (hold !== undefined) return await holdBack(wired, sync, run, lease, [holdProblem(hold, sync)])
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)
@@ -195,7 +197,8 @@ async function runUnderLease(
     await ledger.updateRun(run.runId, { planHash: planned.plan.plan_hash, plan: planned.plan }, lease())
     refuseStale(planned.plan, options.saved)
     await recordQuarantine(night, prepared)
-    if (planned.plan.guard.verdict === 'hold' && !options.yes) return await hold(night, sync, run, lease, planned.plan)
+    const objected = objections(planned.plan, sync, options.yes)
+    if (objected.length > 0) return await holdBack(wired, sync, run, lease, objected, planned.plan)
     plan = planned.plan
     const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
     await dropScratch(night, run.runId)
@@ -225,7 +228,12 @@ async function planPrepared(
   const clocks = { asOf: instant(options.asOf), recordedAt: instant(wired.clock.now()) }
   const world = { warehouse, project, timezone, identity, policies, relations, notes, sha256: wired.sha256, ...clocks }
   const model = modelNamed(night, prepared.sync.model)
-  return buildPlan({ ...prepared, ...world, model, fullResync, limit, samples, keepOutbox }, prepared.state)
+  const planned = await buildPlan(
+    { ...prepared, ...world, model, fullResync, limit, samples, keepOutbox },
+    prepared.state,
+  )
+  const ledger = await wired.ledger()
+  return { ...planned, plan: withApproval(planned.plan, await ledger.approvalOf(planned.plan.plan_hash)) }
 }
 
 async function deliverAndSettle(
@@ -242,7 +250,9 @@ async function deliverAndSettle(
   const total = planned.plan.decisions.send
   await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, prepared.state)
   await announceSends(night, sync, run.runId, planned)
-  await ledger.updateRun(run.runId, { outbox: outboxName(run.runId), mapping: planned.mapping }, lease())
+  const begun = { outbox: outboxName(run.runId), mapping: planned.mapping }
+  const by = { actor: wired.actor, at: wired.clock.now() }
+  await ledger.updateRun(run.runId, begun, lease(), overrideEntry(planned.plan, run.runId, by))
   const totals =
     total === 0
       ? { acked: 0, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 0, retries: 0 }
@@ -301,19 +311,23 @@ function statusOf(
   return rejected + parked + pending - withdrawn > 0 ? 'partial' : 'succeeded'
 }
 
-async function hold(night: Night, sync: Sync, run: StartedRun, lease: () => Lease, plan: Plan): Promise<RunSummary> {
-  await dropOutbox(night.warehouse, run.runId)
-  const finishedAt = night.wired.clock.now()
-  const ledger = await night.wired.ledger()
-  const error = { code: 'A4012', message: `held: ${plan.guard.reasons.join('; ')}` }
-  await ledger.updateRun(run.runId, { status: 'held', finishedAt, settled: true, outcomes: nothing, error }, lease())
-  const problems = plan.guard.reasons.map(reason => ({
-    code: 'A4012',
-    message: `held: ${reason}`,
-    place: sync.place,
-    help: 'look at the plan with activate dry-run; activate run --yes executes it all the same',
-  }))
-  return { ...summaryBase(sync, run, finishedAt), status: 'held', plan, problems }
+/** Ends a run before anything leaves: with its plan when it came to one, without when it is on hold. */
+async function holdBack(
+  wired: Wired,
+  sync: Sync,
+  run: StartedRun,
+  lease: () => Lease,
+  problems: readonly Problem[],
+  plan?: Plan,
+): Promise<RunSummary> {
+  if (plan !== undefined) await dropOutbox(await wired.warehouse(), run.runId)
+  const finishedAt = wired.clock.now()
+  const ledger = await wired.ledger()
+  const error = { code: problems[0]?.code ?? '', message: problems.map(({ message }) => message).join('; ') }
+  const entry = plan === undefined ? undefined : heldEntry(plan, run.runId, { actor: wired.actor, at: finishedAt })
+  const end = { status: 'held', finishedAt, settled: true, outcomes: nothing, error } as const
+  await ledger.updateRun(run.runId, end, lease(), entry)
+  return { ...summaryBase(sync, run, finishedAt), status: 'held', ...(plan === undefined ? {} : { plan }), problems }
 }
 
 /** A run that failed before anything could leave has nothing to settle; one that may have sent is left to recovery. */
@@ -327,18 +341,6 @@ async function recordFailure(wired: Wired, run: StartedRun, lease: () => Lease, 
     { status: 'failed', finishedAt: wired.clock.now(), error: { code, message }, settled: begun === undefined },
     lease(),
   )
-}
-
-function disabledWarnings(sync: Sync): readonly string[] {
-  return sync.enabled ? [] : ['the sync is not enabled: a run skips it']
-}
-
-/** A run that died is settled by the next run; until then a plan may show as unsent what has arrived. */
-async function unsettledWarnings({ warehouse }: Night, sync: Sync): Promise<readonly string[]> {
-  const left = await warehouse.tables(warehouse.state, outboxName(`${sync.name}__`))
-  return left.length === 0
-    ? []
-    : ['an earlier run has not been settled: the next run does so first, and may have less to send than is shown here']
 }
 
 /** A saved plan of several syncs is executed as a whole or not at all, so each is compared before the first one sends. */

@@ -10,6 +10,7 @@ import type { DeliveryNote } from './delivery/deliver.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
 import { destinations as definitions } from './destinations/index.ts'
+import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import { openLedger } from './ledger/store.ts'
@@ -29,6 +30,8 @@ export interface Wired {
   readonly env: Environment
   /** Who this process is, for leases, and whether another holder has died. */
   readonly identity: { readonly holder: Holder; readonly isGone: (holder: Holder) => boolean }
+  /** Whose deeds these are, for the audit trail. */
+  readonly actor: string
   readonly sha256: (text: string) => string
   /** Notes of delivery for a log; they never hold a record's fields. */
   readonly log: (sync: string, note: DeliveryNote) => void
@@ -77,6 +80,7 @@ export function wire(project: Project, options: WireOptions): Wired {
     random: options.random ?? Math.random,
     env: options.env,
     identity: { holder, isGone: other => isGone(other, holder) },
+    actor: currentActor(options.env),
     sha256: text => createHash('sha256').update(text).digest('hex'),
     log: options.log ?? (() => undefined),
     warehouse: warehouse.get,

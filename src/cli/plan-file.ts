@@ -1,6 +1,7 @@
 /** Reads what `dry-run --save` wrote. What a person may have edited is checked before it is believed. */
 import { z } from 'zod'
-import { decisions, operations, type Plan } from '../plan/plan.ts'
+import { decisions, operations, type Plan, type PlanApproval } from '../plan/plan.ts'
+import { present } from '../project/present.ts'
 import { modes } from '../project/project.ts'
 import type { PlanDocument } from '../run.ts'
 
@@ -23,6 +24,16 @@ const plan = z.object({
   requests: count,
   seconds_at_limit: z.number().min(0),
   guard: z.object({ verdict: z.enum(['pass', 'hold']), reasons: z.array(z.string()) }),
+  // A plan that was saved by an earlier version knows of none.
+  approval: z
+    .object({
+      needed: z.boolean(),
+      because: z.string().optional(),
+      by: z.string().optional(),
+      at: z.iso.datetime().optional(),
+    })
+    .transform(({ needed, ...said }): PlanApproval => ({ needed, ...present(said) }))
+    .default({ needed: false }),
   samples: z.array(
     z
       .object({

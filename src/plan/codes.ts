@@ -32,10 +32,22 @@ export const planCodes = {
       'Data, models, mappings or policies have changed since the plan was saved, so that executing it would not do what was reviewed. Nothing was sent. Make and review a new plan with `activate dry-run --save`.',
     exit: 'failed',
   },
+  A4011: {
+    title: 'the plan awaits approval',
+    explanation:
+      'The sync asks for approval (`require_approval`) of a plan like this one. Nothing was sent, and `--yes` does not replace an approval. Look at `activate dry-run`, then let somebody who may decide it run `activate approve`: the approval holds for exactly this plan, also at a later hour, and is void as soon as data, SQL, mapping or policies change what would be done.',
+    exit: 'held',
+  },
   A4012: {
     title: 'the plan is held by a guard',
     explanation:
-      'The plan would change more than the guard of its sync allows, or the model returned too few rows. Nothing was sent. Look at `activate dry-run`; if it is right, run it with `--yes`, or change `guard` in the sync.',
+      'The plan would change more than the guard of its sync allows, or the model returned too few rows. Nothing was sent. Look at `activate dry-run`; if it is right, let exactly this plan pass with `activate approve`, run it with `--yes`, or change `guard` in the sync.',
+    exit: 'held',
+  },
+  A4013: {
+    title: 'the sync is on hold',
+    explanation:
+      'Somebody put the sync, its destination or everything on hold. Nothing was computed or sent. The message says who did so, when and why; `activate release` ends it, and the next run goes on from where the last one stood.',
     exit: 'held',
   },
   A4040: {

@@ -20,6 +20,15 @@ export interface GuardVerdict {
   readonly reasons: readonly string[]
 }
 
+/** Whether the sync asks for somebody's approval of this plan, and who has given it. */
+export interface PlanApproval {
+  readonly needed: boolean
+  readonly because?: string
+  readonly by?: string
+  /** ISO 8601 in UTC. */
+  readonly at?: string
+}
+
 export interface Sample {
   readonly key: string
   readonly op: Operation
@@ -62,6 +71,7 @@ export interface Plan {
   readonly requests: number
   readonly seconds_at_limit: number
   readonly guard: GuardVerdict
+  readonly approval: PlanApproval
   readonly samples: readonly Sample[]
   readonly ineligible: readonly IneligibleSample[]
   readonly warnings: readonly string[]

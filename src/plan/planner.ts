@@ -7,6 +7,7 @@ import type { Holdout } from '../project/policies.ts'
 import type { Sync } from '../project/project.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
+import { approvalNeed } from './approval.ts'
 import {
   type About,
   describeChanges,
@@ -123,18 +124,22 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
   const summary = readSummary(await query(warehouse, summariseOutbox(dialect, decided.outbox)))
   const exposures = await writeExposures(input, state, decided, about, drawing)
 
-  const plan = assemble(input, mapping, {
-    ...{ summary, ineligible, snapshotRows: await countMembers(warehouse, state) },
-    samples: await readSamples(warehouse, decided.outbox, summary, input.samples),
-    ineligibleSamples: await readIneligibleSamples(warehouse, ineligible?.relation, input.samples),
-    warnings: [
-      ...mappingWarnings(sync, changed, reach),
-      ...runWarnings(input, last, summary),
-      ...ofHoldouts,
-      ...about.warnings,
-      ...input.notes,
-    ],
-  })
+  const plan = assemble(
+    input,
+    { mapping, last, changed },
+    {
+      ...{ summary, ineligible, snapshotRows: await countMembers(warehouse, state) },
+      samples: await readSamples(warehouse, decided.outbox, summary, input.samples),
+      ineligibleSamples: await readIneligibleSamples(warehouse, ineligible?.relation, input.samples),
+      warnings: [
+        ...mappingWarnings(sync, changed, reach),
+        ...runWarnings(input, last, summary),
+        ...ofHoldouts,
+        ...about.warnings,
+        ...input.notes,
+      ],
+    },
+  )
   const left = { mapping, lastConfigHash: last?.plan.config_hash, ineligible: ineligible?.relation, exposures, drawing }
   return { plan, outbox: decided.outbox, ...left }
 }
@@ -163,7 +168,14 @@ interface Found {
   readonly warnings: readonly string[]
 }
 
-function assemble(input: PlanInput, mapping: string, found: Found): Plan {
+/** With what the plan is compared: the mapping, and how it differs from that of the last run. */
+interface Comparison {
+  readonly mapping: string
+  readonly last: LastRun | undefined
+  readonly changed: MappingChange | undefined
+}
+
+function assemble(input: PlanInput, { mapping, last, changed }: Comparison, found: Found): Plan {
   const { sync, population, shape } = input
   const { summary, ineligible } = found
   const configHash = hashConfiguration(input, mapping)
@@ -178,6 +190,15 @@ function assemble(input: PlanInput, mapping: string, found: Found): Plan {
   }
   const requests = estimateRequests(summary.sends, shape)
   const { snapshotRows } = found
+  const guard = judge(sync, {
+    ...{ rows, changes: summary.changes, decisions: summary.decisions, snapshotRows },
+    ...{ firstRun: last === undefined, lastModelRows: last?.plan.rows?.model, mappingChanged: changed !== undefined },
+  })
+  const approval = approvalNeed(
+    sync.requireApproval,
+    { config_hash: configHash, decisions: summary.decisions },
+    last?.plan.config_hash,
+  )
   return {
     sync: sync.name,
     plan_hash: input.sha256(JSON.stringify([configHash, rows, ineligible?.reasons, summary.marks])),
@@ -192,7 +213,8 @@ function assemble(input: PlanInput, mapping: string, found: Found): Plan {
     reasons: { ...population.quarantine?.reasons, ...ineligible?.reasons, ...summary.reasons },
     requests,
     seconds_at_limit: estimateSeconds(requests, shape.limits),
-    guard: judge(sync, { rows, changes: summary.changes, decisions: summary.decisions, snapshotRows }),
+    guard,
+    approval,
     samples: found.samples,
     ineligible: found.ineligibleSamples,
     warnings: found.warnings,

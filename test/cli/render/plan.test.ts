@@ -22,6 +22,7 @@ const plan: Plan = {
   requests: 1,
   seconds_at_limit: 75,
   guard: { verdict: 'pass', reasons: [] },
+  approval: { needed: false },
   samples: [
     { key: 'C1', op: 'enter', decision: 'send', before: null, after: { email: 'a***@example.com', score: null } },
     { key: 'C2', op: 'change', decision: 'send', before: { stage: 'active', n: 1 }, after: { stage: 'at-risk', n: 1 } },
