@@ -2,18 +2,16 @@
  * The pipeline, read top to bottom: recover, materialise, check, plan, guard, deliver, settle.
  */
 import { deliver } from './delivery/deliver.ts'
-import type { Lease, OutcomeCounts, RunStatus } from './ledger/ledger.ts'
-import { withApproval } from './plan/approval.ts'
+import type { Lease } from './ledger/ledger.ts'
 import type { Plan } from './plan/plan.ts'
-import { buildPlan, type Planned } from './plan/planner.ts'
 import { outboxName } from './plan/state.ts'
 import { ActivateError, type Problem } from './project/problem.ts'
 import type { Sync } from './project/project.ts'
+import { lastLook } from './run/last-look.ts'
 import { withLease } from './run/lease-keeper.ts'
 import {
   deliveryContext,
   dropScratch,
-  modelNamed,
   type Night,
   newRunId,
   openNight,
@@ -23,14 +21,30 @@ import {
   routesOf,
 } from './run/night.ts'
 import { heldEntry, holdOver, holdProblem, objections, overrideEntry } from './run/permission.ts'
-import { policiesFor } from './run/policies.ts'
+import { type PlannedSync, type PlanSettings, planSync } from './run/plan-sync.ts'
 import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
 import { dropOutbox, outcomesSoFar, settleRun } from './run/settle.ts'
+import {
+  failedSummary,
+  firstProblem,
+  lockedSummary,
+  nothing,
+  type RunDocument,
+  type RunSummary,
+  refusedSummary,
+  type StartedRun,
+  skippedSummary,
+  statusOf,
+  summaryBase,
+} from './run/summary.ts'
+import { inTurn } from './run/turn.ts'
 import { runWarnings } from './run/warnings.ts'
 import type { Wired } from './wire.ts'
+
+export type { RunDocument, RunSummary } from './run/summary.ts'
 
 /** `dry-run --json`, and the file that `--save` writes and `run --plan` executes. */
 export interface PlanDocument {
@@ -39,25 +53,6 @@ export interface PlanDocument {
   /** What the plan was made with; `run --plan` makes it again in the same way and compares. */
   readonly options?: { readonly full_resync: boolean; readonly limit?: number }
   readonly plans: readonly Plan[]
-}
-
-export interface RunSummary {
-  readonly sync: string
-  readonly run_id: string
-  readonly status: Exclude<RunStatus, 'running'>
-  readonly plan?: Plan
-  readonly outcomes: OutcomeCounts
-  readonly requests: number
-  readonly retries: number
-  readonly started_at: string
-  readonly finished_at: string
-  readonly problems?: readonly Problem[]
-}
-
-/** `run --json`. */
-export interface RunDocument {
-  readonly schema: 'activate.run/1'
-  readonly runs: readonly RunSummary[]
 }
 
 export interface Progress {
@@ -101,7 +96,8 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
   for (const sync of byPriority(syncs)) {
     const runId = newRunId(sync, wired)
     const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
-    const planned = await planPrepared(night, prepared, options, false)
+    options.onProgress(progress(sync, 'plan'))
+    const planned = await planSync(night, prepared, settingsOf(options, false))
     const { plan } = planned
     if (objections(plan, sync, false).length === 0) await announceSends(night, sync, runId, planned)
     plans.push({ ...plan, warnings: [...plan.warnings, ...(await runWarnings(night, sync))] })
@@ -120,7 +116,7 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
 /** Runs each sync in turn, but for those that are not enabled; a failing sync does not stop the next one, its summary carries the problems. */
 export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: RunOptions): Promise<RunDocument> {
   const stale = await staleSyncs(wired, syncs, options)
-  if (stale.size > 0) return { schema: 'activate.run/1', runs: syncs.map(sync => refused(wired, sync, stale)) }
+  if (stale.size > 0) return { schema: 'activate.run/1', runs: syncs.map(sync => refusedSummary(wired, sync, stale)) }
   const runs: RunSummary[] = []
   const night = sharedNight(wired, options.asOf)
   for (const sync of byPriority(syncs)) {
@@ -166,11 +162,6 @@ async function runSync(
   }
 }
 
-interface StartedRun {
-  readonly runId: string
-  readonly startedAt: number
-}
-
 async function runUnderLease(
   wired: Wired,
   openShared: () => Promise<Night>,
@@ -193,11 +184,10 @@ async function runUnderLease(
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)
     const prepared = await prepareSync(night, sync, run.runId, step => options.onProgress(progress(sync, step)))
-    const planned = await planPrepared(night, prepared, options, true)
-    await ledger.updateRun(run.runId, { planHash: planned.plan.plan_hash, plan: planned.plan }, lease())
-    refuseStale(planned.plan, options.saved)
-    await recordQuarantine(night, prepared)
-    const objected = objections(planned.plan, sync, options.yes)
+    options.onProgress(progress(sync, 'plan'))
+    const { planned, objected } = await inTurn(wired, sync, options.signal, () =>
+      decide(night, prepared, run, lease, options),
+    )
     if (objected.length > 0) return await holdBack(wired, sync, run, lease, objected, planned.plan)
     plan = planned.plan
     const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
@@ -213,33 +203,36 @@ async function runUnderLease(
   }
 }
 
-async function planPrepared(
+function settingsOf({ asOf, fullResync, limit, samples }: PlanOptions, keepOutbox: boolean): PlanSettings {
+  return { asOf, fullResync, limit, samples, keepOutbox }
+}
+
+/** Plans, and writes down what the plan decides if nothing objects to it. */
+async function decide(
   night: Night,
   prepared: PreparedSync,
-  options: PlanOptions,
-  keepOutbox: boolean,
-): Promise<Planned> {
-  options.onProgress(progress(prepared.sync, 'plan'))
-  const { warehouse, wired } = night
-  const { name: project, timezone, identity, policies } = wired.project
-  const { fullResync, limit, samples } = options
-  const { relations, notes } = await policiesFor(night, prepared.sync)
-  const instant = (at: number) => new Date(at).toISOString()
-  const clocks = { asOf: instant(options.asOf), recordedAt: instant(wired.clock.now()) }
-  const world = { warehouse, project, timezone, identity, policies, relations, notes, sha256: wired.sha256, ...clocks }
-  const model = modelNamed(night, prepared.sync.model)
-  const planned = await buildPlan(
-    { ...prepared, ...world, model, fullResync, limit, samples, keepOutbox },
-    prepared.state,
-  )
-  const ledger = await wired.ledger()
-  return { ...planned, plan: withApproval(planned.plan, await ledger.approvalOf(planned.plan.plan_hash)) }
+  run: StartedRun,
+  lease: () => Lease,
+  options: RunOptions,
+): Promise<{ readonly planned: PlannedSync; readonly objected: readonly Problem[] }> {
+  const { sync, state } = prepared
+  const planned = await planSync(night, prepared, settingsOf(options, true))
+  const { plan } = planned
+  const ledger = await night.wired.ledger()
+  await ledger.updateRun(run.runId, { planHash: plan.plan_hash, plan }, lease())
+  refuseStale(plan, options.saved)
+  await recordQuarantine(night, prepared)
+  const objected = objections(plan, sync, options.yes)
+  if (objected.length > 0) return { planned, objected }
+  await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, state)
+  await announceSends(night, sync, run.runId, planned)
+  return { planned, objected }
 }
 
 async function deliverAndSettle(
   night: Night,
   prepared: PreparedSync,
-  planned: Planned,
+  planned: PlannedSync,
   run: StartedRun,
   lease: () => Lease,
   options: RunOptions,
@@ -248,8 +241,6 @@ async function deliverAndSettle(
   const ledger = await wired.ledger()
   const { sync, columns } = prepared
   const total = planned.plan.decisions.send
-  await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, prepared.state)
-  await announceSends(night, sync, run.runId, planned)
   const begun = { outbox: outboxName(run.runId), mapping: planned.mapping }
   const by = { actor: wired.actor, at: wired.clock.now() }
   await ledger.updateRun(run.runId, begun, lease(), overrideEntry(planned.plan, run.runId, by))
@@ -258,9 +249,10 @@ async function deliverAndSettle(
       ? { acked: 0, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 0, retries: 0 }
       : await deliver({
           ...deliveryContext(night, sync, run.runId, lease, options.signal),
+          recheck: lastLook(ledger, sync, planned.newestOptOut),
           ledger,
           destination: await wired.destination(sync.destination),
-          rows: readSends(warehouse, planned.outbox),
+          rows: readSends(warehouse, planned.outbox, { behind: run.startedAt - options.asOf }),
           total,
           routes: routesOf(wired, sync),
           onProgress: at => options.onProgress({ sync: sync.name, step: 'deliver', ...at }),
@@ -299,16 +291,6 @@ async function deliverAndSettle(
     retries,
     ...(problems.length === 0 ? {} : { problems }),
   }
-}
-
-function statusOf(
-  { rejected, parked, pending, withdrawn }: OutcomeCounts & { readonly withdrawn: number },
-  stopped: string | undefined,
-): 'succeeded' | 'partial' | 'failed' | 'interrupted' | 'held' {
-  if (stopped === 'interrupted' || stopped === 'held') return stopped
-  if (stopped !== undefined && stopped !== 'errors') return 'failed'
-  // Whoever was withdrawn was rightly not sent to.
-  return rejected + parked + pending - withdrawn > 0 ? 'partial' : 'succeeded'
 }
 
 /** Ends a run before anything leaves: with its plan when it came to one, without when it is on hold. */
@@ -360,65 +342,9 @@ async function staleSyncs(
   )
 }
 
-function refused(wired: Wired, sync: Sync, stale: ReadonlyMap<string, Problem>): RunSummary {
-  const problem = stale.get(sync.name)
-  const skipped = skippedSummary(wired, sync)
-  return problem === undefined ? skipped : { ...skipped, status: 'failed', problems: [problem] }
-}
-
 function refuseStale(plan: Plan, saved: PlanDocument | undefined): void {
   const problem = saved === undefined ? undefined : staleness(plan, saved.plans)
   if (problem !== undefined) throw new ActivateError('failed', problem)
-}
-
-const nothing: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
-
-function summaryBase(sync: Sync, run: StartedRun, finishedAt: number) {
-  const iso = (instant: number) => new Date(instant).toISOString()
-  return {
-    sync: sync.name,
-    run_id: run.runId,
-    outcomes: nothing,
-    requests: 0,
-    retries: 0,
-    started_at: iso(run.startedAt),
-    finished_at: iso(finishedAt),
-  }
-}
-
-/** Nothing is opened, recorded or recovered for a sync that is not enabled. */
-function skippedSummary(wired: Wired, sync: Sync): RunSummary {
-  const startedAt = wired.clock.now()
-  return { ...summaryBase(sync, { runId: newRunId(sync, wired), startedAt }, startedAt), status: 'skipped' }
-}
-
-/** A defect of this tool must not keep the night's other syncs from running: it is reported like any other failure. */
-function failedSummary(wired: Wired, sync: Sync, run: StartedRun, error: unknown): RunSummary {
-  const base = summaryBase(sync, run, wired.clock.now())
-  if (error instanceof ActivateError)
-    return { ...base, status: error.exit === 'locked' ? 'locked' : 'failed', problems: error.problems }
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  return { ...base, status: 'failed', problems: [{ code: 'A9003', message, place: sync.place }] }
-}
-
-function lockedSummary(
-  wired: Wired,
-  sync: Sync,
-  run: StartedRun,
-  by: { readonly by: { readonly host: string; readonly pid: number }; readonly until: number },
-): RunSummary {
-  const problem = {
-    code: 'A9001',
-    message: `${sync.name} is being run by process ${by.by.pid} on ${by.by.host}, until ${new Date(by.until).toISOString()} at the latest`,
-    place: sync.place,
-    help: 'wait for it to finish; a runner that has died on this host is taken over at once',
-  }
-  return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems: [problem] }
-}
-
-function firstProblem(error: unknown): { readonly code: string; readonly message: string } {
-  if (error instanceof ActivateError) return error.problems[0]
-  return { code: 'A9003', message: error instanceof Error ? error.message : String(error) }
 }
 
 function progress(sync: Sync, step: Progress['step']): Progress {

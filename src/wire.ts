@@ -3,7 +3,7 @@
  * which only reads files opens no warehouse.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
@@ -38,6 +38,8 @@ export interface Wired {
   warehouse(): Promise<Warehouse>
   warehouseIsOpen(): boolean
   ledger(): Promise<Ledger>
+  /** The ledger if there is one: what only reads does not make it. */
+  knownLedger(): Promise<Ledger | undefined>
   /** What planning needs to know of a destination; opens nothing and needs no secrets. */
   shape(name: string): DestinationShape
   /** Opened once per process, so that every sync shares its rate limit. */
@@ -86,6 +88,7 @@ export function wire(project: Project, options: WireOptions): Wired {
     warehouse: warehouse.get,
     warehouseIsOpen: () => warehouse.opened() !== undefined,
     ledger: ledger.get,
+    knownLedger: async () => (ledgerIsThere(project) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
       const opening =
@@ -112,6 +115,10 @@ export function wire(project: Project, options: WireOptions): Wired {
 async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
   if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
   throw notYet(`warehouse type "${warehouse.type}"`)
+}
+
+function ledgerIsThere({ ledger }: Project): boolean {
+  return ledger.type !== 'sqlite' || existsSync(ledger.path)
 }
 
 async function openProjectLedger({ ledger }: Project): Promise<Ledger> {

@@ -20,4 +20,10 @@ export const runCodes = {
       'Something happened that the tool did not foresee. The run ended and its sync stays as it was; other syncs of the night ran. What may have been sent is settled by the next run. Please report it with the message.',
     exit: 'failed',
   },
+  A9004: {
+    title: 'another runner decides under the same caps',
+    explanation:
+      'Plans under frequency caps are decided one after another, so that two runs never both count a person who has room for one more. Another runner has held its turn for a quarter of an hour. A runner that has died on the same host is taken over at once.',
+    exit: 'locked',
+  },
 } as const satisfies ErrorCodes

@@ -193,7 +193,8 @@ export function modelNamed({ wired }: Night, name: string): Model {
 export async function* readSends(
   warehouse: Warehouse,
   outbox: Fragment,
-  range?: { readonly from: number; readonly to: number },
+  /** `behind`: milliseconds by which the run's logical clock lags behind the wall clock. */
+  { range, behind }: { readonly range?: { readonly from: number; readonly to: number }; readonly behind: number },
 ): AsyncGenerator<readonly PlannedChange[]> {
   for await (const rows of warehouse.stream(render(selectSends(outbox, range), warehouse.dialect.placeholder))) {
     yield rows.map(row => ({
@@ -203,7 +204,7 @@ export async function* readSends(
       changeId: String(row.change_id),
       fields: JSON.parse(String(row.payload)) as Readonly<Record<string, Json>>,
       ...(typeof row.subjects === 'string' ? { subjects: JSON.parse(row.subjects) as readonly string[] } : {}),
-      ...(typeof row.not_after === 'string' ? { notAfter: Date.parse(row.not_after) } : {}),
+      ...(typeof row.not_after === 'string' ? { notAfter: Date.parse(row.not_after) + behind } : {}),
     }))
   }
 }

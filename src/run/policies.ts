@@ -315,9 +315,9 @@ async function optOutsFor(
   night: Night,
   sync: Sync,
 ): Promise<{ readonly relation: Fragment | undefined; readonly newest: number }> {
-  const ledger = await night.wired.ledger()
-  const newest = await ledger.newestSuppression()
-  if (newest === 0) return { relation: undefined, newest }
+  const ledger = await night.wired.knownLedger()
+  const newest = (await ledger?.newestSuppression()) ?? 0
+  if (ledger === undefined || newest === 0) return { relation: undefined, newest }
   const relation = await night.once(`opt-outs ${sync.channel ?? ''} ${newest}`, () => loadOptOuts(night, ledger, sync))
   return { relation, newest }
 }

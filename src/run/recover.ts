@@ -13,6 +13,7 @@ import { outboxName } from '../plan/state.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { raw } from '../warehouse/sql.ts'
+import { lastLook } from './last-look.ts'
 import { deliveryContext, type Night, readSends } from './night.ts'
 import { dropOutbox, settleRun } from './settle.ts'
 
@@ -58,7 +59,8 @@ async function recoverRun(
       ledger,
       destination: await wired.destination(sync.destination),
       requests,
-      read: members => readMembers(night, run.runId, members),
+      read: members => readMembers(night, run, members),
+      recheck: lastLook(ledger, sync, 0),
       onProgress: () => undefined,
     })
   }
@@ -80,12 +82,16 @@ async function outboxExists(night: Night, runId: string): Promise<boolean> {
 }
 
 /** The changes of a request, exactly as they were planned. */
-async function readMembers(night: Night, runId: string, members: Members): Promise<readonly PlannedChange[]> {
-  const outbox = raw(night.warehouse.dialect.relation([...night.warehouse.state, outboxName(runId)]))
+async function readMembers(
+  night: Night,
+  run: Pick<Run, 'runId' | 'startedAt' | 'asOf'>,
+  members: Members,
+): Promise<readonly PlannedChange[]> {
+  const outbox = raw(night.warehouse.dialect.relation([...night.warehouse.state, outboxName(run.runId)]))
   const range = 'seqs' in members ? { from: Math.min(...members.seqs), to: Math.max(...members.seqs) } : members
   const wanted = 'seqs' in members ? new Set(members.seqs) : undefined
   const changes: PlannedChange[] = []
-  for await (const chunk of readSends(night.warehouse, outbox, range))
+  for await (const chunk of readSends(night.warehouse, outbox, { range, behind: run.startedAt - run.asOf }))
     changes.push(...chunk.filter(change => wanted === undefined || wanted.has(change.seq)))
   return changes
 }

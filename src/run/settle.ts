@@ -8,7 +8,7 @@ import type { Plan } from '../plan/plan.ts'
 import type { StateRelations } from '../plan/planner.ts'
 import { isSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
 import { execute, query, writeScratch } from '../plan/stage.ts'
-import { outboxName } from '../plan/state.ts'
+import { outboxName, type StateTable, stateRelation } from '../plan/state.ts'
 import type { Sync } from '../project/project.ts'
 import { raw, render, sql } from '../warehouse/sql.ts'
 import type { SeedColumn, Warehouse } from '../warehouse/warehouse.ts'
@@ -91,6 +91,12 @@ export async function outcomesSoFar(ledger: Ledger, runId: string, plan: Plan): 
 /** Drops what a run that never got to deliver has left in the warehouse. */
 export async function dropOutbox(warehouse: Warehouse, runId: string): Promise<void> {
   await drop(warehouse, scratchNames(warehouse, runId).outbox)
+  const name = 'reservations' satisfies StateTable
+  if (!(await warehouse.tables(warehouse.state, name)).includes(name)) return
+  await execute(
+    warehouse,
+    sql`delete from ${stateRelation(warehouse.dialect, warehouse.state, name)} where run_id = ${runId}`,
+  )
 }
 
 async function drop(warehouse: Warehouse, relation: string): Promise<void> {

@@ -220,7 +220,7 @@ describe('bad policies', () => {
     const { code, stderr } = await fails({
       'models/checkout.sql': '/*---\nkey: email\n---*/\nselect email from {{source "people"}}\n',
     })
-    expect(code).toBe(1)
+    expect(code).toBe(7)
     expect(stderr).toMatch(/A4021.*customer_id/s)
   })
 
