@@ -83,6 +83,25 @@ function personalPolicies(sync: Sync, policies: Policies): readonly string[] {
   ]
 }
 
+/** A4025 for a communication on which a suppression list could have no effect, whomever it names. */
+function refuseIdleLists({ sync, policies, relations, identity, model }: PolicyInput, subject: Subject): void {
+  if (!isCommunication(sync) || relations.identifiers !== undefined) return
+  const [idle] = policies.suppression.filter(
+    ({ appliesTo, identifier }) =>
+      concerns(appliesTo, sync) &&
+      identifier !== undefined &&
+      identifier !== identity?.key &&
+      !subject.identifiers.some(({ name }) => name === identifier),
+  )
+  if (idle === undefined) return
+  throw new ActivateError('failed', {
+    code: 'A4025',
+    message: `the suppression list of reason ${idle.reason} is by ${idle.identifier}, and nothing in the model ${model.name} tells a person's ${idle.identifier}`,
+    place: idle.place,
+    help: `return ${idle.identifier} from the model, or say in identity.links whose it is`,
+  })
+}
+
 export interface Ineligible {
   /** Scratch relation of `key`, `reason`. */
   readonly relation: Fragment
@@ -102,6 +121,7 @@ export function frozenKeys(
 
 export async function findIneligible(input: PolicyInput, subject: Subject): Promise<Ineligible | undefined> {
   if (!hasEligibility(input)) return undefined
+  refuseIdleLists(input, subject)
   const { warehouse, sync, policies, relations, population, identity, runId } = input
   const { key, quarantine } = population
   const stage = population.stage.relation

@@ -42,7 +42,7 @@ export interface SubjectParams {
 }
 
 export function subjectOf(dialect: Dialect, params: SubjectParams): Subject {
-  const { identity, model, key } = params
+  const { identity, sync, model, key } = params
   const columns = new Map(params.columns.map(column => [column.name, column]))
   const text = (name: string) => {
     const column = columns.get(name)
@@ -57,7 +57,7 @@ export function subjectOf(dialect: Dialect, params: SubjectParams): Subject {
     topic: about.length === 0 ? "''" : dialect.jsonTextArray(about),
     address: addressOf(dialect, params),
     identifiers: (identity?.identifiers ?? []).flatMap(({ name, normalise = 'trim', region }) => {
-      const expression = text(name)
+      const expression = text(name) ?? (isAddressOf(name, sync) ? writtenAddress(dialect, params)?.text : undefined)
       return expression === undefined
         ? []
         : [{ name, expression: normaliseSql(dialect, expression, normalise, region) }]
@@ -65,19 +65,44 @@ export function subjectOf(dialect: Dialect, params: SubjectParams): Subject {
   }
 }
 
+/** Identifiers by which channels reach people: a model may return one under another name, as the address. */
+const identifierOf: Readonly<Record<string, string>> = {
+  email: 'email',
+  sms: 'phone',
+  whatsapp: 'phone',
+  push: 'device',
+}
+
+function isAddressOf(identifier: string, { channel }: Pick<Sync, 'channel'>): boolean {
+  return channel !== undefined && (identifierOf[channel] ?? channel) === identifier
+}
+
 /** The fields by which messaging APIs are told where to, in the order in which they are believed. */
 const addressFields = ['to', 'email', 'phone', 'address', 'device']
 
-function addressOf(dialect: Dialect, { sync, fields, identity }: SubjectParams): string | undefined {
+interface Address {
+  /** As it is sent. */
+  readonly text: string
+  /** The column that it comes from; undefined when it is composed. */
+  readonly column: string | undefined
+}
+
+function writtenAddress(dialect: Dialect, { sync, fields }: SubjectParams): Address | undefined {
   if (!isCommunication(sync)) return undefined
   const field = addressFields
     .map(name => fields.find(candidate => candidate.name === name))
     .find(found => found !== undefined)
   if (field === undefined) return undefined
-  const text = dialect.asText(field.expression, field.column)
   const source = sync.fields.find(({ field: name }) => name === field.name)?.from
   const column = source !== undefined && 'column' in source ? source.column : undefined
-  const identifier = identity?.identifiers.find(({ name }) => name === column)
+  return { text: dialect.asText(field.expression, field.column), column }
+}
+
+function addressOf(dialect: Dialect, params: SubjectParams): string | undefined {
+  const address = writtenAddress(dialect, params)
+  if (address === undefined) return undefined
+  const { sync, identity } = params
+  const identifier = identity?.identifiers.find(({ name }) => name === address.column || isAddressOf(name, sync))
   const normalisation = identifier?.normalise ?? (sync.channel === 'email' ? 'email' : 'trim')
-  return normaliseSql(dialect, text, normalisation, identifier?.region)
+  return normaliseSql(dialect, address.text, normalisation, identifier?.region)
 }
