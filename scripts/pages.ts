@@ -91,7 +91,7 @@ function indexPage(): string {
     '# Reference',
     '',
     'What every word of a file, every command and every error means. [Concepts](../concepts.md) explains how they belong together;',
-    '[Getting started](../guides/getting-started.md) and [Operating](../guides/operating.md) show them at work.',
+    '[Getting started](../guides/getting-started.md), [Operating](../guides/operating.md) and [Governance](../guides/governance.md) show them at work.',
     '',
     '- Files: [activate.yml](project.md), [syncs](sync.md), [models](model.md); their JSON Schemas for editors are in `schemas/`',
     '- [Command line](cli.md), [exit codes](exit-codes.md), [errors](errors.md)',

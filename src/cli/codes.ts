@@ -55,7 +55,8 @@ export const cliCodes = {
   },
   A8009: {
     title: 'unknown name',
-    explanation: 'The project has no model of this name, or no relation that can be named here.',
+    explanation:
+      'The project has no model, sync, destination, identifier or channel of this name, or no relation that can be named here.',
     exit: 'invalid',
   },
   A8010: {
@@ -69,5 +70,17 @@ export const cliCodes = {
     explanation:
       'The JSON Schemas on disk are not the ones this version makes. Write them again with `activate schema --write DIR` and commit them.',
     exit: 'failed',
+  },
+  A8012: {
+    title: 'no plan to approve',
+    explanation:
+      'An approval belongs to one plan that a run has made and held, or whose whole hash is given together with its sync. The message says what was found instead. Nothing was approved.',
+    exit: 'failed',
+  },
+  A8013: {
+    title: 'not a value that can be suppressed',
+    explanation:
+      'A value to opt out has to be one that can be compared with what is sent: an e-mail address, a phone number, another identifier of the project, or the key of a person. Nothing was recorded; of a file, none of its rows.',
+    exit: 'invalid',
   },
 } as const satisfies ErrorCodes

@@ -31,6 +31,16 @@ const fullResync: OptionDefinition = {
 }
 const limit: OptionDefinition = { flags: '--limit <n>', summary: 'send at most this many changes per sync' }
 
+const by: OptionDefinition = {
+  flags: '--by <name>',
+  summary: 'who decided it (default: ACTIVATE_USER, else the name of the user)',
+}
+const reason: OptionDefinition = { flags: '--reason <text>', summary: 'why; kept in the audit trail (required)' }
+const holdTarget: readonly OptionDefinition[] = [
+  { flags: '--destination <name>', summary: 'every sync of this destination' },
+  { flags: '--all', summary: 'every sync' },
+]
+
 export const commands: readonly CommandDefinition[] = [
   {
     name: 'init',
@@ -151,6 +161,74 @@ export const commands: readonly CommandDefinition[] = [
     options: [showPii],
     examples: ['activate inspect C00042', `activate inspect '["A7","2026-03"]'`],
     load: () => import('./commands/inspect.ts'),
+  },
+  {
+    name: 'suppress',
+    summary: 'opt somebody out, effective at once',
+    description:
+      'Records an opt-out in the ledger, by hash alone. It holds from the moment the command ends: it is asked for again at the moment of sending.',
+    arguments: [
+      { name: 'value', summary: 'an e-mail address, a phone number with its country code, or a key', required: false },
+    ],
+    options: [
+      { flags: '--identifier <name>', summary: 'which identifier of the project the value is (default: as it looks)' },
+      { flags: '--channel <name>', summary: 'for this channel only (default: every channel)' },
+      { flags: '--reason <word>', summary: 'suppression.<reason> in plans (default: opt_out)' },
+      by,
+      { flags: '--lift', summary: 'end an opt-out of the same value and channel' },
+      { flags: '--file <file>', summary: 'the first column of a CSV with a header, all rows or none' },
+    ],
+    examples: [
+      'activate suppress ada@example.com',
+      'activate suppress +447700900123 --channel sms --reason complaint',
+      'activate suppress C00042 --lift',
+      'activate suppress --file opt-outs.csv --identifier email',
+    ],
+    load: () => import('./commands/suppress.ts'),
+  },
+  {
+    name: 'hold',
+    summary: 'pause a sync, a destination or everything',
+    arguments: [{ name: 'sync', summary: 'one sync', required: false }],
+    options: [...holdTarget, reason, by],
+    examples: [
+      'activate hold at_risk --reason "numbers look wrong"',
+      'activate hold --destination crm --reason "migration until Monday"',
+    ],
+    load: () => import('./commands/hold.ts'),
+  },
+  {
+    name: 'release',
+    summary: 'end a hold',
+    arguments: [{ name: 'sync', summary: 'one sync', required: false }],
+    options: [...holdTarget, reason, by],
+    examples: ['activate release at_risk --reason "model mended"', 'activate release --all --reason "all clear"'],
+    load: () => import('./commands/release.ts'),
+  },
+  {
+    name: 'approve',
+    summary: 'let exactly one held plan pass',
+    description:
+      'Approves the newest held plan of a sync, bound to its hash: it is void as soon as data, SQL, mapping or policies change what would be done.',
+    arguments: [{ name: 'sync', summary: 'whose plan (default: the only one that is held)', required: false }],
+    options: [
+      { flags: '--plan <hash>', summary: 'the plan of this hash, or of the only one that begins so' },
+      reason,
+      by,
+    ],
+    examples: [
+      'activate approve at_risk --reason "reviewed with legal"',
+      'activate approve --plan 3fa4c1d2 --reason "expected after the import"',
+    ],
+    load: () => import('./commands/approve.ts'),
+  },
+  {
+    name: 'audit',
+    summary: 'who did what and why, newest first',
+    arguments: [],
+    options: [{ flags: '--limit <n>', summary: 'how many (default: 20)' }],
+    examples: ['activate audit', 'activate audit --limit 100 --json'],
+    load: () => import('./commands/audit.ts'),
   },
   {
     name: 'schedule',

@@ -1,9 +1,11 @@
 /** The set-up check: each part is tried for real, and one that fails does not keep the others from being tried. */
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import type { AuditVerdict, Hold } from '../ledger/governance.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Project } from '../project/project.ts'
 import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
+import { describeHold } from '../run/permission.ts'
 import { render, sql } from '../warehouse/sql.ts'
 import type { Wired } from '../wire.ts'
 import type { Invocation } from './invocation.ts'
@@ -49,6 +51,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     const findings = [clock(project, wired.clock.now())]
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
+    findings.push(...(await checkGovernance(wired)))
     findings.push(...(await checkSecrets(invocation, project)))
     for (const { name } of project.destinations) findings.push(await checkDestination(name, wired))
     return findings
@@ -78,6 +81,32 @@ async function openLedger(wired: Wired): Promise<string> {
   const [last] = await ledger.runs({ limit: 1 })
   const since = last === undefined ? 'no runs yet' : `last run ${new Date(last.startedAt).toISOString()}`
   return `${wired.project.ledger.type} opened, ${since}`
+}
+
+/** The audit trail, and what is on hold; nothing where the ledger cannot be opened, which has been told. */
+async function checkGovernance(wired: Wired): Promise<readonly Finding[]> {
+  const ledger = await wired.ledger().catch(() => undefined)
+  if (ledger === undefined) return []
+  try {
+    return [auditFinding(await ledger.verifyAudit()), ...(await ledger.holds()).map(holdFinding)]
+  } catch (error) {
+    return [failure('audit trail', error)]
+  }
+}
+
+function auditFinding(verdict: AuditVerdict): Finding {
+  const check = 'audit trail'
+  if (verdict.kind === 'ok') {
+    const end = verdict.entries === 0 ? '' : `, head ${verdict.head}`
+    return { check, status: 'ok', found: `${counted(verdict.entries, 'entry', 'entries')}${end}`, help: null }
+  }
+  const code = 'A5010'
+  const found = `${code}: broken at entry ${verdict.ordinal}: ${verdict.because}`
+  return { check, status: 'fail', found, help: `activate explain ${code}` }
+}
+
+function holdFinding(hold: Hold): Finding {
+  return { check: 'hold', status: 'warn', found: describeHold(hold), help: 'activate release, when it may run again' }
 }
 
 /** Names only; a value is never shown. */

@@ -61,6 +61,11 @@ const planDocument = z.object({
   plans: z.array(plan).min(1),
 })
 
+/** A plan as a run has recorded it, or undefined when this version cannot read it. */
+export function readPlan(recorded: unknown): Plan | undefined {
+  return plan.safeParse(recorded).data
+}
+
 /** Throws an Error that says in one line what is wrong. */
 export function readPlanDocument(text: string): PlanDocument {
   const read = planDocument.safeParse(JSON.parse(text))

@@ -11,7 +11,7 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   changes: 'there is something to send (`dry-run --exit-code` only)',
   partial: 'some rows were rejected, parked or are still pending',
   credentials: 'a credential is missing or was refused',
-  held: 'a guard holds the run',
+  held: 'a guard or a hold stops the run, or its plan awaits approval',
   locked: 'another runner is at work on the sync',
   invalid: 'the project or the command line is wrong',
   interrupted: 'stopped by a signal; the next run resumes',

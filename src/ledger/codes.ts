@@ -64,6 +64,12 @@ export const ledgerCodes = {
     explanation: 'The ledger holds no run of this id, so nothing can be recorded for it.',
     exit: 'failed',
   },
+  A5010: {
+    title: 'the audit trail is broken',
+    explanation:
+      'An entry of the audit trail was changed, taken out or put in by something other than this tool, or the end of the trail was cut off. The message names the first entry that is not as it was written. What is sent does not depend on the trail, so runs go on; find out who could write to the ledger, and compare with a backup.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes
 
 export type LedgerCode = keyof typeof ledgerCodes

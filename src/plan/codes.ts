@@ -50,24 +50,6 @@ export const planCodes = {
       'Somebody put the sync, its destination or everything on hold. Nothing was computed or sent. The message says who did so, when and why; `activate release` ends it, and the next run goes on from where the last one stood.',
     exit: 'held',
   },
-  A4040: {
-    title: 'a link model misses a column',
-    explanation:
-      'A model under `identity.links` returns left_type, left_value, right_type and right_value, and optionally source, confidence (a number) and seen_at (a timestamp or a date). Nobody was resolved and nothing was planned. Add the column to the model, or cast it.',
-    exit: 'failed',
-  },
-  A4041: {
-    title: 'a link model names an unknown type',
-    explanation:
-      'left_type and right_type hold the name of `identity.key` or of one of `identity.identifiers`, written exactly so. Links of another type would be left out without a word, and people would stay apart. Declare the identifier, or mend the model.',
-    exit: 'failed',
-  },
-  A4042: {
-    title: 'a confidence is not between 0 and 1',
-    explanation:
-      'A confidence says how sure a link is, as a share of one; links below `identity.min_confidence` are left out. Anything else, such as a percentage or NaN, cannot be compared with it. NULL counts as 1.',
-    exit: 'failed',
-  },
   A4021: {
     title: 'nobody knows whom a row is about',
     explanation:
@@ -108,6 +90,30 @@ export const planCodes = {
     explanation:
       'A salt decides who is withheld. Changing it draws lots anew, so that people who were sent to would be withheld and the other way round, and figures from before and after would be mixed. Give the holdout a new epoch together with the new salt, or write the old salt again.',
     exit: 'invalid',
+  },
+  A4040: {
+    title: 'a link model misses a column',
+    explanation:
+      'A model under `identity.links` returns left_type, left_value, right_type and right_value, and optionally source, confidence (a number) and seen_at (a timestamp or a date). Nobody was resolved and nothing was planned. Add the column to the model, or cast it.',
+    exit: 'failed',
+  },
+  A4041: {
+    title: 'a link model names an unknown type',
+    explanation:
+      'left_type and right_type hold the name of `identity.key` or of one of `identity.identifiers`, written exactly so. Links of another type would be left out without a word, and people would stay apart. Declare the identifier, or mend the model.',
+    exit: 'failed',
+  },
+  A4042: {
+    title: 'a confidence is not between 0 and 1',
+    explanation:
+      'A confidence says how sure a link is, as a share of one; links below `identity.min_confidence` are left out. Anything else, such as a percentage or NaN, cannot be compared with it. NULL counts as 1.',
+    exit: 'failed',
+  },
+  A4044: {
+    title: 'only an owner may approve',
+    explanation:
+      'The sync has owners, in its file or by its path under `owners` of activate.yml, and only they approve its plans. Nothing was approved. An owner approves with `--by` or with ACTIVATE_USER set; who that is, the tool takes on trust and writes into the audit trail.',
+    exit: 'failed',
   },
   A4050: {
     title: 'a column in use has changed its type',

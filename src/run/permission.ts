@@ -29,9 +29,13 @@ function scopesOf({ name, destination }: Pick<Sync, 'name' | 'destination'>): re
 
 /** Such as `everything is on hold since 2026-03-01 02:00Z by ada: the CRM is being migrated`. */
 export function describeHold({ scope, actor, at, reason }: Hold): string {
+  return `${describeScope(scope)} is on hold since ${new Date(at).toISOString()} by ${actor}: ${reason}`
+}
+
+/** Such as `destination crm`. */
+export function describeScope(scope: string): string {
   const [kind = '', name] = scope.split(/:(.*)/s)
-  const what = name === undefined ? 'everything' : `${kind} ${name}`
-  return `${what} is on hold since ${new Date(at).toISOString()} by ${actor}: ${reason}`
+  return name === undefined ? 'everything' : `${kind} ${name}`
 }
 
 export function holdProblem(hold: Hold, sync: Sync): Problem {

@@ -1,11 +1,14 @@
-import type { Run } from '../../ledger/ledger.ts'
+import type { Hold } from '../../ledger/governance.ts'
+import type { Ledger, Run } from '../../ledger/ledger.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { stateRelation } from '../../plan/state.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Sync } from '../../project/project.ts'
+import { describeHold, holdOver } from '../../run/permission.ts'
 import { nextDue } from '../../schedule/cron.ts'
 import { render, sql } from '../../warehouse/sql.ts'
 import type { Wired } from '../../wire.ts'
+import { type HeldPlan, heldPlanOf } from '../held-plan.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { paintStatus } from '../render/run.ts'
@@ -14,6 +17,7 @@ import { grouped, instant, printable } from '../render/text.ts'
 import { chosenSyncs, openProject, withWired } from '../session.ts'
 import type { Colors } from '../terminal.ts'
 import { historyEntry } from './history.ts'
+import { holdEntry } from './hold.ts'
 
 interface SyncStatus {
   readonly sync: Sync
@@ -25,6 +29,10 @@ interface SyncStatus {
   /** Rows that the last run with a plan left out. */
   readonly quarantined: number
   readonly unsettled: number
+  /** The hold that covers the sync. */
+  readonly hold: Hold | undefined
+  /** A held plan that nobody has approved yet. */
+  readonly awaiting: HeldPlan | undefined
 }
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
@@ -56,6 +64,8 @@ async function readStatuses(syncs: readonly Sync[], wired: Wired): Promise<reado
       parked: parked[sync.name] ?? 0,
       quarantined: await countQuarantined(sync, wired),
       unsettled: unsettled.length,
+      hold: await holdOver(ledger, sync),
+      awaiting: await awaitingApproval(ledger, sync),
     })
   }
   return statuses
@@ -69,6 +79,12 @@ async function countQuarantined(sync: Sync, wired: Wired): Promise<number> {
   const runs = await ledger.runs({ sync: sync.name, limit: runsAskedForAPlan })
   const plan = runs.find(run => run.plan !== undefined)?.plan as Partial<Plan> | undefined
   return plan?.rows?.quarantined ?? 0
+}
+
+async function awaitingApproval(ledger: Ledger, sync: Sync): Promise<HeldPlan | undefined> {
+  const held = await heldPlanOf(ledger, sync.name)
+  if (held === undefined) return undefined
+  return (await ledger.approvalOf(held.plan.plan_hash)) === undefined ? held : undefined
 }
 
 /** A table that does not exist yet counts nothing. */
@@ -96,6 +112,19 @@ function statusEntry(status: SyncStatus): Record<string, unknown> {
     parked: status.parked,
     quarantined: status.quarantined,
     unsettled_runs: status.unsettled,
+    hold: status.hold === undefined ? null : holdEntry(status.hold),
+    awaits_approval: status.awaiting === undefined ? null : awaitingEntry(status.awaiting),
+  }
+}
+
+function awaitingEntry({ run, plan }: HeldPlan): Record<string, unknown> {
+  const { plan_hash, decisions, guard, approval } = plan
+  return {
+    plan_hash,
+    run_id: run.runId,
+    send: decisions.send,
+    guard: guard.reasons,
+    approval: approval.because ?? null,
   }
 }
 
@@ -124,13 +153,26 @@ function renderStatuses(statuses: readonly SyncStatus[], colors: Colors): string
       grouped(status.quarantined),
       last?.outcomes === undefined ? '' : grouped(last.outcomes.pending),
       status.nextDue === undefined ? 'not scheduled' : instant(status.nextDue),
-      remark(last, status.unsettled),
+      remark(sync, last, status),
     ]),
   )
 }
 
-function remark(last: Run | undefined, unsettled: number): string {
-  if (last?.error !== undefined) return `${last.error.code}: ${printable(last.error.message)}`
-  if (unsettled > 0 && last?.status !== 'running') return 'the next run settles what the last one left'
-  return ''
+function remark(
+  sync: Sync,
+  last: Run | undefined,
+  status: Pick<SyncStatus, 'hold' | 'awaiting' | 'unsettled'>,
+): string {
+  const { hold, awaiting, unsettled } = status
+  const parts = [
+    ...(hold === undefined ? [] : [printable(describeHold(hold))]),
+    ...(last?.error === undefined || (hold !== undefined && last.error.code === 'A4013')
+      ? []
+      : [`${last.error.code}: ${printable(last.error.message)}`]),
+    ...(awaiting === undefined ? [] : [`activate approve ${printable(sync.name)} lets it pass`]),
+    ...(unsettled > 0 && last?.error === undefined && last?.status !== 'running'
+      ? ['the next run settles what the last one left']
+      : []),
+  ]
+  return parts.join('; ')
 }

@@ -1,4 +1,6 @@
 /** A plan as a person reviews it before anything is sent. Text that came from rows is made printable here. */
+
+import { isApproved } from '../../plan/approval.ts'
 import type { Decision, Operation, Plan, Sample } from '../../plan/plan.ts'
 import { decisions, operations } from '../../plan/plan.ts'
 import type { Json } from '../../project/project.ts'
@@ -23,6 +25,7 @@ export function renderPlan(plan: Plan, colors: Colors): string {
     ...(changesOf(plan) === 0 ? [`  ${label('changes')} none`] : []),
     ...(plan.requests > 0 ? [`  ${label('requests')} ${requestsLine(plan)}`] : []),
     ...guardLines(plan, colors),
+    ...approvalLines(plan, colors),
     ...plan.warnings.map(warning => `  ${colors.yellow(label('warning'))} ${printable(warning)}`),
     ...plan.samples.flatMap(sample => sampleLines(sample, colors)),
     ...plan.ineligible.map(
@@ -67,12 +70,36 @@ function reasonLines(reasons: Plan['reasons']): readonly string[] {
     .map(([reason, count], index) => `  ${label(index === 0 ? 'because' : '')} ${grouped(count)} ${printable(reason)}`)
 }
 
-function guardLines({ guard }: Plan, colors: Colors): readonly string[] {
+function guardLines(plan: Plan, colors: Colors): readonly string[] {
+  const { guard, approval } = plan
   if (guard.verdict === 'pass') return [`  ${label('guard')} ${colors.green('pass')}`]
+  const unless = approval.needed ? 'an approval' : '--yes or an approval'
+  const effect = isApproved(plan) ? 'but the plan is approved' : `nothing would be sent without ${unless}`
   return [
-    `  ${label('guard')} ${colors.red('hold')}: nothing would be sent without --yes`,
+    `  ${label('guard')} ${colors.red('hold')}: ${effect}`,
     ...guard.reasons.map(reason => `  ${label('')} ${printable(reason)}`),
   ]
+}
+
+function approvalLines({ approval, plan_hash }: Plan, colors: Colors): readonly string[] {
+  const { needed, because = '', by, at } = approval
+  if (by !== undefined) return [`  ${label('approval')} ${colors.green('given')} by ${printable(by)}, ${at}`]
+  if (!needed) return []
+  return [
+    `  ${label('approval')} ${colors.red('needed')}: ${printable(because)}`,
+    `  ${label('')} the plan is ${plan_hash}`,
+  ]
+}
+
+/** Whether a run would send nothing until somebody says otherwise. */
+export function isHeld(plan: Plan): boolean {
+  return !isApproved(plan) && (plan.approval.needed || plan.guard.verdict === 'hold')
+}
+
+/** `3 changes: 1 enter, 2 leave`. */
+export function changesLine(plan: Plan): string {
+  const parts = operations.filter(op => plan.changes[op] > 0).map(op => `${grouped(plan.changes[op])} ${op}`)
+  return `${counted(changesOf(plan), 'change')}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`
 }
 
 function sampleLines(sample: Sample, colors: Colors): readonly string[] {
@@ -104,10 +131,12 @@ function showValue(value: Json | undefined): string {
 /** The last line of `dry-run`: what all plans together would do. */
 export function summarisePlans(plans: readonly Plan[]): string {
   const sum = (decision: Decision) => plans.reduce((total, plan) => total + plan.decisions[decision], 0)
-  const held = plans.filter(plan => plan.guard.verdict === 'hold').length
+  const waiting = plans.filter(plan => !isApproved(plan) && plan.approval.needed).length
+  const held = plans.filter(isHeld).length - waiting
   const parts = [`${counted(sum('send'), 'change')} to send`]
   for (const decision of decisions)
     if (decision !== 'send' && sum(decision) > 0) parts.push(`${grouped(sum(decision))} ${decision}`)
   if (held > 0) parts.push(`${counted(held, 'sync', 'syncs')} held by a guard`)
+  if (waiting > 0) parts.push(`${counted(waiting, 'sync', 'syncs')} awaiting approval`)
   return `${counted(plans.length, 'plan')}: ${parts.join(', ')}. Nothing was sent.`
 }

@@ -75,10 +75,23 @@ test('a quiet night says that there is nothing to change', () => {
   guard     pass`)
 })
 
+test('a plan that needs approval says why, and its whole hash, until somebody has given it', () => {
+  const guard = { verdict: 'hold', reasons: ['the model is empty'] } as const
+  const awaiting: Plan = { ...plan, guard, approval: { needed: true, because: 'every plan does' } }
+  const shown = renderPlan(awaiting, plain)
+  expect(shown).toContain('  guard     hold: nothing would be sent without an approval\n')
+  expect(shown).toContain(`  approval  needed: every plan does\n            the plan is ${plan.plan_hash}\n`)
+  expect(summarisePlans([awaiting])).toContain('1 sync awaiting approval. Nothing')
+  const given: Plan = { ...awaiting, approval: { ...awaiting.approval, by: 'ada', at: '2026-03-01T02:00:00.000Z' } }
+  expect(renderPlan(given, plain)).toContain('  guard     hold: but the plan is approved\n')
+  expect(renderPlan(given, plain)).toContain('  approval  given by ada, 2026-03-01T02:00:00.000Z\n')
+  expect(summarisePlans([given])).not.toMatch(/held|awaiting/)
+})
+
 test('a held plan gives the reasons of its guard', () => {
   const held: Plan = { ...plan, guard: { verdict: 'hold', reasons: ['the model is empty'] } }
   expect(renderPlan(held, plain)).toContain(
-    '  guard     hold: nothing would be sent without --yes\n            the model is empty\n',
+    '  guard     hold: nothing would be sent without --yes or an approval\n            the model is empty\n',
   )
 })
 
