@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Story } from '../../src/report/story.ts'
 import type { PlanDocument, RunDocument } from '../../src/run.ts'
-import { activate } from './command-line.ts'
+import { activate, finish, start, until } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -190,6 +190,69 @@ describe('a night with policies', () => {
     expect(runs[0]?.plan?.reasons['duplicate.person']).toBe(1)
     expect(mailed().length).toBe(3)
   })
+})
+
+describe('while a run is under way', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => `p${String(index).padStart(2, '0')}`)
+
+  /** The destination takes the first request, and answers none before the gate is opened. */
+  async function slowProgramme(): Promise<() => void> {
+    const people = many(12)
+    await project.write({
+      'data/people.csv': `customer_id,email\n${people.map(key => `${key},${key}@acme.example\n`).join('')}`,
+      'data/consents.csv': `customer_id,channel,purpose,status,updated_at,basis\n${people
+        .map(key => `${key},email,marketing,granted,2026-01-01,consent\n`)
+        .join('')}`,
+    })
+    let open = () => {}
+    far.gate = new Promise(resolve => {
+      open = resolve
+    })
+    return open
+  }
+
+  test('who opts out is not sent to any more, by whatever identifier', async () => {
+    const open = await slowProgramme()
+    const running = finish(
+      start(project.root, 'run', '--json', '--as-of', '2026-03-02T10:00:00Z', '--select', 'checkout'),
+    )
+    await until(() => far.received.length > 0)
+    for (const [value, identifier] of [
+      ['p11', 'customer_id'],
+      [' P10@Acme.example', 'email'],
+    ] as const)
+      expect((await activate(project.root, 'suppress', value, '--identifier', identifier)).code).toBe(0)
+    open()
+    const { code, json } = await running
+    const [run] = json<RunDocument>().runs
+    expect([code, run?.status, run?.outcomes.acked, run?.outcomes.pending]).toEqual([0, 'succeeded', 10, 2])
+    expect(mailed()).not.toContain('p11 checkout')
+    expect(mailed()).not.toContain('p10 checkout')
+    const [plan] = await dryRun('2026-03-09T11:00:00Z', '--select', 'checkout')
+    expect(plan?.reasons).toEqual({ 'suppression.opt_out': 2 })
+  })
+
+  test('a hold stops it, and a release lets the next run go on where it stood', async () => {
+    const open = await slowProgramme()
+    const running = finish(
+      start(project.root, 'run', '--json', '--as-of', '2026-03-02T10:00:00Z', '--select', 'checkout'),
+    )
+    await until(() => far.received.length > 0)
+    await activate(project.root, 'hold', 'checkout', '--reason', 'wrong price')
+    open()
+    const { code, json } = await running
+    const [run] = json<RunDocument>().runs
+    const sent = mailed().length
+    expect([code, run?.status, run?.outcomes.acked]).toEqual([5, 'held', sent])
+    expect(sent).toBeLessThan(12)
+    expect((await again('2026-03-02T11:00:00Z')).code).toBe(5)
+    await activate(project.root, 'release', 'checkout', '--reason', 'mended')
+    expect((await again('2026-03-02T12:00:00Z')).code).toBe(0)
+    expect(new Set(mailed()).size).toBe(12)
+    expect(mailed().length).toBe(12)
+  })
+
+  const again = (asOf: string) => run(asOf, '--select', 'checkout')
 })
 
 describe('bad policies', () => {

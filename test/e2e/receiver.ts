@@ -27,6 +27,8 @@ export interface Receiver {
   requests: number
   /** Milliseconds that every answer takes. */
   slowness: number
+  /** No answer is given before this resolves. */
+  gate: Promise<void>
   /** Answers a record with an error when this returns a text. */
   refuse: (record: Received) => string | undefined
   /** Answers the whole request with this status, or does not answer at all, when set. */
@@ -65,7 +67,7 @@ export async function startReceiver(): Promise<Receiver> {
       const answer = () =>
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ results }))
       if (receiver.slowness > 0) setTimeout(answer, receiver.slowness)
-      else answer()
+      else receiver.gate.then(answer, answer)
     })
   })
   const apply = (path: string, record: WireRecord) => {
@@ -85,6 +87,7 @@ export async function startReceiver(): Promise<Receiver> {
     exchanges: [],
     requests: 0,
     slowness: 0,
+    gate: Promise.resolve(),
     refuse: () => undefined,
     fault: undefined,
     close: () => closeServer(server),
