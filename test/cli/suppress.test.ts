@@ -139,6 +139,13 @@ describe('a file', () => {
     expect(stderr).toContain('and 30 rows more')
   })
 
+  test('may be long, but not so long that runs would wait for it', async () => {
+    const rows = Array.from({ length: 50_000 }, (_, index) => `p${index}@example.com\n`)
+    expect((await file(`email\n${rows.join('')}`)).stdout).toMatch(/^suppressed 50,000 values/)
+    const { code, stderr } = await file(`email\n${rows.join('')}one@more.example\n`)
+    expect([code, stderr]).toEqual([7, expect.stringContaining('has more than 50,000 rows')])
+  })
+
   test('without a header, or without rows, is refused', async () => {
     expect((await file('a@example.com\nb@example.com\n')).stderr).toContain('not like a header')
     expect((await file('email\n')).stderr).toContain('has no rows')

@@ -94,6 +94,9 @@ function mask(kind: OptOutKind, value: string): string {
 /** More rows than this are counted, not listed. */
 const listedProblems = 20
 
+/** All of them are one transaction, and no run records a request while it is written: about a second for so many. */
+const mostRows = 50_000
+
 /** All rows or none: the first column of a CSV with a header, whose name may say which identifier it holds. */
 async function fromFile(project: Project, path: string, input: Input, channel: string | undefined): Promise<Asked> {
   const optOuts: OptOut[] = []
@@ -106,6 +109,7 @@ async function fromFile(project: Project, path: string, input: Input, channel: s
       kind ??= kindOfHeader(project, value)
       continue
     }
+    if (row > mostRows) throw tooLong(path)
     const rowKind = kind ?? guessKind(project, value)
     const found = 'code' in rowKind ? rowKind : optOutOf(rowKind, value, channel)
     if ('code' in found) problems.push({ ...found, message: `row ${row} (line ${line}): ${found.message}` })
@@ -118,6 +122,14 @@ async function fromFile(project: Project, path: string, input: Input, channel: s
   if (problems.length > 0) throw new ActivateError('invalid', problems)
   if (optOuts.length === 0) throw new ActivateError('invalid', { code: 'A8013', message: `${path} has no rows` })
   return { optOuts, words: counted(optOuts.length, 'value') }
+}
+
+function tooLong(path: string): ActivateError {
+  return new ActivateError('invalid', {
+    code: 'A8013',
+    message: `${path} has more than ${grouped(mostRows)} rows`,
+    help: 'a list of this size belongs under policies.suppression in activate.yml, or in several files',
+  })
 }
 
 /** A list without a header would lose its first person. */
