@@ -162,16 +162,17 @@ export class Dispatch {
   }
 
   private beginMore(now: number): void {
-    const { destination, lease } = this.context
+    const { destination, lease, recheck } = this.context
     const { limiter } = destination
     let room = limiter.room(now) - this.beginning - this.begun.length
-    const refill = this.beginning + this.begun.length <= beside / 4
+    const most = recheck === undefined ? beside : 2 * destination.concurrency
+    const further = this.beginning + this.begun.length <= most / 4 ? most : 0
     const lot: Task[] = []
     for (;;) {
       const task = this.next(now)
       if (task === undefined) break
       if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
-      if (this.isStopped() || room <= 0 || !this.mayBegin(task, refill)) {
+      if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
         this.backlog.putBack([task])
         break
       }
@@ -190,12 +191,11 @@ export class Dispatch {
    * A repeatable intent may be committed ahead, many with one commit, but not far ahead when its rows have to be looked at
    * right before; one that is not repeatable is committed only when a connection is free for it.
    */
-  private mayBegin(task: Task, refill: boolean): boolean {
+  private mayBegin(task: Task, further: number): boolean {
     const { concurrency } = this.context.destination
     const ahead = this.beginning + this.begun.length + this.sending
     if (ahead < concurrency) return true
-    const further = this.context.recheck === undefined ? beside : concurrency
-    return isRepeatable(task) && refill && ahead < concurrency + further && this.backlog.isLight
+    return isRepeatable(task) && ahead < concurrency + further && this.backlog.isLight
   }
 
   private next(now: number): Task | undefined {
