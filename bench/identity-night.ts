@@ -25,7 +25,7 @@ const identity: Identity = {
     { name: 'email', normalise: 'email', place },
     { name: 'email_sha256', normalise: 'lower', hashOf: 'email', place },
     { name: 'phone', normalise: 'e164', region: 'GB', place },
-    { name: 'device', place },
+    { name: 'device', normalise: 'trim', place },
   ],
   links: [],
   maxCluster: 50,

@@ -3,6 +3,7 @@
  */
 import { deliver } from './delivery/deliver.ts'
 import type { Lease } from './ledger/ledger.ts'
+import type { PeopleSummary } from './plan/identity/people-summary.ts'
 import type { Plan } from './plan/plan.ts'
 import { outboxName } from './plan/state.ts'
 import { ActivateError, type Problem } from './project/problem.ts'
@@ -22,6 +23,7 @@ import {
 } from './run/night.ts'
 import { heldEntry, holdOver, holdProblem, objections, overrideEntry } from './run/permission.ts'
 import { type PlannedSync, type PlanSettings, planSync } from './run/plan-sync.ts'
+import { peopleSummary } from './run/policies.ts'
 import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
@@ -53,6 +55,8 @@ export interface PlanDocument {
   /** What the plan was made with; `run --plan` makes it again in the same way and compares. */
   readonly options?: { readonly full_resync: boolean; readonly limit?: number }
   readonly plans: readonly Plan[]
+  /** Where the project links identifiers to people: what came of it. */
+  readonly people?: PeopleSummary
 }
 
 export interface Progress {
@@ -105,11 +109,13 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
     options.onProgress(progress(sync, 'done'))
   }
   const { fullResync, limit } = options
+  const people = plans.length === 0 ? undefined : await peopleSummary(night)
   return {
     schema: 'activate.plan/1',
     as_of: new Date(options.asOf).toISOString(),
     options: { full_resync: fullResync, ...(limit === undefined ? {} : { limit }) },
     plans,
+    ...(people === undefined ? {} : { people }),
   }
 }
 

@@ -46,7 +46,7 @@ export function guessKind(project: Kinds, value: string): OptOutKind | Problem {
   const normalisations = looksLike(value)
   if (normalisations === undefined) return keyKind(project)
   const plain = (project.identity?.identifiers ?? []).filter(({ hashOf }) => hashOf === undefined)
-  const [only, ...others] = plain.filter(({ normalise: how }) => how !== undefined && normalisations.includes(how))
+  const [only, ...others] = plain.filter(({ normalise: how }) => normalisations.includes(how))
   if (only !== undefined && others.length === 0) return kindOf(only)
   const what = normalisations.includes('e164') ? 'a phone number' : 'an e-mail address'
   const names = [only, ...others].flatMap(identifier => identifier?.name ?? [])
@@ -65,8 +65,7 @@ function looksLike(value: string): readonly Normalisation[] | undefined {
   return value.trim().startsWith('+') ? ['e164'] : undefined
 }
 
-function kindOf({ name, normalise: how, region, hashOf }: Identifier): OptOutKind {
-  const normalisation = how ?? (hashOf === undefined ? 'trim' : 'lower')
+function kindOf({ name, normalise: normalisation, region }: Identifier): OptOutKind {
   return { name, isKey: false, normalisation, ...(region === undefined ? {} : { region }) }
 }
 

@@ -56,7 +56,7 @@ export function subjectOf(dialect: Dialect, params: SubjectParams): Subject {
     knowsPerson: own !== undefined || (identity === undefined && model.key.length === 1),
     topic: about.length === 0 ? "''" : dialect.jsonTextArray(about),
     address: addressOf(dialect, params),
-    identifiers: (identity?.identifiers ?? []).flatMap(({ name, normalise = 'trim', region }) => {
+    identifiers: (identity?.identifiers ?? []).flatMap(({ name, normalise, region }) => {
       const expression = text(name) ?? (isAddressOf(name, sync) ? writtenAddress(dialect, params)?.text : undefined)
       return expression === undefined
         ? []

@@ -9,7 +9,8 @@ import type { Place } from './problem.ts'
 /** A kind of identifier that a person may have several of. */
 export interface Identifier {
   readonly name: string
-  readonly normalise?: Normalisation
+  /** `trim` unless the file says otherwise, `lower` for hashes. */
+  readonly normalise: Normalisation
   /** ISO 3166 code of the region of phone numbers without a country code. */
   readonly region?: string
   /** Its values are the SHA-256 (lower-case hex) of this identifier's normalised values. */

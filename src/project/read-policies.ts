@@ -17,8 +17,9 @@ export function identityOf(file: ProjectFile, document: YamlDocument): Identity 
     entity: identity.entity,
     key: identity.key,
     identifiers: Object.entries(identity.identifiers).map(([name, { hash_of, ...shape }]) => ({
-      ...present({ ...shape, hashOf: hash_of }),
+      ...present({ region: shape.region, hashOf: hash_of }),
       name,
+      normalise: shape.normalise ?? (hash_of === undefined ? 'trim' : 'lower'),
       place: document.place(['identity', 'identifiers', name], 'key'),
     })),
     links: identity.links.map((model, index) => ({

@@ -5,6 +5,7 @@
 import type { Ledger } from '../ledger/ledger.ts'
 import { type ConsentParams, countOddConsents, selectConsents, selectGrants } from '../plan/consent.ts'
 import { type People, rememberPeople, resolvePeople } from '../plan/identity/people.ts'
+import type { PeopleSummary } from '../plan/identity/people-summary.ts'
 import { normaliseSql } from '../plan/normalisation.ts'
 import { noPolicies, type PolicyRelations, type Suppressed, withEntity } from '../plan/policy-relations.ts'
 import { execute, query, type Stage, writeScratch } from '../plan/stage.ts'
@@ -72,6 +73,11 @@ async function peopleOf(night: Night): Promise<People | undefined> {
     const asOf = new Date(night.asOf).toISOString()
     return resolvePeople(night.warehouse, identity, { name: night.name, asOf, links })
   })
+}
+
+/** Tonight's people in figures; undefined where the project links nobody. */
+export async function peopleSummary(night: Night): Promise<PeopleSummary | undefined> {
+  return (await peopleOf(night))?.summary
 }
 
 /** Writes who is who into the state; only what executes a plan does this. */
@@ -234,9 +240,7 @@ async function suppressedValues(
   const { from } = list
   const identifier = night.wired.project.identity?.identifiers.find(({ name }) => name === list.identifier)
   const tidy = (text: string) =>
-    raw(
-      identifier === undefined ? text : normaliseSql(dialect, text, identifier.normalise ?? 'trim', identifier.region),
-    )
+    raw(identifier === undefined ? text : normaliseSql(dialect, text, identifier.normalise, identifier.region))
   if ('csv' in from) return readListFile(night, list, from.csv, tidy)
   const stage = await stageOf(night, from.model)
   const wanted = list.column ?? (isByPerson(night, list) ? undefined : list.identifier)

@@ -13,7 +13,8 @@ export async function runWarnings(night: Night, sync: Sync): Promise<readonly st
 }
 
 async function holdWarnings({ wired }: Night, sync: Sync): Promise<readonly string[]> {
-  const hold = await holdOver(await wired.ledger(), sync)
+  const ledger = await wired.knownLedger()
+  const hold = ledger === undefined ? undefined : await holdOver(ledger, sync)
   return hold === undefined ? [] : [`${describeHold(hold)}; a run sends nothing`]
 }
 

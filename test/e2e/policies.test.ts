@@ -150,6 +150,14 @@ describe('a night with policies', () => {
     expect([...far.records.keys()].sort()).toEqual(['a', 'e', 'g', 'h'])
   })
 
+  test('tells how many records are how many people', async () => {
+    const { stdout, stderr } = await activate(project.root, 'dry-run', '--as-of', '2026-03-02', '--select', 'checkout')
+    expect(stderr).toContain(
+      'People: 2 linked records are 1, 1 of them of several records, 100% of identifiers lead to one',
+    )
+    expect(stdout).toContain('· d  may not take part, suppression.do_not_contact')
+  })
+
   test('tells of each person why they did or did not get it', async () => {
     await run('2026-03-02T10:00:00Z')
     const story = async (key: string) => (await activate(project.root, 'inspect', key, '--json')).json<Story>()

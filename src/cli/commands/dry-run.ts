@@ -7,7 +7,7 @@ import type { Invocation } from '../invocation.ts'
 import { trackProgress } from '../progress.ts'
 import { toJson } from '../render/json.ts'
 import { maskPlan } from '../render/mask.ts'
-import { changesOf, isHeld, renderPlan, summarisePlans } from '../render/plan.ts'
+import { changesOf, isHeld, renderPeople, renderPlan, summarisePlans } from '../render/plan.ts'
 import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
@@ -20,6 +20,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   if (flags.json) await terminal.write(toJson(shown))
   else await terminal.write(`${shown.plans.map(each => renderPlan(each, terminal.paint)).join('\n\n')}\n`)
   terminal.say(`\n${summarisePlans(shown.plans)}`)
+  if (shown.people !== undefined) terminal.say(renderPeople(shown.people))
   const held = shown.plans.some(each => isHeld(each) && !each.approval.needed) ? ' --yes' : ''
   if (file !== undefined) terminal.say(`Saved. Execute exactly this with \`activate run --plan ${file}${held}\`.`)
   return input.flag('exitCode') && shown.plans.some(each => changesOf(each) > 0) ? 'changes' : 'ok'

@@ -1,6 +1,7 @@
 /** A plan as a person reviews it before anything is sent. Text that came from rows is made printable here. */
 
 import { isApproved } from '../../plan/approval.ts'
+import type { PeopleSummary } from '../../plan/identity/people-summary.ts'
 import type { Decision, Operation, Plan, Sample } from '../../plan/plan.ts'
 import { decisions, operations } from '../../plan/plan.ts'
 import type { Json } from '../../project/project.ts'
@@ -126,6 +127,15 @@ function changedFields({ op, before, after }: Sample): readonly { readonly name:
 
 function showValue(value: Json | undefined): string {
   return value === undefined ? '(absent)' : shorten(printable(JSON.stringify(value)), 60)
+}
+
+/** What became of the links between identifiers; a merge or a split since the last run is worth a word. */
+export function renderPeople(people: PeopleSummary): string {
+  const { records, people: persons, clusters, matchRate, merges, splits } = people
+  const share = matchRate === undefined ? '' : `, ${Math.floor(matchRate * 1000) / 10}% of identifiers lead to one`
+  const since = [...(merges > 0 ? [counted(merges, 'merge')] : []), ...(splits > 0 ? [counted(splits, 'split')] : [])]
+  const news = since.length === 0 ? '' : `; ${since.join(' and ')} since the last run`
+  return `People: ${counted(records, 'linked record')} are ${grouped(persons)}, ${grouped(clusters)} of them of several records${share}${news}.`
 }
 
 /** The last line of `dry-run`: what all plans together would do. */

@@ -17,7 +17,7 @@ export interface LinkModel {
 }
 
 /** A kind of value that can be linked: the person's key is the first, then come the identifiers in their order. */
-export type Kind = Pick<Identifier, 'name' | 'normalise' | 'region' | 'hashOf'>
+export type Kind = Pick<Identifier, 'name' | 'region' | 'hashOf'> & Partial<Pick<Identifier, 'normalise'>>
 
 /** Statements name a kind by its index here. */
 export function kindsOf(identity: Identity): readonly Kind[] {

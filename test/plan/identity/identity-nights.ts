@@ -17,7 +17,7 @@ export function identityOf(more: Partial<Identity> = {}): Identity {
     { name: 'email', normalise: 'email', place },
     { name: 'email_sha256', normalise: 'lower', hashOf: 'email', place },
     { name: 'phone', normalise: 'e164', region: 'GB', place },
-    { name: 'device', place },
+    { name: 'device', normalise: 'trim', place },
   ]
   return {
     entity: 'customer',
