@@ -2,6 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { AuditVerdict, Hold } from '../ledger/governance.ts'
+import { countReached, isOver } from '../plan/holdout.ts'
+import { localTime } from '../plan/local-time.ts'
+import { stateRelation } from '../plan/state.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Project } from '../project/project.ts'
 import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
@@ -52,6 +55,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
     findings.push(...(await checkGovernance(wired)))
+    findings.push(...(await checkHoldouts(wired)))
     findings.push(...(await checkSecrets(invocation, project)))
     for (const { name } of project.destinations) findings.push(await checkDestination(name, wired))
     return findings
@@ -91,6 +95,32 @@ async function checkGovernance(wired: Wired): Promise<readonly Finding[]> {
     return [auditFinding(await ledger.verifyAudit()), ...(await ledger.holds()).map(holdFinding)]
   } catch (error) {
     return [failure('audit trail', error)]
+  }
+}
+
+/** Whether anybody was reached whom a holdout withholds; nothing where none is drawing. */
+async function checkHoldouts({ project, clock, warehouse: open }: Wired): Promise<readonly Finding[]> {
+  const check = 'holdouts'
+  const { date } = localTime(project.timezone, clock.now())
+  const all = [...project.policies.holdouts, ...project.syncs.flatMap(({ holdout }) => holdout ?? [])]
+  const drawing = all.filter(holdout => !isOver(holdout, date))
+  if (drawing.length === 0) return []
+  try {
+    const warehouse = await open()
+    const { dialect, state } = warehouse
+    const present = await warehouse.tables(state, '')
+    if (!present.includes('exposures')) return []
+    const tables = {
+      deliveries: stateRelation(dialect, state, 'deliveries'),
+      exposures: stateRelation(dialect, state, 'exposures'),
+    }
+    const [row] = await warehouse.query(render(countReached(dialect, tables, drawing), dialect.placeholder))
+    const reached = Number(row?.n)
+    if (reached === 0) return [{ check, status: 'ok', found: 'nobody was reached while withheld', help: null }]
+    const found = `A4032: ${counted(reached, 'communication')} reached people who were withheld`
+    return [{ check, status: 'fail', found, help: 'activate explain A4032' }]
+  } catch (error) {
+    return [failure(check, error)]
   }
 }
 

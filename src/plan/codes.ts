@@ -91,6 +91,12 @@ export const planCodes = {
       'A salt decides who is withheld. Changing it draws lots anew, so that people who were sent to would be withheld and the other way round, and figures from before and after would be mixed. Give the holdout a new epoch together with the new salt, or write the old salt again.',
     exit: 'invalid',
   },
+  A4032: {
+    title: 'a withheld person was reached',
+    explanation:
+      'A communication was delivered to somebody whom a holdout withholds, so that the comparison is spoilt and no report of this epoch can be trusted. The tool never sends to a withheld person; look for another tool that writes to the same state, for state that was restored from a copy, or for a share that was changed back and forth, and begin a new epoch.',
+    exit: 'failed',
+  },
   A4040: {
     title: 'a link model misses a column',
     explanation:

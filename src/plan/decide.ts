@@ -19,6 +19,7 @@ import { isCapped } from './rules/cap.ts'
 import { holdoutsOf } from './rules/index.ts'
 import type { ZoneRelation } from './rules/rule.ts'
 import { query, type StagedPopulation, writeScratch } from './stage.ts'
+import type { StateRelations } from './state-tables.ts'
 import { type Subject, subjectOf } from './subject.ts'
 import { type Hours, judgeZones, quietHoursOf, selectZones, sendWindowOf } from './zones.ts'
 
@@ -192,13 +193,17 @@ function drawWarning({ name, epoch, share }: Holdout, known: readonly KnownDraw[
 /** Whom the snapshot of a data sync has as withheld and no holdout withholds; a communication that was withheld is past. */
 export async function findReleased(
   { warehouse, sync, relations, runId }: PolicyInput,
-  snapshot: Fragment,
+  { snapshot, tables }: Pick<StateRelations, 'snapshot' | 'tables'>,
   drawing: readonly Holdout[],
 ): Promise<Fragment | undefined> {
   if (isCommunication(sync)) return undefined
   const [row] = await query(warehouse, sql`select count(*) as n from ${snapshot} where standing = 'withheld'`)
   if (Number(row?.n) === 0) return undefined
-  return writeScratch(warehouse, `released__${runId}`, selectReleased(warehouse.dialect, snapshot, relations, drawing))
+  return writeScratch(
+    warehouse,
+    `released__${runId}`,
+    selectReleased({ dialect: warehouse.dialect, relations, state: tables }, snapshot, drawing),
+  )
 }
 
 export interface About {

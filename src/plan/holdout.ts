@@ -1,7 +1,7 @@
 /**
  * Holdouts in the warehouse: who is withheld, whom a holdout no longer withholds, and what is remembered of a draw. The
- * draw is that of assignment.ts. A person whom records were merged into is withheld when any of those records is: nobody
- * whom a holdout withholds is sent to because two records became one.
+ * draw is that of assignment.ts. A person of several records is withheld when any of those records is: nobody whom a
+ * holdout withholds is sent to because two records became one, or because one became two again.
  */
 import type { Holdout } from '../project/policies.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
@@ -14,44 +14,56 @@ export function isOver(holdout: Pick<Holdout, 'expires'>, date: string): boolean
   return holdout.expires !== undefined && date >= holdout.expires
 }
 
-function draw(dialect: Dialect, salt: string, key: string): string {
-  return dialect.unitInterval(dialect.literal(salt), key)
+/** Where a draw is made. */
+interface DrawContext extends Pick<RuleContext, 'dialect' | 'relations'> {
+  readonly state: Pick<RuleContext['state'], 'exposures'>
 }
 
-interface Withheld {
-  /** Join to `change`. */
+interface Drawn {
+  /** Joins to `change`. */
   readonly join: Fragment
-  readonly condition: Fragment
+  /** The least `u` of the records that are the person now, or were when a holdout of this epoch withheld them. */
+  readonly u: Fragment
 }
 
-/** `name` is the alias under which the draws of merged people are joined to `change.entity`. */
-export function withheldCondition(
-  { dialect, relations }: Pick<RuleContext, 'dialect' | 'relations'>,
-  { salt, share }: Holdout,
+/**
+ * `name` is part of the aliases under which draws are joined to `change.entity`. What was drawn for somebody who was
+ * withheld stays with them: when records that were one person part again, the one is not sent to because it was the
+ * other's draw that withheld both.
+ */
+export function drawOf(
+  { dialect, relations, state }: DrawContext,
+  { name: holdout, epoch, salt }: Holdout,
   name: string,
-): Withheld {
-  const alone = raw(draw(dialect, salt, 'change.entity'))
-  const limit = raw(dialect.literal(share))
+): Drawn {
+  const drawn = (key: string) => raw(dialect.unitInterval(dialect.literal(salt), key))
+  const [least, before] = [raw(`${name}_least`), raw(`${name}_before`)]
   const { members } = relations
-  if (members === undefined) return { join: sql``, condition: sql`${alone} < ${limit}` }
-  const least = sql`select entity, min(${raw(draw(dialect, salt, 'key'))}) as u from ${members} group by 1`
-  return {
-    join: sql`left join (${least}) ${raw(name)} on ${raw(name)}.entity = change.entity`,
-    condition: sql`coalesce(${raw(name)}.u, ${alone}) < ${limit}`,
-  }
+  const known = withEntity(relations, sql`${state.exposures} e`, sql`coalesce(e.person, e.key)`)
+  const joinKnown = sql`left join (
+    select ${known.entity} as entity, min(e.draw) as u from ${known.from}
+    where e.holdout = ${holdout} and e.epoch = ${epoch} and e.arm = 'withheld' group by 1
+  ) ${before} on ${before}.entity = change.entity`
+  const now = members === undefined ? drawn('change.entity') : sql`coalesce(${least}.u, ${drawn('change.entity')})`
+  const joinLeast =
+    members === undefined
+      ? sql``
+      : sql`left join (select entity, min(${drawn('key')}) as u from ${members} group by 1) ${least} on ${least}.entity = change.entity
+  `
+  const u = sql`case when ${before}.u < ${now} then ${before}.u else ${now} end`
+  return { join: sql`${joinLeast}${joinKnown}`, u }
 }
 
 /** Keys that the snapshot of a data sync has as withheld and that none of these holdouts withholds: they are sent now. */
-export function selectReleased(
-  dialect: Dialect,
-  snapshot: Fragment,
-  relations: PolicyRelations,
-  holdouts: readonly Holdout[],
-): Fragment {
+export function selectReleased(context: DrawContext, snapshot: Fragment, holdouts: readonly Holdout[]): Fragment {
+  const { dialect, relations } = context
   const own = withEntity(relations, sql`${snapshot} s`, sql`coalesce(s.person, s.key)`)
   const change = sql`(select s.key as key, ${own.entity} as entity from ${own.from} where s.standing = 'withheld') change`
-  const asked = holdouts.map((holdout, index) => withheldCondition({ dialect, relations }, holdout, `draw_${index}`))
-  const conditions = asked.map(({ condition }) => condition)
+  const asked = holdouts.map((holdout, index) => ({
+    share: holdout.share,
+    ...drawOf(context, holdout, `draw_${index}`),
+  }))
+  const conditions = asked.map(({ u, share }) => sql`${u} < ${raw(dialect.literal(share))}`)
   const released = conditions.length === 0 ? raw('') : sql` where not (${join(conditions, ' or ')})`
   return sql`select change.key as key from ${change} ${join(
     asked.map(part => part.join),
@@ -66,6 +78,24 @@ export function selectDraws(registry: Fragment, holdouts: readonly Holdout[]): F
     ', ',
   )
   return sql`select holdout, epoch, salt, share from ${registry} where holdout in (${names})`
+}
+
+/**
+ * One row: `n` communications of a sync that reached somebody after one of these holdouts had withheld them from it in its
+ * present epoch and share. Not a statistic but an error: there must be none.
+ */
+export function countReached(
+  dialect: Dialect,
+  tables: Readonly<Record<'deliveries' | 'exposures', Fragment>>,
+  holdouts: readonly Holdout[],
+): Fragment {
+  const drawing = holdouts.map(
+    ({ name, epoch, share }) =>
+      sql`(e.holdout = ${name} and e.epoch = ${epoch} and e.draw < ${raw(dialect.literal(share))})`,
+  )
+  return sql`select count(distinct d.change_id) as n from ${tables.exposures} e
+inner join ${tables.deliveries} d on d.sync = e.sync and coalesce(d.person, d.key) = coalesce(e.person, e.key)
+where e.arm = 'withheld' and d.communication and d.as_of >= e.triggered_at and (${join(drawing, ' or ')})`
 }
 
 export interface ExposureParams {
@@ -96,21 +126,25 @@ export function selectExposures(dialect: Dialect, params: ExposureParams): Fragm
     params.operations.map(op => sql`${op}`),
     ', ',
   )
-  const parts = params.holdouts.map(({ holdout, rule, stratum: index }) => {
+  const change = sql`(select o.*, ${own.entity} as entity from ${own.from}) change`
+  const context = { dialect, relations: params.relations, state: { exposures: params.exposures } }
+  const parts = params.holdouts.map(({ holdout, rule, stratum }, index) => {
     const number = raw(String(rule))
-    const stratum =
-      holdout.stratify === undefined ? raw(dialect.castTo('null', 'string')) : raw(`about.stratum_${index}`)
-    return sql`select ${params.sync} as sync, o.key as key, coalesce(o.person, o.key) as person, ${own.entity} as entity,
+    const drawn = drawOf(context, holdout, `draw_${index}`)
+    const value = raw(holdout.stratify === undefined ? dialect.castTo('null', 'string') : `about.stratum_${stratum}`)
+    return sql`select ${params.sync} as sync, change.key as key, coalesce(change.person, change.key) as person, change.entity as entity,
   ${holdout.name} as holdout, ${holdout.epoch} as epoch,
-  case when o.rule = ${number} then 'withheld' else 'treated' end as arm,
-  ${stratum} as stratum, case when o.rule = ${number} then o.payload end as payload
-from ${own.from} left join ${params.about} about on about.key = o.key
-where (o.rule = 0 or o.rule >= ${number}) and o.op in (${operations})`
+  case when change.rule = ${number} then 'withheld' else 'treated' end as arm,
+  ${value} as stratum, case when change.rule = ${number} then change.payload end as payload, ${drawn.u} as draw
+from ${change}
+  left join ${params.about} about on about.key = change.key
+  ${drawn.join}
+where (change.rule = 0 or change.rule >= ${number}) and change.op in (${operations})`
   })
   const before = withEntity(params.relations, sql`${params.exposures} e`, sql`coalesce(e.person, e.key)`)
   const known = sql`select e.holdout as holdout, e.epoch as epoch, ${before.entity} as entity from ${before.from} where e.sync = ${params.sync}`
   return sql`select sync, key, person, holdout, epoch, arm, ${instant(params.asOf)} as triggered_at,
-  ${instant(params.recordedAt)} as recorded_at, ${params.runId} as run_id, stratum, payload
+  ${instant(params.recordedAt)} as recorded_at, ${params.runId} as run_id, stratum, payload, draw
 from (
   select triggers.*, row_number() over (partition by triggers.holdout, triggers.entity order by triggers.key) as nth
   from (${join(parts, '\nunion all\n')}) triggers

@@ -32,8 +32,8 @@ import { actsOn, removesLeavers } from './rules/mode.ts'
 import type { Rule, RuleContext } from './rules/rule.ts'
 import { readIneligibleSamples, readSamples } from './samples.ts'
 import { execute, query, writeScratch } from './stage.ts'
-import { outboxName, type StateTable, snapshotColumns, snapshotRelation, stateRelation, stateTables } from './state.ts'
-import { prepareTable } from './state-tables.ts'
+import { outboxName } from './state.ts'
+import type { StateRelations } from './state-tables.ts'
 import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
 
 export interface PlanInput extends PolicyInput {
@@ -71,28 +71,6 @@ interface LastRun {
   readonly plan: { readonly config_hash?: string; readonly rows?: { readonly model?: number } }
 }
 
-/** The relations of a sync's state. */
-export interface StateRelations {
-  readonly snapshot: Fragment
-  readonly tables: Readonly<Record<StateTable, Fragment>>
-}
-
-/** Creates the state tables and columns that are missing. Creating them changes nothing that a plan sees. */
-export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
-  const { dialect, state } = warehouse
-  const snapshot = snapshotRelation(dialect, state, sync)
-  await prepareTable(warehouse, snapshot, snapshotColumns)
-  const tables = Object.entries(stateTables).map(([name, columns]) => {
-    const relation = stateRelation(dialect, state, name as StateTable)
-    return { name, columns, relation }
-  })
-  for (const { relation, columns } of tables) await prepareTable(warehouse, relation, columns)
-  return {
-    snapshot,
-    tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
-  }
-}
-
 export async function buildPlan(input: PlanInput, state: StateRelations): Promise<Planned> {
   const { warehouse, sync } = input
   const { dialect } = warehouse
@@ -114,7 +92,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       removesLeavers: removesLeavers(sync),
       ineligible: ineligible?.relation,
       frozen: frozenKeys(input, ineligible),
-      released: await findReleased(input, state.snapshot, drawing),
+      released: await findReleased(input, state, drawing),
       everyone: reach.everyone,
       comparable: reach.keeps ? changed?.common : undefined,
     }),

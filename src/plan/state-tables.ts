@@ -3,7 +3,15 @@ import type { StateType } from '../warehouse/dialect.ts'
 import type { Fragment } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import { execute } from './stage.ts'
-import { addColumn, createTable } from './state.ts'
+import {
+  addColumn,
+  createTable,
+  type StateTable,
+  snapshotColumns,
+  snapshotRelation,
+  stateRelation,
+  stateTables,
+} from './state.ts'
 
 /** Tables whose columns were compared since the warehouse was opened: only this tool changes them. */
 const compared = new WeakMap<Warehouse, Set<string>>()
@@ -31,5 +39,27 @@ async function addMissingColumns(
   const present = new Set(described.map(({ name }) => name))
   for (const [name, type] of Object.entries(columns)) {
     if (!present.has(name)) await execute(warehouse, addColumn(warehouse.dialect, relation, name, type))
+  }
+}
+
+/** The relations of a sync's state. */
+export interface StateRelations {
+  readonly snapshot: Fragment
+  readonly tables: Readonly<Record<StateTable, Fragment>>
+}
+
+/** Creates the state tables and columns that are missing. Creating them changes nothing that a plan sees. */
+export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
+  const { dialect, state } = warehouse
+  const snapshot = snapshotRelation(dialect, state, sync)
+  await prepareTable(warehouse, snapshot, snapshotColumns)
+  const tables = Object.entries(stateTables).map(([name, columns]) => {
+    const relation = stateRelation(dialect, state, name as StateTable)
+    return { name, columns, relation }
+  })
+  for (const { relation, columns } of tables) await prepareTable(warehouse, relation, columns)
+  return {
+    snapshot,
+    tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
   }
 }

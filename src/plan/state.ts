@@ -121,6 +121,8 @@ export const stateTables = {
     stratum: 'text',
     /** What would have been sent to a withheld person. */
     payload: 'text',
+    /** The least `u` of the person's records, by which the arm was drawn. */
+    draw: 'double',
   },
   /** The holdouts that were ever drawn with: salts never change within an epoch. */
   holdouts: { holdout: 'text', epoch: 'text', salt: 'text', share: 'double', since: 'timestamp', run_id: 'text' },

@@ -1,8 +1,9 @@
 /** Writes down what a plan decides, before anything of it leaves; and tells the plans that follow in the same night. */
 
-import type { Planned, StateRelations } from '../plan/planner.ts'
+import type { Planned } from '../plan/planner.ts'
 import { decisionStatements, selectReservations } from '../plan/record.ts'
 import { execute, writeScratch } from '../plan/stage.ts'
+import type { StateRelations } from '../plan/state-tables.ts'
 import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import { render, sql } from '../warehouse/sql.ts'

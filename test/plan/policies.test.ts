@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { writeScratch } from '../../src/plan/stage.ts'
+import { countReached } from '../../src/plan/holdout.ts'
+import { query, writeScratch } from '../../src/plan/stage.ts'
 import type { Cap, Holdout, QuietHours } from '../../src/project/policies.ts'
 import { raw } from '../../src/warehouse/sql.ts'
 import { consentRelations } from './consent-rows.ts'
@@ -311,6 +312,23 @@ describe('holdouts', () => {
   })
 })
 
+test('a delivery to somebody who is withheld is counted as an error', async () => {
+  const holdout: Holdout = { name: 'h', share: 0.5, epoch: '1', salt: 's-1', appliesTo: 'all', place }
+  const people = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`k${index}`, 'x']))
+  await nights.night(model(people), { sync: mails, policies: { holdouts: [holdout] }, asOf: day(1) })
+  const tables = { deliveries: raw('activate.deliveries'), exposures: raw('activate.exposures') }
+  const reached = async (share: number) => {
+    const [row] = await query(nights.warehouse, countReached(nights.warehouse.dialect, tables, [{ ...holdout, share }]))
+    return Number(row?.n)
+  }
+  expect(await reached(0.5)).toBe(0)
+  await nights.night(model({}), { sync: { ...mails, guard: { minRows: 0, mappingChange: 'pass' } }, asOf: day(2) })
+  const plan = await nights.night(model(people), { sync: mails, asOf: day(3) })
+  expect(plan.decisions.send).toBe(20)
+  expect(await reached(0.5)).toBeGreaterThan(0)
+  expect(await reached(0)).toBe(0)
+})
+
 describe('clocks', () => {
   const quietHours: QuietHours = {
     channels: ['email'],
@@ -431,6 +449,18 @@ describe('one person, one communication', () => {
     )
     await nights.plan(model(keys), { sync: mails, identity, policies: { holdouts: [holdout] }, relations: { members } })
     expect(await decided()).toMatchObject({ [free]: 'withhold holdout.h', [held]: 'withhold holdout.h' })
+
+    const options = { sync: mails, identity, policies: { holdouts: [holdout] } }
+    await nights.night(model({ [free]: 'x' }), { ...options, relations: { members }, asOf: day(1) })
+    await nights.night(model({}), {
+      ...options,
+      sync: { ...mails, guard: { minRows: 0, mappingChange: 'pass' } },
+      asOf: day(2),
+    })
+    await nights.night(model({ [free]: 'x' }), { ...options, asOf: day(3) })
+    expect(await decided(), 'who was withheld as one person stays so when the records part').toEqual({
+      [free]: 'withhold holdout.h',
+    })
   })
 })
 

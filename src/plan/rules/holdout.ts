@@ -1,7 +1,7 @@
 import { concerns as appliesTo } from '../../project/communication.ts'
 import type { Holdout } from '../../project/policies.ts'
-import { sql } from '../../warehouse/sql.ts'
-import { isOver, withheldCondition } from '../holdout.ts'
+import { raw, sql } from '../../warehouse/sql.ts'
+import { drawOf, isOver } from '../holdout.ts'
 import { actsOn } from './mode.ts'
 import type { RowRule } from './rule.ts'
 
@@ -16,9 +16,9 @@ export function holdout(policy: Holdout, index: number): RowRule {
     reason: `holdout.${policy.name}`,
     decision: 'withhold',
     concerns: ({ sync, today }) => appliesTo(policy.appliesTo, sync) && !isOver(policy, today.date),
-    join: context => withheldCondition(context, policy, draw).join,
+    join: context => drawOf(context, policy, draw).join,
     condition: context => {
-      const withheld = withheldCondition(context, policy, draw).condition
+      const withheld = sql`${drawOf(context, policy, draw).u} < ${raw(context.dialect.literal(policy.share))}`
       const removal = context.sync.trigger === undefined && actsOn(context.sync).includes('leave')
       return removal ? sql`change.op <> 'leave' and ${withheld}` : withheld
     },

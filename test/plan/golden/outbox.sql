@@ -21,7 +21,7 @@ with diffed as (
     when change.op not in ('enter') then 2
     when change.kept then 3
     when change.op = 'enter' and outside.key is not null then 4
-    when (cast(concat('0x', substr(sha256(concat('acme-2026H1', ':', change.entity)), 1, 13)) as BIGINT) / cast(4503599627370496 as DOUBLE)) < 0.05 then 5
+    when case when draw_0_before.u < (cast(concat('0x', substr(sha256(concat('acme-2026H1', ':', change.entity)), 1, 13)) as BIGINT) / cast(4503599627370496 as DOUBLE)) then draw_0_before.u else (cast(concat('0x', substr(sha256(concat('acme-2026H1', ':', change.entity)), 1, 13)) as BIGINT) / cast(4503599627370496 as DOUBLE)) end < 0.05 then 5
     when rejection.key is not null and rejection.row_hash = change.row_hash and rejection.next_attempt_at > cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) then 6
     when delivery.last_at > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-86400000) as BIGINT))) then 7
     when change.op <> 'leave' and change.expired then 8
@@ -29,14 +29,17 @@ with diffed as (
   from change
   left join (select distinct key from unresolved where sync = $1) unresolved on unresolved.key = change.key
   left join (select distinct key from ineligible where sync = $2 and until is null and reason in ('rollout.outside', 'qa.outside')) outside on outside.key = change.key
-  
-  left join (select * from rejections where sync = $3) rejection on rejection.key = change.key
+  left join (
+    select coalesce(e.person, e.key) as entity, min(e.draw) as u from exposures e
+    where e.holdout = $3 and e.epoch = $4 and e.arm = 'withheld' group by 1
+  ) draw_0_before on draw_0_before.entity = change.entity
+  left join (select * from rejections where sync = $5) rejection on rejection.key = change.key
   left join (
     select coalesce(d.person, d.key) as entity, coalesce(d.topic, '') as topic, max(d.as_of) as last_at
-    from deliveries d where d.sync = $4 group by 1, 2
+    from deliveries d where d.sync = $6 group by 1, 2
   ) delivery on delivery.entity = change.entity and delivery.topic = change.topic
   left join quiet_zones quiet_hours on quiet_hours.zone = change.quiet_zone
-  left join quiet_zones quiet_default on quiet_default.zone = $5
+  left join quiet_zones quiet_default on quiet_default.zone = $7
 ), rule_10 as (
   select change.*, case when case when same_address.others > 0 then 0 else 1 end > 0 then first_value(change.key) over (partition by change.rule_0 = 0, change.address, change.topic order by change.key) end as follows_10,
     case when change.rule_0 = 0 and row_number() over (partition by change.rule_0 = 0, change.address, change.topic order by change.key) > case when same_address.others > 0 then 0 else 1 end and change.address is not null
@@ -58,8 +61,8 @@ with diffed as (
     select entity, count(*) as used,
       max(case when priority > 0 and as_of >= cast('2026-03-01T00:00:00.000Z' as TIMESTAMPTZ) then 1 else 0 end) as outranked
     from (select c.person as entity, c.priority as priority, c.as_of as as_of from (select change_id, max(person) as person, max(priority) as priority, max(as_of) as as_of
-      from (select change_id, coalesce(person, key) as person, priority, as_of from deliveries where communication and as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $6 and purpose in ($7)
-      union all select change_id, coalesce(person, key) as person, priority, as_of from reservations where as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $8 and purpose in ($9)) communications group by 1) c) usage group by 1
+      from (select change_id, coalesce(person, key) as person, priority, as_of from deliveries where communication and as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $8 and purpose in ($9)
+      union all select change_id, coalesce(person, key) as person, priority, as_of from reservations where as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $10 and purpose in ($11)) communications group by 1) c) usage group by 1
   ) cap_0 on cap_0.entity = change.entity
 ), rule_12 as (
   select change.*,
@@ -97,14 +100,16 @@ select
   cast(null as VARCHAR) as evidence
 from decided change
 left join quiet_zones quiet_own on quiet_own.zone = change.quiet_zone
-left join quiet_zones quiet_default on quiet_default.zone = $10
+left join quiet_zones quiet_default on quiet_default.zone = $12
 -- $1 = "s"
 -- $2 = "s"
--- $3 = "s"
--- $4 = "s"
--- $5 = "Europe/London"
--- $6 = "email"
--- $7 = "marketing"
+-- $3 = "global"
+-- $4 = "2026H1"
+-- $5 = "s"
+-- $6 = "s"
+-- $7 = "Europe/London"
 -- $8 = "email"
 -- $9 = "marketing"
--- $10 = "Europe/London"
+-- $10 = "email"
+-- $11 = "marketing"
+-- $12 = "Europe/London"
