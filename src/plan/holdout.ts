@@ -115,7 +115,8 @@ export interface ExposureParams {
 }
 
 /**
- * The first triggers of tonight, one row per holdout that was asked about them, in the shape of `exposures`. Asked are
+ * The first triggers of tonight, one row per record and holdout that was asked about it, in the shape of `exposures`: should
+ * the records of one person part again, each still knows its arm. A report counts a person once, by the first. Asked are
  * those whom no earlier rule has claimed: what later rules say of the treated is part of the treatment (Johnson, Lewis and
  * Nubbemeyer, "Ghost Ads", JMR 2017: both arms are taken at the moment at which they would have been sent to).
  */
@@ -141,15 +142,13 @@ from ${change}
   ${drawn.join}
 where (change.rule = 0 or change.rule >= ${number}) and change.op in (${operations})`
   })
-  const before = withEntity(params.relations, sql`${params.exposures} e`, sql`coalesce(e.person, e.key)`)
-  const known = sql`select e.holdout as holdout, e.epoch as epoch, ${before.entity} as entity from ${before.from} where e.sync = ${params.sync}`
   return sql`select sync, key, person, holdout, epoch, arm, ${instant(params.asOf)} as triggered_at,
   ${instant(params.recordedAt)} as recorded_at, ${params.runId} as run_id, stratum, payload, draw
 from (
-  select triggers.*, row_number() over (partition by triggers.holdout, triggers.entity order by triggers.key) as nth
+  select triggers.*, row_number() over (partition by triggers.holdout, triggers.person order by triggers.key) as nth
   from (${join(parts, '\nunion all\n')}) triggers
-  left join (${known}) known
-    on known.holdout = triggers.holdout and known.epoch = triggers.epoch and known.entity = triggers.entity
-  where known.entity is null
+  left join (select holdout, epoch, coalesce(person, key) as person from ${params.exposures} where sync = ${params.sync}) known
+    on known.holdout = triggers.holdout and known.epoch = triggers.epoch and known.person = triggers.person
+  where known.person is null
 ) firsts where nth = 1`
 }

@@ -104,7 +104,7 @@ export const stateTables = {
     priority: 'bigint',
     as_of: 'timestamp',
   },
-  /** The first trigger of a person in an epoch of a holdout, in both arms, as decided before anything left. */
+  /** The first trigger of each record of a person in an epoch of a holdout, in both arms, as decided before anything left. */
   exposures: {
     sync: 'text',
     key: 'text',

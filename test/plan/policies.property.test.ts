@@ -30,6 +30,7 @@ const night = fc.record({
   answers: fc.array(fc.tuple(fc.constantFrom(...keys), fc.boolean(), fc.integer({ min: -20, max: 3 })), {
     maxLength: 4,
   }),
+  parts: fc.option(fc.constantFrom(...keys), { nil: undefined, freq: 6 }),
   merges: fc.option(fc.tuple(fc.constantFrom(...keys), fc.constantFrom(...keys)), { nil: undefined, freq: 4 }),
   rejected: someKeys,
   parked: someKeys,
@@ -65,6 +66,8 @@ interface Sent {
 
 class Truth {
   readonly sent: Sent[] = []
+  /** Keys by the arm in which they were first asked about, per programme. */
+  readonly arms = new Map<string, 'withheld' | 'treated'>()
   readonly answers: { readonly key: string; readonly granted: boolean; readonly at: number }[] = []
   /** Groups of keys that are one person. */
   groups: string[][] = keys.map(key => [key])
@@ -72,6 +75,13 @@ class Truth {
   merge(a: string, b: string): void {
     const joined = [...new Set(this.groups.filter(group => group.includes(a) || group.includes(b)).flat())]
     this.groups = [...this.groups.filter(group => !group.some(key => joined.includes(key))), joined]
+  }
+
+  part(key: string): void {
+    this.groups = [
+      ...this.groups.map(group => group.filter(other => other !== key)).filter(group => group.length > 0),
+      [key],
+    ]
   }
 
   groupOf(key: string): readonly string[] {
@@ -107,6 +117,7 @@ async function live(nights: PlanNights, { nights: script, reentry, caps, share, 
     at += step.later * hour
     const asOf = new Date(at).toISOString()
     for (const [key, granted, shift] of step.answers) truth.answers.push({ key, granted, at: at + shift * hour })
+    if (step.parts !== undefined) truth.part(step.parts)
     if (step.merges !== undefined) truth.merge(...step.merges)
     const merged = truth.groups.filter(group => group.length > 1)
     const pairs = merged.flatMap(group => group.map(key => `('${key}', '${[...group].sort()[0]}')`))
@@ -161,6 +172,13 @@ async function live(nights: PlanNights, { nights: script, reentry, caps, share, 
       const removal = mode === 'mirror' && op === 'leave'
       const withheld = policies.holdouts.some(holdout => isWithheld(sha256, holdout, truth.groupOf(String(key))))
       if (!removal) expect(withheld, `${key} is not withheld`).toBe(false)
+      if (!removal) expect(truth.arms.get(`${programme.name} ${key}`), `${key} never was withheld`).not.toBe('withheld')
+    }
+    for (const { key, op, reason } of outbox) {
+      const arm = `${programme.name} ${key}`
+      const trigger = mode === 'mirror' ? op !== 'leave' : true
+      if (trigger && reason === 'holdout.global' && !truth.arms.has(arm)) truth.arms.set(arm, 'withheld')
+      if (trigger && sends.some(sent => sent.key === key) && !truth.arms.has(arm)) truth.arms.set(arm, 'treated')
     }
     if (mode !== 'trigger') continue
     const arrived = sends.filter(
