@@ -22,14 +22,15 @@ export interface ConsentParams {
 /** An answer for every channel or purpose is written as NULL, empty, `*` or `all`. */
 function covers(dialect: Dialect, column: string, value: string | undefined): Fragment {
   const text = raw(dialect.castTo(column, 'string'))
-  const all = sql`(${text} is null or lower(trim(${text})) in ('', '*', 'all'))`
+  const all = sql`(${text} is null or ${text} = '*' or lower(trim(${text})) in ('', '*', 'all'))`
   return value === undefined ? all : sql`(${text} = ${value} or ${all})`
 }
 
-const status = raw('lower(trim(status))')
+/** Most rows have it as it should be, and tidying each of millions takes time. */
+const status = raw(`case when status in ('granted', 'denied') then status else lower(trim(status)) end`)
 
-/** Those of this channel and purpose that were given by now, by whom they are about: `c.status`, `c.at`, `c.basis`, `c.evidence`. */
-function answers(dialect: Dialect, params: ConsentParams, columns: Fragment): Fragment {
+/** `entity`, `status`, `given_at`, `basis`, `evidence` of each answer for this channel and purpose that was given by now. */
+export function selectAnswers(dialect: Dialect, params: ConsentParams): Fragment {
   const { consents, person, channel, purpose, asOf, members, has } = params
   const now = raw(dialect.timestamp(dialect.literal(asOf)))
   const at = raw(dialect.castTo('updated_at', 'timestamp'))
@@ -40,26 +41,34 @@ function answers(dialect: Dialect, params: ConsentParams, columns: Fragment): Fr
   where ${covers(dialect, 'channel', channel)} and ${covers(dialect, 'purpose', purpose)} and ${at} <= ${now}
 ) c`
   const own = withEntity({ members }, within, raw('c.person'))
-  return sql`select ${own.entity} as entity, ${columns} from ${own.from}`
+  return sql`select ${own.entity} as entity, c.status as status, c.at as given_at, c.basis as basis, c.evidence as evidence from ${own.from}`
 }
 
-/** `entity`, `granted_at`, `denied_at`: when a person last said yes and no to this; NULL for never. */
-export function selectConsents(dialect: Dialect, params: ConsentParams): Fragment {
-  const newest = (answer: string) => raw(`max(case when c.status = '${answer}' then c.at end) as ${answer}_at`)
-  return sql`${answers(dialect, params, sql`${newest('granted')}, ${newest('denied')}`)} group by 1`
+/**
+ * `entity` of everyone whose newest answer is no; a tie of instants goes to the no. Only those who ever said no are looked
+ * at closely, because they are few.
+ */
+export function selectDenied(answers: Fragment): Fragment {
+  const newest = (answer: string) => raw(`max(case when status = '${answer}' then given_at end)`)
+  return sql`select entity from (
+  select entity, ${newest('granted')} as granted_at, ${newest('denied')} as denied_at from ${answers}
+  where entity in (select entity from ${answers} where status = 'denied') group by 1
+) newest where granted_at is null or granted_at <= denied_at`
 }
 
-/** `entity`, `granted_at`, `basis`, `evidence` of every yes: what a delivery goes by. */
-export function selectGrants(dialect: Dialect, params: ConsentParams): Fragment {
-  const columns = raw('c.at as granted_at, max(c.basis) as basis, max(c.evidence) as evidence')
-  return sql`${answers(dialect, params, columns)} where c.status = 'granted' group by 1, 2`
+/** `entity`, `basis`, `evidence` of the newest yes of these people: what a delivery goes by. */
+export function selectGrants(answers: Fragment, people: Fragment): Fragment {
+  return sql`select entity, max(basis) as basis, max(evidence) as evidence from (
+    select entity, given_at, basis, evidence, max(given_at) over (partition by entity) as newest_at from ${answers}
+    where status = 'granted' and entity in (${people})
+  ) granted where given_at = newest_at group by 1`
 }
 
 /** One row: `row_count` of answers that are no answer, or have no time, and `future` ones. */
 export function countOddConsents(dialect: Dialect, consents: Fragment, person: Fragment, asOf: string): Fragment {
   const now = raw(dialect.timestamp(dialect.literal(asOf)))
   return sql`select
-  count(case when ${status} is null or ${status} not in ('granted', 'denied') then 1 end) as odd_status,
+  count(case when status in ('granted', 'denied') then null when status is null or ${status} not in ('granted', 'denied') then 1 end) as odd_status,
   count(case when updated_at is null then 1 end) as undated,
   count(case when ${person} is null or ${person} = '' then 1 end) as nobody,
   count(case when ${raw(dialect.castTo('updated_at', 'timestamp'))} > ${now} then 1 end) as future

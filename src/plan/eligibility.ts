@@ -29,7 +29,6 @@ export interface EligibilityParams {
 interface Reason {
   readonly reason: Fragment
   readonly condition: Fragment
-  readonly join?: Fragment
 }
 
 /** Whether anything of this could leave a row out. */
@@ -62,10 +61,6 @@ export function selectIneligible(dialect: Dialect, params: EligibilityParams): F
     ({ expression }, index) => sql`, ${raw(expression)} as id_${raw(String(index))}`,
   )
   const cases = reasons.map(({ condition, reason }) => sql`when ${condition} then ${reason}`)
-  const joins = join(
-    reasons.flatMap(part => (part.join === undefined ? [] : [part.join])),
-    '\n  ',
-  )
   return sql`with rows as (
   select ${key} as key, ${raw(subject.person)} as person${join(identifiers, '')} from ${stage}
 ), p as (
@@ -74,7 +69,6 @@ export function selectIneligible(dialect: Dialect, params: EligibilityParams): F
 select key, ${keysRepeat ? raw('min(reason) as reason') : raw('reason')} from (
   select p.key, case ${join(cases, '\n    ')} end as reason
   from p
-  ${joins}
 ) judged where reason is not null${keysRepeat ? raw(` and key <> '' group by 1`) : raw('')}`
 }
 
@@ -133,20 +127,16 @@ function optedOutEntities(
   return parts.length === 0 ? undefined : join(parts, ' union all ')
 }
 
-/** A tie of instants goes to the denial. */
 function consentReasons({ sync, policies, relations }: EligibilityParams): readonly Reason[] {
   const { consent } = policies
-  const { consents } = relations
-  if (consent === undefined || consents === undefined) return []
+  const { answers, denied } = relations
+  if (consent === undefined || answers === undefined || denied === undefined) return []
   const speaks = isCommunication(sync)
   const fallback = speaks ? consent.default.communications : consent.default.data
-  const denied: Reason = {
-    reason: sql`${'consent.denied'}`,
-    condition: sql`consent.denied_at is not null and (consent.granted_at is null or consent.granted_at <= consent.denied_at)`,
-    join: sql`left join ${consents} consent on consent.entity = p.entity`,
-  }
-  if (fallback === 'allow') return [denied]
-  return [denied, { reason: sql`${'consent.missing'}`, condition: sql`consent.entity is null` }]
+  const no: Reason = { reason: sql`${'consent.denied'}`, condition: sql`p.entity in (select entity from ${denied})` }
+  if (fallback === 'allow') return [no]
+  const silent = sql`p.entity not in (select entity from ${answers} where entity is not null)`
+  return [no, { reason: sql`${'consent.missing'}`, condition: silent }]
 }
 
 /** The salt is the sync's own, so that no two programmes try themselves out on the same people. */

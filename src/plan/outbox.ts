@@ -7,8 +7,16 @@ import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import { selectGrants } from './consent.ts'
 import { withEntity } from './policy-relations.ts'
-import type { RankingRule, RowRule, Rule, RuleContext, ZoneRelation } from './rules/rule.ts'
+import {
+  type RankingRule,
+  type RowRule,
+  type Rule,
+  type RuleContext,
+  tonightsPeople,
+  type ZoneRelation,
+} from './rules/rule.ts'
 
 export interface OutboxParams {
   readonly project: string
@@ -31,6 +39,7 @@ export function selectOutbox(dialect: Dialect, params: OutboxParams): Fragment {
   const rows = rules.flatMap((rule, index) => (rule.kind === 'row' ? [{ rule, number: index + 1 }] : []))
   const rankings = rules.flatMap((rule, index) => (rule.kind === 'ranking' ? [{ rule, number: index + 1 }] : []))
   const last = rankings.at(-1)?.number ?? 0
+  const grants = joinGrants(context)
   return sql`with diffed as (
 ${selectDiffed(dialect, params)}
 ), change as (
@@ -59,9 +68,9 @@ select
   ${followed(dialect, rankings)} as follows,
   rule, person, topic, address, subjects,
   ${notAfter(dialect, context)} as not_after,
-  ${context.relations.grants === undefined ? raw(nothing(dialect)) : raw('consent.basis')} as basis,
-  ${context.relations.grants === undefined ? raw(nothing(dialect)) : raw('consent.evidence')} as evidence
-from decided change${joinZones(context)}${joinGrants(context)}`
+  ${grants === undefined ? raw(nothing(dialect)) : raw('consent.basis')} as basis,
+  ${grants === undefined ? raw(nothing(dialect)) : raw('consent.evidence')} as evidence
+from decided change${joinZones(context)}${grants ?? raw('')}`
 }
 
 function nothing(dialect: Dialect): string {
@@ -206,11 +215,10 @@ left join ${zones.relation} ${raw(`${kind}_default`)} on ${raw(`${kind}_default`
   return join(joins, '')
 }
 
-function joinGrants({ relations }: RuleContext): Fragment {
-  if (relations.grants === undefined || relations.consents === undefined) return raw('')
+function joinGrants({ relations, sync }: RuleContext): Fragment | undefined {
+  if (relations.answers === undefined || !isCommunication(sync)) return undefined
   return sql`
-left join ${relations.consents} answer on answer.entity = change.entity
-left join ${relations.grants} consent on consent.entity = change.entity and consent.granted_at = answer.granted_at`
+left join (${selectGrants(relations.answers, tonightsPeople)}) consent on consent.entity = change.entity`
 }
 
 /**

@@ -18,10 +18,10 @@ export interface PolicyRelations {
   readonly members: Fragment | undefined
   /** Relation of `type`, `value`, `entity`. */
   readonly identifiers: Fragment | undefined
-  /** Relation of `entity`, `granted_at`, `denied_at` (newest answers), for the channel and purpose of the sync. */
-  readonly consents: Fragment | undefined
-  /** Relation of `entity`, `updated_at`, `basis`, `evidence`: the grants themselves. */
-  readonly grants: Fragment | undefined
+  /** Relation, or select in parentheses, of `selectAnswers`: the answers for the channel and purpose of the sync. */
+  readonly answers: Fragment | undefined
+  /** Relation of `entity`: those whose newest answer is no. */
+  readonly denied: Fragment | undefined
   readonly suppressed: readonly Suppressed[]
   /** Relation of `hash`, `reason`: live opt-outs for the channel of the sync; undefined when there are none. */
   readonly optOuts: Fragment | undefined
@@ -32,7 +32,7 @@ export interface PolicyRelations {
 }
 
 export const noPolicies: PolicyRelations = {
-  ...{ members: undefined, identifiers: undefined, consents: undefined, grants: undefined },
+  ...{ members: undefined, identifiers: undefined, answers: undefined, denied: undefined },
   ...{ suppressed: [], optOuts: undefined, qa: undefined, tonight: undefined },
 }
 

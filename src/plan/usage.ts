@@ -5,11 +5,9 @@
 import type { Cap } from '../project/policies.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import { withEntity } from './policy-relations.ts'
-import type { RuleContext } from './rules/rule.ts'
+import { type RuleContext, tonightsPeople } from './rules/rule.ts'
 
-const columns = raw('change_id, coalesce(person, key) as person, priority, as_of')
-
-/** `entity`, `priority`, `as_of` of each communication of the cap's kind since `horizon`. */
+/** `entity`, `priority`, `as_of` of each communication of the cap's kind that tonight's people had since `horizon`. */
 export function selectUsage(
   { state, relations }: Pick<RuleContext, 'state' | 'relations'>,
   cap: Pick<Cap, 'channel' | 'purposes'>,
@@ -24,14 +22,15 @@ export function selectUsage(
     ],
     ' and ',
   )
+  const columns = raw('change_id, coalesce(person, key) as person, priority, as_of')
   const parts = [
     sql`select ${columns} from ${state.deliveries} where communication and ${counted}`,
     ...[state.reservations, ...(relations.tonight === undefined ? [] : [relations.tonight])].map(
       relation => sql`select ${columns} from ${relation} where ${counted}`,
     ),
   ]
-  const once = sql`(select change_id, max(person) as person, max(priority) as priority, max(as_of) as as_of
-      from (${join(parts, '\n      union all ')}) communications group by 1) c`
-  const known = withEntity(relations, once, sql`c.person`)
-  return sql`select ${known.entity} as entity, c.priority as priority, c.as_of as as_of from ${known.from}`
+  const every = sql`(${join(parts, '\n      union all ')}) c`
+  const known = withEntity(relations, every, raw('c.person'))
+  return sql`select max(${known.entity}) as entity, max(c.priority) as priority, max(c.as_of) as as_of
+      from ${known.from} where ${known.entity} in (${tonightsPeople}) group by c.change_id`
 }

@@ -3,13 +3,13 @@
  * people resolved once, opt-outs read from the ledger. What is kept here is shared by every sync of the night.
  */
 import type { Ledger } from '../ledger/ledger.ts'
-import { type ConsentParams, countOddConsents, selectConsents, selectGrants } from '../plan/consent.ts'
+import { type ConsentParams, countOddConsents, selectAnswers, selectDenied } from '../plan/consent.ts'
 import { type People, rememberPeople, resolvePeople } from '../plan/identity/people.ts'
 import type { PeopleSummary } from '../plan/identity/people-summary.ts'
 import { normaliseSql } from '../plan/normalisation.ts'
 import { noPolicies, type PolicyRelations, type Suppressed, withEntity } from '../plan/policy-relations.ts'
 import { execute, query, type Stage, writeScratch } from '../plan/stage.ts'
-import { concerns, isCommunication } from '../project/communication.ts'
+import { concerns } from '../project/communication.ts'
 import type { SuppressionList } from '../project/policies.ts'
 import { ActivateError, type Place } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
@@ -38,7 +38,6 @@ export async function policiesFor(night: Night, sync: Sync): Promise<SyncPolicie
     tonight: night.tonight.relation,
   }
   const notes = [...(people?.warnings ?? [])]
-  const speaks = isCommunication(sync)
 
   const consent = await consentsFor(night, sync, base)
   notes.push(...(consent?.notes ?? []))
@@ -51,8 +50,8 @@ export async function policiesFor(night: Night, sync: Sync): Promise<SyncPolicie
   const optOuts = await optOutsFor(night, sync)
   const relations: PolicyRelations = {
     ...base,
-    consents: consent?.consents,
-    grants: speaks ? consent?.grants : undefined,
+    answers: consent?.answers,
+    denied: consent?.denied,
     suppressed,
     optOuts: optOuts.relation,
     qa: await qaFor(night, sync, base),
@@ -123,8 +122,8 @@ function personIn(night: Night, model: string, stage: Stage, place: Place, other
 }
 
 interface Consents {
-  readonly consents: Fragment
-  readonly grants: Fragment | undefined
+  readonly answers: Fragment
+  readonly denied: Fragment
   readonly notes: readonly string[]
 }
 
@@ -142,14 +141,11 @@ async function consentsFor(night: Night, sync: Sync, { members }: PolicyRelation
     has: { basis: has('basis'), evidence: has('evidence') },
   }
   const kind = `${sync.channel ?? ''}__${sync.purpose ?? ''}`
-  return night.once(`consents ${kind}`, async () => ({
-    consents: await writeScratch(night.warehouse, `consents__${kind}__${night.name}`, selectConsents(dialect, params)),
-    grants:
-      has('basis') || has('evidence')
-        ? await writeScratch(night.warehouse, `grants__${kind}__${night.name}`, selectGrants(dialect, params))
-        : undefined,
-    notes,
-  }))
+  return night.once(`consents ${kind}`, async () => {
+    const answers = sql`(${selectAnswers(dialect, params)}) answers`
+    const denied = await writeScratch(night.warehouse, `denied__${kind}__${night.name}`, selectDenied(answers))
+    return { answers, denied, notes }
+  })
 }
 
 /** A4026 for answers that cannot be understood: leaving one out could be leaving out a no. */

@@ -1,7 +1,7 @@
-import { selectConsents, selectGrants } from '../../src/plan/consent.ts'
+import { selectAnswers, selectDenied } from '../../src/plan/consent.ts'
 import type { PolicyRelations } from '../../src/plan/policy-relations.ts'
 import { writeScratch } from '../../src/plan/stage.ts'
-import { type Fragment, raw } from '../../src/warehouse/sql.ts'
+import { type Fragment, raw, sql } from '../../src/warehouse/sql.ts'
 import type { Warehouse } from '../../src/warehouse/warehouse.ts'
 
 let count = 0
@@ -16,7 +16,7 @@ export async function consentRelations(
     readonly asOf: string
     readonly members?: Fragment | undefined
   },
-): Promise<Pick<PolicyRelations, 'consents' | 'grants'>> {
+): Promise<Pick<PolicyRelations, 'answers' | 'denied'>> {
   count += 1
   const columns = 'person, channel, purpose, status, updated_at, basis, evidence'
   const consents = await writeScratch(
@@ -27,8 +27,6 @@ export async function consentRelations(
   const { channel, purpose, asOf, members } = about
   const has = { basis: true, evidence: true }
   const params = { consents, person: raw('person'), channel, purpose, asOf, members, has }
-  return {
-    consents: await writeScratch(warehouse, `consents_${count}`, selectConsents(warehouse.dialect, params)),
-    grants: await writeScratch(warehouse, `grants_${count}`, selectGrants(warehouse.dialect, params)),
-  }
+  const answers = sql`(${selectAnswers(warehouse.dialect, params)}) answers`
+  return { answers, denied: await writeScratch(warehouse, `denied_${count}`, selectDenied(answers)) }
 }

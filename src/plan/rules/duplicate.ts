@@ -1,7 +1,7 @@
 import { isCommunication } from '../../project/communication.ts'
 import { type Fragment, raw, sql } from '../../warehouse/sql.ts'
 import { withEntity } from '../policy-relations.ts'
-import type { RankingRule, RuleContext } from './rule.ts'
+import { type RankingRule, type RuleContext, tonightsAddresses, tonightsPeople } from './rule.ts'
 
 /**
  * How many keys of the snapshot stand for the same communication to the same recipient: those that are in, and do not leave
@@ -14,8 +14,8 @@ function companions(context: RuleContext, recipient: 'entity' | 'address'): Frag
   const from = recipient === 'entity' ? standing.from : sql`${snapshot} s`
   const known =
     recipient === 'entity' && relations.members !== undefined
-      ? sql`coalesce(s.person, s.key) in (select key from ${relations.members})`
-      : sql`s.address is not null`
+      ? sql`coalesce(s.person, s.key) in (select key from ${relations.members}) and ${by} in (${tonightsPeople})`
+      : sql`s.address in (${tonightsAddresses})`
   return sql`
     select ${by} as recipient, coalesce(s.topic, '') as topic, count(*) as others
     from ${from}

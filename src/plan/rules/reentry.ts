@@ -1,6 +1,6 @@
 import { sql } from '../../warehouse/sql.ts'
 import { withEntity } from '../policy-relations.ts'
-import { ago, type RowRule } from './rule.ts'
+import { ago, type RowRule, tonightsPeople } from './rule.ts'
 
 /** Skips a communication to someone who had this one before, within the time that the trigger's `reentry` names. */
 export const reentry: RowRule = {
@@ -12,7 +12,7 @@ export const reentry: RowRule = {
     const before = withEntity(relations, sql`${state.deliveries} d`, sql`coalesce(d.person, d.key)`)
     return sql`left join (
     select ${before.entity} as entity, coalesce(d.topic, '') as topic, max(d.as_of) as last_at
-    from ${before.from} where d.sync = ${sync.name} group by 1, 2
+    from ${before.from} where d.sync = ${sync.name} and ${before.entity} in (${tonightsPeople}) group by 1, 2
   ) delivery on delivery.entity = change.entity and delivery.topic = change.topic`
   },
   condition: context => {

@@ -81,6 +81,15 @@ export interface RankingRule extends AnyRule {
 
 export type Rule = RowRule | RankingRule
 
+/**
+ * Selects the people of tonight's changes, for the `join` of a rule. What is known of millions is looked up for these alone:
+ * grouping all of it would take longer than the rest of the night.
+ */
+export const tonightsPeople = raw('select entity from change')
+
+/** The same for where communications go. */
+export const tonightsAddresses = raw('select address from change where address is not null')
+
 /** The logical clock as the state's timestamp. */
 export function now({ dialect, asOf }: Pick<RuleContext, 'dialect' | 'asOf'>): Fragment {
   return raw(dialect.timestamp(dialect.literal(asOf)))

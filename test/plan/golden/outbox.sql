@@ -36,7 +36,7 @@ with diffed as (
   left join (select * from rejections where sync = $5) rejection on rejection.key = change.key
   left join (
     select coalesce(d.person, d.key) as entity, coalesce(d.topic, '') as topic, max(d.as_of) as last_at
-    from deliveries d where d.sync = $6 group by 1, 2
+    from deliveries d where d.sync = $6 and coalesce(d.person, d.key) in (select entity from change) group by 1, 2
   ) delivery on delivery.entity = change.entity and delivery.topic = change.topic
   left join quiet_zones quiet_hours on quiet_hours.zone = change.quiet_zone
   left join quiet_zones quiet_default on quiet_default.zone = $7
@@ -48,7 +48,7 @@ with diffed as (
   left join (
     select s.address as recipient, coalesce(s.topic, '') as topic, count(*) as others
     from snapshot__s s
-    where s.standing in ('member', 'withheld') and s.address is not null
+    where s.standing in ('member', 'withheld') and s.address in (select address from change where address is not null)
       and s.key not in (select key from change__run where op <> 'change')
     group by 1, 2
   ) same_address on same_address.recipient = change.address and same_address.topic = change.topic
@@ -60,9 +60,9 @@ with diffed as (
   left join (
     select entity, count(*) as used,
       max(case when priority > 0 and as_of >= cast('2026-03-01T00:00:00.000Z' as TIMESTAMPTZ) then 1 else 0 end) as outranked
-    from (select c.person as entity, c.priority as priority, c.as_of as as_of from (select change_id, max(person) as person, max(priority) as priority, max(as_of) as as_of
+    from (select max(c.person) as entity, max(c.priority) as priority, max(c.as_of) as as_of
       from (select change_id, coalesce(person, key) as person, priority, as_of from deliveries where communication and as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $8 and purpose in ($9)
-      union all select change_id, coalesce(person, key) as person, priority, as_of from reservations where as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $10 and purpose in ($11)) communications group by 1) c) usage group by 1
+      union all select change_id, coalesce(person, key) as person, priority, as_of from reservations where as_of > (cast('2026-03-01T02:00:00.000Z' as TIMESTAMPTZ) + to_milliseconds(cast((-604800000) as BIGINT))) and channel = $10 and purpose in ($11)) c where c.person in (select entity from change) group by c.change_id) usage group by 1
   ) cap_0 on cap_0.entity = change.entity
 ), rule_12 as (
   select change.*,
