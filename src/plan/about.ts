@@ -1,17 +1,20 @@
 /**
- * What policies need to know of tonight's changes beyond their fields: whom a row is about, where it goes, by which clock
- * the person lives, whether it is worthless by now. Computed for changed rows alone.
+ * Tonight's changed rows with all that planning needs to know of them: their fields, whom they are about, where they go, by
+ * which clock the person lives, whether they are worthless by now. Computed for changed rows alone.
  */
 import type { Holdout } from '../project/policies.ts'
 import type { Column, Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import { optOutHash } from './eligibility.ts'
+import type { MappedField } from './mapping.ts'
+import { digestExpression, payloadExpression } from './population.ts'
 import type { Subject } from './subject.ts'
 
 export interface AboutParams {
   readonly stage: Fragment
   readonly key: Fragment
   readonly columns: readonly Column[]
+  readonly fields: readonly MappedField[]
   readonly changes: Fragment
   readonly subject: Subject
   readonly personKind: string
@@ -26,7 +29,7 @@ export interface AboutParams {
 }
 
 /**
- * `key`, `person`, `topic`, `address` (hashed), `subjects`, `quiet_zone`, `window_zone`, `expired`, and `stratum_<index>` of
+ * `key`, `payload`, `digest`, `person`, `topic`, `address` (hashed), `subjects`, `quiet_zone`, `window_zone`, `expired`, and `stratum_<index>` of
  * each holdout that stratifies.
  */
 export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
@@ -43,7 +46,8 @@ export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
       sql`, ${text(column === undefined ? undefined : dialect.asText(dialect.quote(column.name), column))} as ${raw(`stratum_${index}`)}`,
     ]
   })
-  return sql`select ${key} as key, ${raw(subject.person)} as person, ${raw(subject.topic)} as topic, ${text(address)} as address,
+  return sql`select ${key} as key, ${payloadExpression(dialect, params.fields)} as payload, ${digestExpression(dialect, params.fields)} as digest,
+  ${raw(subject.person)} as person, ${raw(subject.topic)} as topic, ${text(address)} as address,
   ${raw(subjectHashes(dialect, params))} as subjects, ${zone(params.quietZone)} as quiet_zone, ${zone(params.windowZone)} as window_zone,
   ${expired(dialect, params)} as expired${join(strata, '')}
 from ${stage} where ${key} in (select key from ${changes} where op <> 'leave')`

@@ -227,14 +227,14 @@ export async function describeChanges(
   const column = (hours: Hours | undefined) => (hours?.column === undefined ? undefined : byName.get(hours.column))
   const holdouts = holdoutsOf(sync, policies)
   const expires = expiryColumn(sync, byName)
-  const relation = await writeScratch(
-    warehouse,
-    `about__${runId}`,
-    selectAbout(warehouse.dialect, {
-      ...{ stage: population.rows, key: population.key, columns, changes, subject, personKind: personKindOf(identity) },
-      ...{ quietZone: column(quiet), windowZone: column(window), expires, asOf, date: today.date, holdouts },
-    }),
-  )
+  const select = selectAbout(warehouse.dialect, {
+    ...{ stage: population.rows, key: population.key, columns, fields: population.fields, changes, subject },
+    ...{ personKind: personKindOf(identity), quietZone: column(quiet), windowZone: column(window) },
+    ...{ expires, asOf, date: today.date, holdouts },
+  })
+  // Read once by the outbox, unless clocks or strata are asked about as well.
+  const readAgain = quiet !== undefined || window !== undefined || holdouts.length > 0
+  const relation = readAgain ? await writeScratch(warehouse, `about__${runId}`, select) : sql`(${select})`
   const quietHours = await readZones(input, relation, 'quiet_zone', quiet, column(quiet))
   const sendWindow = await readZones(input, relation, 'window_zone', window, column(window))
   return {

@@ -27,9 +27,7 @@ export interface OutboxParams {
   readonly limit: number | undefined
   /** Every row counts as changed, also one whose payload is the same. */
   readonly everyone: boolean
-  /** Select of `key`, `payload`, `digest` of the rows that enter or change. */
-  readonly population: Fragment
-  /** Relation of `selectAbout`. */
+  /** Relation, or select in parentheses, of `selectAbout`. */
   readonly about: Fragment
 }
 
@@ -78,25 +76,24 @@ function nothing(dialect: Dialect): string {
 }
 
 /** The candidates of the diff with what is known of each; those that prove to be no change are gone. */
-function selectDiffed(dialect: Dialect, { context, population, about, everyone }: OutboxParams): Fragment {
+function selectDiffed(dialect: Dialect, { context, about, everyone }: OutboxParams): Fragment {
   return sql`  select d.key, d.op, d.kept,
     s.standing as was,
-    case when d.op = 'leave' then s.payload else p.payload end as payload,
-    case when d.op = 'leave' then s.digest else p.digest end as digest,
+    case when d.op = 'leave' then s.payload else a.payload end as payload,
+    case when d.op = 'leave' then s.digest else a.digest end as digest,
     case when d.op = 'enter' then null else s.payload end as previous,
-    case when d.op = 'leave' then s.row_hash else ${raw(dialect.sha256('p.payload'))} end as row_hash,
+    case when d.op = 'leave' then s.row_hash else ${raw(dialect.sha256('a.payload'))} end as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
     coalesce(s.version, 0) + 1 as version,
     coalesce(a.person, s.person, d.key) as person, coalesce(a.topic, s.topic, '') as topic, coalesce(a.address, s.address) as address,
     a.subjects, a.quiet_zone, a.window_zone, coalesce(a.expired, false) as expired
   from ${context.changes} d
-  left join (${population}) p on p.key = d.key
   left join ${about} a on a.key = d.key
   left join ${context.snapshot} s on s.key = d.key${
     everyone
       ? raw('')
       : sql`
-  where d.op <> 'change' or p.payload <> s.payload or s.standing = 'remains'`
+  where d.op <> 'change' or a.payload <> s.payload or s.standing = 'remains'`
   }`
 }
 

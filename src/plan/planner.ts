@@ -243,7 +243,6 @@ async function decide(
   const rules = rulesFor(sync, policies).filter(rule => rule.concerns(context))
   const select = selectOutbox(dialect, {
     ...{ project: input.project, context, rules, limit: input.limit, everyone: reach.everyone },
-    population: input.population.select(sql`select key from ${changes} where op <> 'leave'`),
     about: about.relation,
   })
   if (!input.keepOutbox) return { outbox: await writeScratch(warehouse, outboxName(runId), select), rules }

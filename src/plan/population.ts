@@ -78,7 +78,7 @@ export function payloadExpression(dialect: Dialect, fields: readonly MappedField
 }
 
 /** The types are part of it: an engine may hash `true` and 1, or 1.50 and 150, alike, and the digest must not. */
-function digestExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
+export function digestExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
   const types = dialect.literal(fields.map(({ name, column }) => `${name} ${column.native}`).join(', '))
   return raw(dialect.rowDigest([types, ...fields.map(({ expression }) => expression)]))
 }

@@ -88,7 +88,7 @@ test('the outbox asks every row rule in one case, and every ranking rule in a st
   const rules = rulesFor(context.sync, policies).filter(rule => rule.concerns(context))
   const statement = selectOutbox(duckdbDialect, {
     ...{ project: 'acme', context, rules, limit: 100, everyone: false },
-    ...{ population, about: raw('about__run') },
+    about: raw('about__run'),
   })
   await expect(golden(statement)).toMatchFileSnapshot('golden/outbox.sql')
 })

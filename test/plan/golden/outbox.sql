@@ -1,19 +1,18 @@
 with diffed as (
   select d.key, d.op, d.kept,
     s.standing as was,
-    case when d.op = 'leave' then s.payload else p.payload end as payload,
-    case when d.op = 'leave' then s.digest else p.digest end as digest,
+    case when d.op = 'leave' then s.payload else a.payload end as payload,
+    case when d.op = 'leave' then s.digest else a.digest end as digest,
     case when d.op = 'enter' then null else s.payload end as previous,
-    case when d.op = 'leave' then s.row_hash else sha256(p.payload) end as row_hash,
+    case when d.op = 'leave' then s.row_hash else sha256(a.payload) end as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
     coalesce(s.version, 0) + 1 as version,
     coalesce(a.person, s.person, d.key) as person, coalesce(a.topic, s.topic, '') as topic, coalesce(a.address, s.address) as address,
     a.subjects, a.quiet_zone, a.window_zone, coalesce(a.expired, false) as expired
   from change__run d
-  left join (select "id" as key, concat('{"tier":', coalesce(cast(to_json(cast("tier" as VARCHAR)) as VARCHAR), 'null'), '}') as payload, cast(hash('tier VARCHAR', "tier") >> 1 as BIGINT) as digest from stage) p on p.key = d.key
   left join about__run a on a.key = d.key
   left join snapshot__s s on s.key = d.key
-  where d.op <> 'change' or p.payload <> s.payload or s.standing = 'remains'
+  where d.op <> 'change' or a.payload <> s.payload or s.standing = 'remains'
 ), change as (
   select diffed.*, diffed.person as entity from diffed
 ), rule_0 as (
