@@ -181,7 +181,7 @@ async function lastNight(): Promise<void> {
   await execute(
     warehouse,
     sql`insert into ${snapshot} select key, sha256(payload), payload, digest, 1, 1, 'member', '1', now(), key, '', sha256(payload ->> 'email')
-from (${population.select()}) ${in1}`,
+from (${population.populated}) ${in1}`,
   )
   for (const statement of rememberIneligible(known, ineligible)) await execute(warehouse, statement)
   const past = 'sync, key, channel, purpose, change_id, as_of'

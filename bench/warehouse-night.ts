@@ -193,7 +193,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
       sync,
     )
     const { snapshot, tables } = await prepareState(warehouse, sync.name)
-    const select = population.select().texts[0] ?? ''
+    const select = population.populated.texts[0] ?? ''
     await execute(
       warehouse,
       raw(

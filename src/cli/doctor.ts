@@ -117,8 +117,9 @@ async function checkHoldouts({ project, clock, warehouse: open }: Wired): Promis
     const [row] = await warehouse.query(render(countReached(dialect, tables, drawing), dialect.placeholder))
     const reached = Number(row?.n)
     if (reached === 0) return [{ check, status: 'ok', found: 'nobody was reached while withheld', help: null }]
-    const found = `A4032: ${counted(reached, 'communication')} reached people who were withheld`
-    return [{ check, status: 'fail', found, help: 'activate explain A4032' }]
+    const code = 'A4032'
+    const found = `${code}: ${counted(reached, 'communication')} reached people who were withheld`
+    return [{ check, status: 'fail', found, help: `activate explain ${code}` }]
   } catch (error) {
     return [failure(check, error)]
   }

@@ -87,7 +87,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
     warehouse,
     `change__${input.runId}`,
     selectChanges(dialect, {
-      population: input.population.select(),
+      population: input.population.populated,
       snapshot: state.snapshot,
       removesLeavers: removesLeavers(sync),
       ineligible: ineligible?.relation,

@@ -53,7 +53,7 @@ export function goodRows(stage: Fragment, key: Fragment, quarantined: Fragment |
   return quarantined === undefined ? stage : sql`(select * from ${stage} where ${isGood(key, quarantined)}) good`
 }
 
-/** The populated rows: `key`, `payload` and `digest`; a query that reads only some of them computes only those. `quarantined` is the relation of what is left out, when there is anything. */
+/** The populated rows: `key`, `payload` and `digest`. `quarantined` is the relation of what is left out, when there is anything. */
 export function selectPopulation(
   dialect: Dialect,
   from: {
@@ -61,15 +61,9 @@ export function selectPopulation(
     readonly key: Fragment
     readonly fields: readonly MappedField[]
     readonly quarantined: Fragment | undefined
-    /** Select of the only keys wanted: payloads are then computed for those alone. */
-    readonly only?: Fragment
   },
 ): Fragment {
-  const conditions = [
-    ...(from.quarantined === undefined ? [] : [isGood(from.key, from.quarantined)]),
-    ...(from.only === undefined ? [] : [sql`${from.key} in (${from.only})`]),
-  ]
-  const where = conditions.length === 0 ? raw('') : sql` where ${join(conditions, ' and ')}`
+  const where = from.quarantined === undefined ? raw('') : sql` where ${isGood(from.key, from.quarantined)}`
   return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload, ${digestExpression(dialect, from.fields)} as digest from ${from.stage}${where}`
 }
 

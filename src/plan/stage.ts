@@ -34,8 +34,8 @@ export interface Stage {
 }
 
 export interface StagedPopulation {
-  /** Select of `key` and `payload`, of everyone or of the keys that a select returns. */
-  readonly select: (only?: Fragment) => Fragment
+  /** Select of `key`, `payload` and `digest`. */
+  readonly populated: Fragment
   readonly modelRows: number
   /** Undefined when every row is good. */
   readonly quarantine: Quarantine | undefined
@@ -106,7 +106,7 @@ export async function checkPopulation(
   await checkFinite(warehouse, goodRows(stage.relation, key, quarantine?.relation), fields, sync)
   const from = { stage: stage.relation, key, fields, quarantined: quarantine?.relation }
   return {
-    select: only => selectPopulation(dialect, only === undefined ? from : { ...from, only }),
+    populated: selectPopulation(dialect, from),
     rows: goodRows(stage.relation, key, quarantine?.relation),
     ...{ modelRows, quarantine, stage, key, fields },
   }
