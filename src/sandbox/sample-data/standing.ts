@@ -90,7 +90,7 @@ export interface DoNotContact {
 /** Who asked the service desk to be left alone, at the address they had then. */
 export function simulateDoNotContact(seed: number, person: Person, until: number): DoNotContact[] {
   const random = seededRandom(seed, 'do not contact', person.id)
-  if (random() >= 0.012) return []
+  if (random() >= 0.02) return []
   const addedAt = person.joinedAt + exponential(random, 300 * day)
   const email = emailAt(person, addedAt)
   return addedAt < until && email !== '' ? [{ email, addedAt }] : []
