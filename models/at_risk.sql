@@ -15,7 +15,5 @@ select
     v.tier,
     v.last_order_on
 from {{ref "customer_value"}} v
-left join {{ref "under_suspicion"}} s on s.customer_id = v.customer_id
 where v.p_alive < {{var "at_risk_below"}}
     and v.p_alive >= {{var "lost_below"}}
-    and s.customer_id is null

@@ -2,7 +2,7 @@
 description: >
   Subscriptions that renew within 30, 7 or 1 day, one row per reminder. A reminder stays due until the next one takes over,
   so that a night that did not run is made up for. Monthly plans get no 30-day reminder: it would follow the last renewal.
-  Only customers who agreed to e-mail about renewals (the latest answer counts) and are not under suspicion of fraud.
+  Who agreed to hear about renewals is asked by the consent policy and not here.
 owner: retention@acme.example
 key: [subscription_id, days_ahead]
 columns:
@@ -35,13 +35,6 @@ inner join steps t
     on s.renews_on - {{run_date}} <= t.days_ahead
     and s.renews_on - {{run_date}} > t.days_after
 inner join {{ref "stg_customers"}} c on c.customer_id = s.customer_id
-inner join {{ref "consent_now"}} a
-    on a.customer_id = s.customer_id
-    and a.channel = 'email'
-    and a.purpose = 'renewals'
-    and a.status = 'granted'
-left join {{ref "under_suspicion"}} f on f.customer_id = s.customer_id
 where s.status = 'active'
     and not (s.billing_cycle = 'monthly' and t.days_ahead = 30)
     and c.email is not null
-    and f.customer_id is null

@@ -1,7 +1,7 @@
 /*---
 description: >
-  Repeat customers who have not ordered for three to nine months and may be invited back: marketing consent for e-mail (the
-  latest answer counts; never asked means no), no open or confirmed case of fraud, no refund in the last 30 days.
+  Repeat customers who have not ordered for three to nine months: no refund in the last 30 days, and no payment that is being
+  collected. Consent, suspicion of fraud and caps are policies of activate.yml.
 owner: retention@acme.example
 key: customer_id
 columns:
@@ -25,15 +25,10 @@ select
     v.last_order_on
 from {{ref "customer_value"}} v
 inner join {{ref "stg_customers"}} c on c.customer_id = v.customer_id
-inner join {{ref "consent_now"}} a
-    on a.customer_id = v.customer_id
-    and a.channel = 'email'
-    and a.purpose = 'marketing'
-    and a.status = 'granted'
-left join {{ref "under_suspicion"}} f on f.customer_id = v.customer_id
 left join lately_refunded r on r.customer_id = v.customer_id
+left join {{ref "in_dunning"}} d on d.customer_id = v.customer_id
 where v.repeats >= 1
     and {{run_date}} - v.last_order_on between {{var "win_back_after_days"}} and {{var "win_back_until_days"}}
     and c.email is not null
-    and f.customer_id is null
     and r.customer_id is null
+    and d.customer_id is null

@@ -26,6 +26,7 @@ select
         when tidy_phone like '0%' then '+44' || substr(tidy_phone, 2)
     end as phone,
     country,
+    timezone,
     joined_at
 from tidied
 where joined_at < {{run_at}}

@@ -11,7 +11,8 @@ import { startSandbox } from '../sandbox/sandbox.ts'
 import type { SandboxState } from '../sandbox/state.ts'
 import type { Invocation } from './invocation.ts'
 import { trackProgress } from './progress.ts'
-import { renderRunProblems, renderRuns } from './render/run.ts'
+import { renderHeading, renderNight } from './render/demo.ts'
+import { renderRunProblems } from './render/run.ts'
 import { withWired } from './session.ts'
 
 export interface DemoOptions {
@@ -35,10 +36,19 @@ export interface DemoCheck {
   readonly found: string
 }
 
+/** What a sync came to over all nights. */
+export interface DemoProgramme {
+  readonly sync: string
+  /** `crm.upsert_contacts`, or for a message its channel and purpose. */
+  readonly to: string
+  readonly acked: number
+}
+
 export interface DemoReport {
   readonly folder: string
   readonly sandboxState: string
   readonly nights: readonly PlayedNight[]
+  readonly programmes: readonly DemoProgramme[]
   readonly sandbox: Pick<SandboxState, 'counts' | 'faults'>
   readonly checks: readonly DemoCheck[]
   /** A customer whose story is worth reading. */
@@ -68,7 +78,7 @@ export async function playDemo(invocation: Invocation, options: DemoOptions): Pr
     const last = nights[played.length - 1]
     const left = last === undefined || signal.aborted ? 0 : await leftToSend(invocation, project, last, signal)
     return {
-      ...{ folder, sandboxState, nights: played },
+      ...{ folder, sandboxState, nights: played, programmes: programmesOf(project, played) },
       sandbox: { counts: state.counts, faults: state.faults },
       checks: checkOutcome(project, played, state.counts, left),
       interesting: interestingCustomer(state)?.key ?? null,
@@ -89,6 +99,14 @@ function pointedAt(project: Project, url: string): Project {
   return { ...project, destinations }
 }
 
+function programmesOf(project: Project, nights: readonly PlayedNight[]): readonly DemoProgramme[] {
+  const runs = nights.flatMap(night => night.runs)
+  return project.syncs.map(({ name, destination, action, channel, purpose }) => {
+    const to = channel === undefined ? `${destination}.${action}` : [channel, purpose].filter(Boolean).join(', ')
+    return { sync: name, to, acked: sumOutcomes(runs.filter(run => run.sync === name)).acked }
+  })
+}
+
 async function playNight(
   invocation: Invocation,
   project: Project,
@@ -98,7 +116,7 @@ async function playNight(
   const { terminal } = invocation
   const { seed, customers, folder, signal } = options
   await writeSampleData(join(folder, 'data'), { seed, customers, asOf: night.asOf })
-  terminal.say(`${terminal.ink.bold(`${night.date}, ${night.title}`)}\n${night.remark}`)
+  terminal.say(renderHeading(night, terminal.ink))
   const { runs } = await withWired(invocation, project, async wired => {
     const tracker = terminal.interactive ? trackProgress(terminal, wired.clock.now) : undefined
     try {
@@ -110,7 +128,7 @@ async function playNight(
       tracker?.stop()
     }
   })
-  terminal.say(`\n${renderRuns(runs, terminal.ink)}\n\n`)
+  terminal.say(`\n${renderNight(runs, terminal.ink)}\n\n`)
   const problems = renderRunProblems(runs, terminal.ink)
   if (problems !== '') terminal.complain(`${problems}\n\n`)
   return { date: night.date, title: night.title, runs }

@@ -1,6 +1,6 @@
 /**
- * The sandbox's CRM: contacts and lists (docs/reference/sandbox-api.md). Every request may be repeated: contacts are merged
- * by id, members are a set. A removal takes back only the properties that the sync had sent.
+ * The sandbox's CRM: contacts, lists and tasks (docs/reference/sandbox-api.md). Every request may be repeated: contacts are
+ * merged by id, members are a set, a change has one task. A removal takes back only the properties that the sync had sent.
  */
 import { z } from 'zod'
 import { type Change, defineDestination, type Example, type HttpReply, type Verdict } from '../delivery/destination.ts'
@@ -22,17 +22,25 @@ const membership = z.object({
   list: z.string().min(1).max(255).describe('Name of the list; made when its first member comes'),
 })
 
+const task = z.object({
+  title: z.string().min(1).max(255).describe('What there is to do, in one line'),
+  owner: z.string().max(255).nullable().optional().describe('Who is to do it'),
+  due_on: z.iso.date().nullable().optional().describe('The day by which it should be done, such as 2026-03-02'),
+  note: z.string().max(10_000).nullable().optional().describe('What helps in doing it'),
+})
+
 const hundred = { maxRecords: 100, maxBytes: 1_000_000 }
 
 const upsertPath = '/crm/contacts/batch/upsert'
 const updatePath = '/crm/contacts/batch/update'
 const removePath = '/crm/contacts/batch/remove'
 const addPath = '/crm/lists/members/batch/add'
+const taskPath = '/crm/tasks/batch/create'
 const dropPath = '/crm/lists/members/batch/remove'
 
 export const crm = defineDestination({
   name: 'crm',
-  summary: "The sandbox's CRM: contacts with properties of your own, and lists",
+  summary: "The sandbox's CRM: contacts with properties of your own, lists, and tasks",
   docs: 'docs/reference/sandbox-api.md',
   ...sandboxBasics,
   actions: () => ({
@@ -90,6 +98,16 @@ export const crm = defineDestination({
       interpret,
       examples: dropExamples,
     },
+    create_task: {
+      summary: 'Creates a task about the contact of this id; the same change again makes no second one',
+      modes: ['append', 'trigger'],
+      fields: task,
+      batch: hundred,
+      idempotency: { kind: 'natural' },
+      request: batch => ({ method: 'POST', path: taskPath, json: { records: batch.map(withTask) } }),
+      interpret,
+      examples: taskExamples,
+    },
   }),
 })
 
@@ -100,6 +118,8 @@ const withPropertyNames = ({ key, changeId, fields }: Change) => ({
   properties: Object.keys(fields),
 })
 const withList = ({ key, changeId, fields }: Change) => ({ list: fields.list ?? null, id: key, change_id: changeId })
+
+const withTask = ({ key, changeId, fields }: Change) => ({ id: key, change_id: changeId, ...fields })
 
 function interpret(reply: HttpReply, batch: readonly Change[]): Verdict {
   if (reply.status !== 200) return interpretStatus(reply)
@@ -208,5 +228,33 @@ const dropExamples: readonly Example[] = [
     request: { method: 'POST', path: dropPath, json: { records: [{ list: 'at_risk', id: 'c1', change_id: 'a2' }] } },
     reply: { status: 200, body: { results: [{ id: 'c1', status: 'ok' }] } },
     verdict: { kind: 'each', outcomes: [{ changeId: 'a2', outcome: 'acked' }] },
+  },
+]
+
+const call: Change = {
+  key: 'L000042',
+  changeId: 'a1',
+  op: 'enter',
+  fields: { title: 'Call Ada of Harbour Foods', owner: 'maya', due_on: '2026-03-02', note: null },
+}
+
+const taskExamples: readonly Example[] = [
+  {
+    name: 'a lead to call',
+    changes: [call],
+    request: {
+      method: 'POST',
+      path: taskPath,
+      json: {
+        records: [
+          {
+            ...{ id: 'L000042', change_id: 'a1', title: 'Call Ada of Harbour Foods' },
+            ...{ owner: 'maya', due_on: '2026-03-02', note: null },
+          },
+        ],
+      },
+    },
+    reply: { status: 200, body: { results: [{ id: 'L000042', status: 'ok' }] } },
+    verdict: { kind: 'each', outcomes: [{ changeId: 'a1', outcome: 'acked' }] },
   },
 ]

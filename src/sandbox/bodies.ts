@@ -14,6 +14,17 @@ export const removeBody = batch(
 )
 export const membersBody = batch(z.object({ list: z.string(), id: z.string(), change_id: changeId }))
 
+export const tasksBody = batch(
+  z.object({
+    id: z.string(),
+    change_id: z.string().min(1).max(255),
+    title: z.string(),
+    owner: z.string().nullish(),
+    due_on: z.string().nullish(),
+    note: z.string().nullish(),
+  }),
+)
+
 export const emailBody = z.object({
   to: z.string(),
   subject: z.string(),
@@ -27,6 +38,7 @@ export const smsBody = z.object({ to: z.string(), text: z.string(), reference: z
 export type ContactRecord = z.output<typeof upsertBody>['records'][number]
 export type RemoveRecord = z.output<typeof removeBody>['records'][number]
 export type MemberRecord = z.output<typeof membersBody>['records'][number]
+export type TaskRecord = z.output<typeof tasksBody>['records'][number]
 export type Email = z.output<typeof emailBody>
 export type Sms = z.output<typeof smsBody>
 
@@ -52,6 +64,16 @@ export function checkId(id: string): Complaint | undefined {
 export function checkList(list: string): Complaint | undefined {
   if (list.length >= 1 && list.length <= 255) return undefined
   return { code: 'invalid_list', message: "a list's name has 1 to 255 characters" }
+}
+
+const calendarDate = z.iso.date()
+
+export function checkTask({ id, title, due_on }: TaskRecord): Complaint | undefined {
+  if (title.length < 1 || title.length > 255)
+    return { code: 'invalid_title', message: "a task's title has 1 to 255 characters" }
+  if (due_on !== undefined && due_on !== null && !calendarDate.safeParse(due_on).success)
+    return { code: 'invalid_due_on', message: `${quoted(due_on)} is not a date such as 2026-03-02` }
+  return checkId(id)
 }
 
 /** The first property that the CRM does not take. */

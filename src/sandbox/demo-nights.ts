@@ -25,9 +25,13 @@ const hardship: FaultPlan = { '5xx': 0.06, '429': 0.05, reset: 0.04, lost: 0.06 
 const scenes = [
   {
     title: 'first night',
-    remark: 'Everyone is new to the CRM; reminders and win-backs only remember who is due (baseline) and send nothing.',
+    remark:
+      'Everyone is new to the CRM, and whoever is a hot lead becomes a task. Messages only remember who is due (baseline).',
   },
-  { title: 'a quiet night', remark: 'Only what changed since the last acknowledged night is sent.' },
+  {
+    title: 'a quiet night',
+    remark: 'Only what changed since is sent: plans about to renew, carts left since yesterday, leads that warmed up.',
+  },
   {
     title: 'a hard night',
     remark:

@@ -18,6 +18,7 @@ import {
   type RememberedKey,
   type Shelf,
   shelves,
+  type Task,
 } from './memory.ts'
 
 const version = 1
@@ -76,6 +77,7 @@ function readMemory(database: Database.Database): Memory {
 const restore: Readonly<Record<Shelf, (memory: Memory, id: string, body: unknown) => void>> = {
   contact: (memory, id, body) => memory.contacts.set(id, body as Contact),
   member: (memory, _id, body) => joinList(memory, ...(body as [string, string])),
+  task: (memory, id, body) => memory.tasks.set(id, body as Task),
   message: (memory, id, body) => memory.messages.set(id, body as Message),
   key: (memory, id, body) => memory.keys.set(id, body as RememberedKey),
   request: (memory, id, body) => memory.requests.set(Number(id), body as LoggedRequest),
@@ -86,6 +88,7 @@ const restore: Readonly<Record<Shelf, (memory: Memory, id: string, body: unknown
 
 function entryOf(memory: Memory, shelf: Shelf, id: string): unknown {
   if (shelf === 'contact') return memory.contacts.get(id)
+  if (shelf === 'task') return memory.tasks.get(id)
   if (shelf === 'message') return memory.messages.get(id)
   if (shelf === 'key') return memory.keys.get(id)
   if (shelf === 'request') return memory.requests.get(Number(id))

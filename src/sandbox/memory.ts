@@ -9,11 +9,13 @@ import {
   checkId,
   checkList,
   checkProperties,
+  checkTask,
   type Email,
   type MemberRecord,
   type PropertyValue,
   type RemoveRecord,
   type Sms,
+  type TaskRecord,
 } from './bodies.ts'
 import type { FaultKind } from './faults.ts'
 
@@ -24,6 +26,18 @@ export interface Contact {
   /** How many records have been applied to it. */
   readonly writes: number
   readonly lastChangeId?: string | undefined
+}
+
+/** Something that a person has to do about a contact. */
+export interface Task {
+  /** The contact that it is about. */
+  readonly about: string
+  readonly title: string
+  readonly owner?: string | undefined
+  /** `2026-03-02` */
+  readonly dueOn?: string | undefined
+  readonly note?: string | undefined
+  readonly createdAt: number
 }
 
 export interface Message {
@@ -70,6 +84,8 @@ export type Counter = (typeof counterNames)[number]
 export interface Memory {
   readonly contacts: Map<string, Contact>
   readonly lists: Map<string, Set<string>>
+  /** By the change that asked for it; in order of arrival. */
+  readonly tasks: Map<string, Task>
   /** In order of arrival. */
   readonly messages: Map<string, Message>
   readonly keys: Map<string, RememberedKey>
@@ -79,7 +95,7 @@ export interface Memory {
   readonly pending: { wiped: boolean; readonly touched: Map<Shelf, Set<string>> }
 }
 
-export const shelves = ['contact', 'member', 'message', 'key', 'request', 'counter'] as const
+export const shelves = ['contact', 'member', 'task', 'message', 'key', 'request', 'counter'] as const
 export type Shelf = (typeof shelves)[number]
 
 /** Requests that are kept for display; the counters go on. */
@@ -91,6 +107,7 @@ export function emptyMemory(): Memory {
   return {
     contacts: new Map(),
     lists: new Map(),
+    tasks: new Map(),
     messages: new Map(),
     keys: new Map(),
     requests: new Map(),
@@ -101,7 +118,8 @@ export function emptyMemory(): Memory {
 
 /** Forgets everything, idempotency keys included. */
 export function wipe(memory: Memory): void {
-  for (const shelf of [memory.contacts, memory.lists, memory.messages, memory.keys, memory.requests]) shelf.clear()
+  const { contacts, lists, tasks, messages, keys, requests } = memory
+  for (const shelf of [contacts, lists, tasks, messages, keys, requests]) shelf.clear()
   for (const name of counterNames) memory.counters[name] = 0
   memory.pending.touched.clear()
   memory.pending.wiped = true
@@ -217,6 +235,20 @@ export function changeMembers(
     if (complaint !== undefined) return answer(id, complaint)
     if (change === 'add') joinList(memory, list, id)
     else leaveList(memory, list, id)
+    return answer(id, undefined)
+  })
+}
+
+/** A change that has its task already is answered again and makes no second one. */
+export function createTasks(memory: Memory, records: readonly TaskRecord[], at: number): RecordResult[] {
+  return records.map(record => {
+    const complaint = checkTask(record)
+    if (complaint !== undefined) return answer(record.id, complaint)
+    const { id, change_id, title, owner, due_on, note } = record
+    if (memory.tasks.has(change_id)) return answer(id, undefined)
+    const [by, due, text] = [owner ?? undefined, due_on ?? undefined, note ?? undefined]
+    memory.tasks.set(change_id, { about: id, title, owner: by, dueOn: due, note: text, createdAt: at })
+    touch(memory, 'task', change_id)
     return answer(id, undefined)
   })
 }

@@ -4,7 +4,7 @@
  */
 import { html, raw } from 'hono/html'
 import { describeFaults, type FaultPlan, faultKinds } from './faults.ts'
-import type { Contact, LoggedRequest, Memory, Message } from './memory.ts'
+import type { Contact, LoggedRequest, Memory, Message, Task } from './memory.ts'
 import { pageStyle } from './page-style.ts'
 import { type SandboxState, stateOf } from './state.ts'
 
@@ -20,7 +20,7 @@ export interface PageOptions {
 type Html = ReturnType<typeof html>
 
 /** How many rows each table shows; all that match a search, up to this many times more. */
-const shown = { contacts: 20, messages: 25, lists: 50, requests: 40 } as const
+const shown = { contacts: 20, messages: 25, lists: 50, tasks: 20, requests: 40 } as const
 const searchedFactor = 10
 
 interface Cell {
@@ -59,6 +59,7 @@ ${search === '' ? '' : html`<a href="/">show all</a>`}
 </form>
 ${messagesSection(memory, state, search)}
 ${contactsSection(memory, search)}
+${tasksSection(memory, search)}
 ${listsSection(state)}
 ${requestsSection(memory)}
 ${faultsSection(state, options)}
@@ -94,6 +95,7 @@ function figures({ counts }: SandboxState): Html {
   const tiles = [
     ['Contacts', counts.contacts],
     ['List members', counts.members],
+    ['Tasks', counts.tasks],
     ['E-mails', counts.emails],
     ['SMS', counts.sms],
     ['Requests', counts.requests],
@@ -148,6 +150,23 @@ function contactRow(id: string, { properties, writes, updatedAt }: Contact): Cel
     { name: 'Properties', value: html`${Object.entries(properties).map(chip)}`, look: 'wide' },
     { name: 'Written', value: `${number(writes)}×`, look: 'num' },
     { name: 'Last', value: clock(updatedAt) },
+  ]
+}
+
+function tasksSection(memory: Memory, search: string): Html {
+  const found = [...memory.tasks].filter(entry => contains(search, entry)).reverse()
+  const rows = found.slice(0, limit('tasks', search)).map(([, task]) => taskRow(task))
+  return section('Tasks', 'tasks', found.length, rows, search === '' ? 'No task has arrived.' : 'No task matches.')
+}
+
+function taskRow({ about, title, owner, dueOn, note, createdAt }: Task): Cell[] {
+  const more = note === undefined ? '' : html` <small>${note}</small>`
+  return [
+    { name: 'About', value: html`<a href="/?q=${encodeURIComponent(about)}"><code>${about}</code></a>` },
+    { name: 'Task', value: html`${title}${more}`, look: 'wide' },
+    { name: 'Owner', value: owner ?? '' },
+    { name: 'Due', value: dueOn ?? '' },
+    { name: 'Arrived', value: clock(createdAt) },
   ]
 }
 

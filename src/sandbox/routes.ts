@@ -19,6 +19,7 @@ import {
   membersBody,
   removeBody,
   smsBody,
+  tasksBody,
   upsertBody,
 } from './bodies.ts'
 import { type Fault, type FaultPlan, faultOf } from './faults.ts'
@@ -26,6 +27,7 @@ import {
   acceptMessage,
   changeMembers,
   count,
+  createTasks,
   type IncomingMessage,
   logRequest,
   type Memory,
@@ -231,6 +233,9 @@ function addCrm(app: Hono<Env>, memory: Memory, now: () => number): void {
   )
   app.post('/crm/lists/members/batch/remove', async c =>
     answerBatch(c, changeMembers(memory, (await readBatch(c, membersBody)).records, 'remove')),
+  )
+  app.post('/crm/tasks/batch/create', async c =>
+    answerBatch(c, createTasks(memory, (await readBatch(c, tasksBody)).records, now())),
   )
 }
 

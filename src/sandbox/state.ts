@@ -1,7 +1,18 @@
 /** What `GET /state`, the page and the demo read out of the memory. Pure; nothing here changes anything. */
 import type { PropertyValue } from './bodies.ts'
 import { type FaultKind, faultKinds } from './faults.ts'
-import type { Memory, Message } from './memory.ts'
+import type { Memory, Message, Task } from './memory.ts'
+
+export interface TaskState {
+  /** The contact that it is about. */
+  readonly id: string
+  readonly change_id: string
+  readonly title: string
+  readonly owner?: string
+  readonly due_on?: string
+  readonly note?: string
+  readonly received_at: string
+}
 
 export interface MessageState {
   readonly id: string
@@ -25,6 +36,7 @@ export interface SandboxState {
     readonly contacts: number
     readonly lists: number
     readonly members: number
+    readonly tasks: number
     readonly emails: number
     readonly sms: number
     readonly throttled: number
@@ -40,6 +52,7 @@ export interface SandboxState {
   /** How often each contact has been written. */
   readonly writes: Readonly<Record<string, number>>
   readonly lists: Readonly<Record<string, readonly string[]>>
+  readonly tasks: readonly TaskState[]
   readonly messages: readonly MessageState[]
 }
 
@@ -59,6 +72,7 @@ export function stateOf(memory: Memory): SandboxState {
       contacts: contacts.length,
       lists: memory.lists.size,
       members: [...memory.lists.values()].reduce((sum, members) => sum + members.size, 0),
+      tasks: memory.tasks.size,
       emails: messages.filter(({ channel }) => channel === 'email').length,
       sms: messages.filter(({ channel }) => channel === 'sms').length,
       throttled: memory.counters.throttled,
@@ -71,7 +85,18 @@ export function stateOf(memory: Memory): SandboxState {
     contacts: Object.fromEntries(contacts.map(([id, { properties }]) => [id, properties])),
     writes: Object.fromEntries(contacts.map(([id, { writes }]) => [id, writes])),
     lists: Object.fromEntries(sorted(memory.lists).map(([name, members]) => [name, [...members].sort()])),
+    tasks: [...memory.tasks].map(([changeId, task]) => describeTask(changeId, task)),
     messages: messages.map(describeMessage),
+  }
+}
+
+function describeTask(changeId: string, { about, title, owner, dueOn, note, createdAt }: Task): TaskState {
+  return {
+    ...{ id: about, change_id: changeId, title },
+    ...(owner === undefined ? {} : { owner }),
+    ...(dueOn === undefined ? {} : { due_on: dueOn }),
+    ...(note === undefined ? {} : { note }),
+    received_at: new Date(createdAt).toISOString(),
   }
 }
 

@@ -15,15 +15,18 @@ test('leaves a project in which everything can be looked at afterwards', async (
     interesting: string
     lastNight: string
     checks: { ok: boolean }[]
-    sandbox: { counts: { contacts: number } }
+    programmes: { sync: string; acked: number }[]
+    sandbox: { counts: { contacts: number; tasks: number } }
   }
   expect(report.checks.every(check => check.ok)).toBe(true)
   expect(report.sandbox.counts.contacts).toBeGreaterThan(0)
+  const tasks = report.programmes.find(({ sync }) => sync === 'hot_lead_task')
+  expect(report.sandbox.counts.tasks).toBe(tasks?.acked)
 
   const story = (await activate('-C', 'demo', 'inspect', report.interesting, '--json')).json()
   expect(story.events).not.toEqual([])
   const history = (await activate('-C', 'demo', 'history', '--json')).json()
-  expect(history.runs).toHaveLength(5)
+  expect(history.runs).toHaveLength(report.programmes.length)
   expect(
     (await activate('-C', 'demo', 'dry-run', '--as-of', report.lastNight, '--select', 'ltv_tier', '--exit-code')).code,
   ).toBe(0)

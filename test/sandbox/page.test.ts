@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import {
   acceptMessage,
   changeMembers,
+  createTasks,
   emptyMemory,
   logRequest,
   type Memory,
@@ -23,6 +24,8 @@ function hostileMemory(): Memory {
   const memory = emptyMemory()
   writeContacts(memory, [{ id: hostile, change_id: hostile, properties: { name: hostile } }], 0, true)
   changeMembers(memory, [{ list: hostile, id: hostile }], 'add')
+  const task = { id: hostile, change_id: 't', title: hostile, owner: hostile, due_on: null, note: hostile }
+  createTasks(memory, [task], 0)
   const email = {
     to: 'ada@example.com',
     subject: hostile,

@@ -5,12 +5,8 @@ import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { instantText } from '../../src/sandbox/sample-data/calendar.ts'
-import {
-  type SampleTable,
-  type SampleTableName,
-  sampleTables,
-  sampleWorld,
-} from '../../src/sandbox/sample-data/sample-world.ts'
+import { sampleWorld } from '../../src/sandbox/sample-data/sample-world.ts'
+import { type SampleTable, type SampleTableName, sampleTables } from '../../src/sandbox/sample-data/tables.ts'
 import { writeSampleData } from '../../src/sandbox/sample-data/write.ts'
 
 const day = 24 * 3_600_000
@@ -118,10 +114,52 @@ test('keys are unique', () => {
     'payments',
     'product_events',
     'fraud_cases',
+    'accounts',
+    'leads',
+    'lead_events',
   ] as const) {
     const keys = world[name].rows.map(([key]) => key)
     expect(new Set(keys).size, name).toBe(keys.length)
   }
+})
+
+test('a second account shares address, telephone and device with the first, and nobody else does', () => {
+  const world = sampleWorld({ ...options, customers: 1_500 })
+  const twins = (column: string) => {
+    const owners = new Map<string, number>()
+    for (const row of objects(world.customers)) owners.set(row[column] ?? '', (owners.get(row[column] ?? '') ?? 0) + 1)
+    owners.delete('')
+    return [...owners.values()].filter(count => count > 1)
+  }
+  expect(twins('phone').length).toBeGreaterThan(3)
+  expect(twins('phone').length).toBeLessThan(30)
+  expect(Math.max(...twins('phone'), ...twins('email'))).toBeLessThan(4)
+  const users = new Map<string, Set<string>>()
+  for (const { device_id = '', customer_id = '' } of objects(world.product_events))
+    users.set(device_id, (users.get(device_id) ?? new Set()).add(customer_id))
+  users.delete('')
+  expect([...users.values()].some(({ size }) => size > 1)).toBe(true)
+  expect(Math.max(...[...users.values()].map(({ size }) => size))).toBeLessThan(4)
+})
+
+test('carts are left behind, prices change and shelves run empty', () => {
+  const world = sampleWorld(options)
+  const carts = objects(world.product_events).filter(({ event }) => event === 'add_to_cart')
+  expect(carts.every(({ product_id }) => product_id !== '')).toBe(true)
+  expect(carts.filter(({ event_id }) => /-c\d+$/.test(event_id ?? '')).length).toBeGreaterThan(50)
+  const products = objects(world.products)
+  expect(products.some(({ stock }) => stock === '0')).toBe(true)
+  const prices = new Set(products.filter(({ product_id }) => product_id === 'P01').map(({ price }) => price))
+  expect(prices.size).toBeGreaterThan(2)
+})
+
+test('leads belong to known companies or to none, and their events to them', () => {
+  const world = sampleWorld(options)
+  const accounts = new Set(['', ...objects(world.accounts).map(({ account_id }) => account_id)])
+  expect(objects(world.leads).filter(({ account_id }) => !accounts.has(account_id))).toEqual([])
+  const created = new Map(objects(world.leads).map(({ lead_id, created_at }) => [lead_id, created_at ?? '']))
+  for (const { lead_id, happened_at = '' } of objects(world.lead_events))
+    expect(happened_at >= (created.get(lead_id) ?? '9')).toBe(true)
 })
 
 test('writes one CSV file per table, replacing the night before', async () => {
@@ -129,7 +167,7 @@ test('writes one CSV file per table, replacing the night before', async () => {
   try {
     await writeSampleData(folder, options)
     const rows = await writeSampleData(folder, { ...options, asOf: night + day })
-    expect((await readdir(folder)).sort()).toEqual(
+    expect((await readdir(folder, { recursive: true })).filter(path => path.endsWith('.csv')).sort()).toEqual(
       Object.keys(sampleTables)
         .map(name => `${name}.csv`)
         .sort(),

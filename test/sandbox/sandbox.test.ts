@@ -143,6 +143,23 @@ test('keeps lists as sets and forgets empty ones', async () => {
   expect(sandbox.state().lists).toEqual({})
 })
 
+test('makes one task for a change, however often it is asked for', async () => {
+  const sandbox = await start({ now: () => Date.UTC(2026, 2, 2, 2) })
+  const call = { id: 'L1', change_id: 't1', title: 'Call Ada', owner: 'maya', due_on: '2026-03-02', note: null }
+  const ask = (records: unknown[]) => post(sandbox, '/crm/tasks/batch/create', { records })
+  await ask([call])
+  const bad = [
+    { ...call, change_id: 't2', title: '' },
+    { ...call, change_id: 't3', due_on: 'soon' },
+  ]
+  expect(await (await ask([call, ...bad])).json()).toMatchObject({
+    results: [{ status: 'ok' }, { code: 'invalid_title' }, { code: 'invalid_due_on' }],
+  })
+  const { note: _, ...kept } = call
+  expect(sandbox.state().tasks).toEqual([{ ...kept, received_at: '2026-03-02T02:00:00.000Z' }])
+  expect(sandbox.state().counts.tasks).toBe(1)
+})
+
 test.each([
   ['not JSON', upsert, '{', 400, 'bad_request'],
   ['another shape', upsert, { contacts: [] }, 400, 'bad_request'],
@@ -275,7 +292,7 @@ test('the same seed meets the same requests with the same answers', async () => 
   expect(await night(6)).not.toEqual(first)
 })
 
-test('a memory file carries contacts, lists, messages and keys to the next process', async () => {
+test('a memory file carries contacts, lists, tasks, messages and keys to the next process', async () => {
   const statePath = join(await tempFolder(), 'sandbox.db')
   const before = await start({ statePath })
   await post(before, upsert, { records: [contact('c1', { tier: 'gold' }), contact('c2', {}), contact('c3', { a: 1 })] })
@@ -288,6 +305,7 @@ test('a memory file carries contacts, lists, messages and keys to the next proce
   })
   await post(before, '/crm/lists/members/batch/remove', { records: [{ list: 'vip', id: 'c2' }] })
   await post(before, '/messages/email', mail('r1'), { 'idempotency-key': 'k1' })
+  await post(before, '/crm/tasks/batch/create', { records: [{ id: 'c1', change_id: 't1', title: 'Call' }] })
   const remembered = before.state()
   await open.splice(0)[0]?.close()
 

@@ -73,8 +73,10 @@ test('no night is held, fails, or leaves anything waiting', () => {
 test('the first night fills the CRM and only remembers who is due a message', () => {
   const [first = []] = history
   const sent = Object.fromEntries(first.map(({ sync, outcomes }) => [sync, outcomes.acked]))
-  expect(sent).toMatchObject({ payment_failed: 0, renewal_due: 0, win_back: 0 })
-  expect(sent.ltv_tier).toBe(first.find(({ sync }) => sync === 'ltv_tier')?.plan?.rows.model)
+  const messages = first.filter(({ plan }) => plan?.mode === 'trigger')
+  expect(messages.map(({ sync }) => sync)).toContain('abandoned_checkout')
+  expect(messages.map(({ outcomes }) => outcomes.acked)).toEqual(messages.map(() => 0))
+  expect(sent.ltv_tier).toBe(first.find(({ sync }) => sync === 'ltv_tier')?.plan?.rows.population)
   expect(sent.at_risk).toBeGreaterThan(50)
 })
 
@@ -89,7 +91,7 @@ test('later nights are about few customers, and people enter, change and leave',
 })
 
 test('the CRM holds exactly the segment that the last night computed', () => {
-  const rows = history.at(-1)?.find(({ sync }) => sync === 'at_risk')?.plan?.rows.model
+  const rows = history.at(-1)?.find(({ sync }) => sync === 'at_risk')?.plan?.rows.population
   const atRisk = Object.values(sandbox.state().contacts).filter(({ lifecycle_stage }) => lifecycle_stage === 'at-risk')
   expect(atRisk).toHaveLength(rows ?? -1)
 })
@@ -99,7 +101,16 @@ test('the hard night did meet faults, and yet every acknowledged message arrived
   const messages = history.flat().filter(({ plan }) => plan?.mode === 'trigger')
   expect(state.counts.faults).toBeGreaterThan(0)
   expect(state.counts.duplicates).toBe(0)
-  expect(state.counts.emails).toBe(messages.reduce((sum, { outcomes }) => sum + outcomes.acked, 0))
+  expect(state.counts.emails + state.counts.sms).toBe(messages.reduce((sum, { outcomes }) => sum + outcomes.acked, 0))
+})
+
+test('each hot lead became one task of its owner, however often the request was repeated', () => {
+  const { tasks, contacts } = sandbox.state()
+  const asked = history.flat().filter(({ sync }) => sync === 'hot_lead_task')
+  expect(tasks.length).toBe(asked.reduce((sum, { outcomes }) => sum + outcomes.acked, 0))
+  expect(new Set(tasks.map(({ id }) => id)).size).toBe(tasks.length)
+  expect(tasks.length).toBeGreaterThan(3)
+  expect(tasks.map(({ id, owner }) => [id, owner])).toEqual(tasks.map(({ id }) => [id, contacts[id]?.owner]))
 })
 
 test('a night that is repeated sends nothing', async () => {

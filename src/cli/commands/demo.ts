@@ -6,9 +6,9 @@ import { type DemoCheck, type DemoReport, playDemo } from '../demo.ts'
 import { onInterruption } from '../interruption.ts'
 import type { Invocation } from '../invocation.ts'
 import { packageRoot } from '../package.ts'
+import { renderEnd } from '../render/demo.ts'
 import { toJson } from '../render/json.ts'
 import { maskPlan } from '../render/mask.ts'
-import type { Colors } from '../terminal.ts'
 
 /** What makes up the worked example in the package's root. */
 const exampleFiles = ['activate.yml', 'models', 'syncs'] as const
@@ -62,26 +62,6 @@ function documentOf({ nights, ...report }: DemoReport): unknown {
     runs: night.runs.map(run => (run.plan === undefined ? run : { ...run, plan: maskPlan(run.plan) })),
   }))
   return { schema: 'activate.demo/1', ...report, nights: masked }
-}
-
-function renderEnd(report: DemoReport, colors: Colors): string {
-  const { counts } = report.sandbox
-  const { folder, interesting } = report
-  return [
-    colors.bold('What happened'),
-    `  The sandbox received ${counts.requests} requests, and answered ${counts.faults + counts.throttled} of them badly on purpose or because of its limit.`,
-    `  It now holds ${counts.contacts} contacts and ${counts.emails + counts.sms} messages, ${counts.duplicates} of them duplicates.`,
-    ...report.checks.map(
-      check => `  ${check.ok ? colors.green('ok  ') : colors.red('FAIL')}  ${check.what}: ${check.found}`,
-    ),
-    '',
-    colors.bold('Where to look'),
-    `  activate -C ${folder} status`,
-    `  activate -C ${folder} history`,
-    ...(interesting === null ? [] : [`  activate -C ${folder} inspect ${interesting}`]),
-    `  activate -C ${folder} dry-run --as-of ${report.lastNight}     # the last night again: nothing to send`,
-    `  activate sandbox --state ${report.sandboxState}     # its page shows all that arrived`,
-  ].join('\n')
 }
 
 function problemOf({ what, found }: DemoCheck): { readonly code: string; readonly message: string } {

@@ -57,7 +57,7 @@ function explanations(run: RunSummary, colors: Colors): readonly string[] {
   )
 }
 
-function warningLines(runs: readonly RunSummary[], colors: Colors): readonly string[] {
+export function warningLines(runs: readonly RunSummary[], colors: Colors): readonly string[] {
   return runs.flatMap(run =>
     (run.plan?.warnings ?? []).map(
       warning => `${colors.bold(printable(run.sync))}: ${colors.yellow('warning')}: ${printable(warning)}`,

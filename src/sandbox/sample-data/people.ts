@@ -1,6 +1,7 @@
 /**
  * Who the customers are: names from several languages, addresses that change, blanks and slips of the keyboard as a real
- * table has them. All e-mail domains are reserved for examples (RFC 2606) and all telephone numbers for drama (Ofcom).
+ * table has them, and now and then one human with two accounts. All e-mail domains are reserved for examples (RFC 2606) and
+ * all telephone numbers for drama (Ofcom).
  */
 import { pick, type Random, seededRandom, weighted } from '../seeded.ts'
 import { day } from './calendar.ts'
@@ -8,6 +9,8 @@ import { day } from './calendar.ts'
 export interface Person {
   /** Six digits with leading zeros: a text, although a careless reader takes it for a number. */
   readonly id: string
+  /** The account that the same human opened first: mostly this one. Two accounts of one human share addresses and devices. */
+  readonly human: string
   readonly firstName: string
   readonly lastName: string
   readonly country: string
@@ -61,7 +64,7 @@ const lastNames: Readonly<Record<Language, readonly string[]>> = {
 const domains = ['example.com', 'example.org', 'example.net', 'mail.example.com', 'post.example.org'] as const
 
 /** A mailbox name in plain ASCII, as mail providers hand them out. */
-function mailbox(first: string, last: string, id: string): string {
+export function mailbox(first: string, last: string, id: string): string {
   const plain = `${first}.${last}`
     .normalize('NFD')
     .replace(/[łŁ]/g, 'l')
@@ -87,28 +90,65 @@ function writeEmail(random: Random, box: string): string {
   ])
 }
 
-function writePhone(random: Random): string {
-  const digits = String(Math.floor(random() * 1000)).padStart(3, '0')
-  return weighted(random, [
-    [`+447700900${digits}`, 66],
-    [`07700 900${digits}`, 8],
-    ['', 26],
-  ])
+/** Ranges of a thousand numbers each that belong to nobody: "Telephone numbers for use in TV and radio drama", Ofcom. */
+const phoneRanges = [
+  '7700900',
+  '1134960',
+  '1144960',
+  '1154960',
+  '1164960',
+  '1174960',
+  '1184960',
+  '1214960',
+  '1314960',
+  '1414960',
+  '1514960',
+  '1614960',
+  '1914980',
+  '2079460',
+  '2896496',
+  '2920180',
+  '1632960',
+] as const
+
+/** Nobody's number is another's, or strangers would count as one person; whoever comes after the last range has none. */
+function writePhone(random: Random, index: number): string {
+  const range = phoneRanges[Math.floor(index / 1000)]
+  const style = weighted(random, [
+    ['international', 66],
+    ['national', 8],
+    ['none', 26],
+  ] as const)
+  if (range === undefined || style === 'none') return ''
+  const digits = `${range}${String(index % 1000).padStart(3, '0')}`
+  return style === 'international' ? `+44${digits}` : `0${digits.slice(0, 4)} ${digits.slice(4)}`
 }
 
 /** The person with this number, who joined at `joinedAt`; the same for every night. */
 export function makePerson(seed: number, index: number, joinedAt: number): Person {
+  const id = String(index).padStart(6, '0')
+  const random = seededRandom(seed, 'second account', index)
+  const second = index > 1 && random() < 0.012
+  return { ...drawHuman(seed, second ? 1 + Math.floor(random() * (index - 1)) : index, joinedAt), id }
+}
+
+function drawHuman(seed: number, index: number, joinedAt: number): Person {
   const random = seededRandom(seed, 'person', index)
   const { country, timezone, names } = weighted(random, places)
   const id = String(index).padStart(6, '0')
   const given = pick(random, firstNames[names])
   const lastName = pick(random, lastNames[names])
   const firstName = random() < 0.02 ? '' : given
-  const phone = writePhone(random)
+  const phone = writePhone(random, index)
   const emails = [{ since: joinedAt, email: writeEmail(random, mailbox(given, lastName, id)) }]
   if (random() < 0.18) {
     const later = joinedAt + (30 + random() * 1_100) * day
     emails.push({ since: later, email: writeEmail(random, `${mailbox(given, lastName, id)}.new`) })
   }
-  return { id, firstName, lastName, country, timezone, phone, joinedAt, emails }
+  return { id, human: id, firstName, lastName, country, timezone, phone, joinedAt, emails }
+}
+
+/** The address of the account at that instant. */
+export function emailAt({ emails }: Person, at: number): string {
+  return emails.findLast(({ since }) => since <= at)?.email ?? ''
 }

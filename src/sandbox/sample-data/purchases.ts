@@ -1,11 +1,11 @@
 /**
- * What customers buy, give back and look at. Purchases follow the story that the BG/NBD model tells (Fader, Hardie and
+ * What customers buy and give back. Purchases follow the story that the BG/NBD model tells (Fader, Hardie and
  * Lee, Marketing Science 24(2), 2005): everyone has a rate of buying and, after each purchase, a chance to be gone; here
  * some come back after a long while, and the year has seasons.
  */
 import { beta, exponential, gamma, type Random, seededRandom, weighted } from '../seeded.ts'
-import { day, hour, season, startOfDay } from './calendar.ts'
-import type { Person } from './people.ts'
+import { day, season, startOfDay } from './calendar.ts'
+import { emailAt, type Person } from './people.ts'
 
 export interface Order {
   readonly orderId: string
@@ -13,6 +13,8 @@ export interface Order {
   readonly amount: number
   readonly items: number
   readonly channel: 'web' | 'app' | 'store'
+  /** As typed at the checkout: mostly the account's, sometimes another of the same human; blank at a till. */
+  readonly email: string
 }
 
 export interface Refund {
@@ -22,17 +24,10 @@ export interface Refund {
   readonly reason: 'damaged' | 'wrong_size' | 'late' | 'changed_mind'
 }
 
-export interface ProductEvent {
-  readonly eventId: string
-  readonly at: number
-  readonly event: 'app_open' | 'view_item' | 'add_to_cart' | 'support_contact'
-  readonly device: string
-}
-
 const week = 7 * day
 
 /** People shop between breakfast and midnight. */
-function shoppingTime(random: Random, at: number): number {
+export function shoppingTime(random: Random, at: number): number {
   return startOfDay(at) + Math.floor((7 + 16 * random()) * 3_600) * 1_000
 }
 
@@ -52,10 +47,17 @@ export function simulateOrders(seed: number, person: Person, until: number): Ord
       ['app', 33],
       ['store', 12],
     ] as const)
-    orders.push({ orderId: `${person.id}-${String(orders.length + 1).padStart(3, '0')}`, at, amount, items, channel })
+    const orderId = `${person.id}-${String(orders.length + 1).padStart(3, '0')}`
+    const email = channel === 'store' ? '' : typedEmail(seed, person, orderId, at)
+    orders.push({ orderId, at, amount, items, channel, email })
     at = shoppingTime(random, at + day + waitForNext(random, at, perWeek, quit))
   }
   return orders
+}
+
+function typedEmail(seed: number, person: Person, orderId: string, at: number): string {
+  if (seededRandom(seed, 'typed email', orderId)() < 0.03) return `work.${Number(person.human)}@office.example.com`
+  return emailAt(person, at)
 }
 
 /** Milliseconds to the next purchase: ordinary, or after a long absence, or never. */
@@ -82,33 +84,4 @@ export function simulateRefunds(seed: number, person: Person, orders: readonly O
     const refund: Refund = { orderId: order.orderId, at, amount: Math.round(order.amount * share * 100) / 100, reason }
     return at < until && person.joinedAt < at ? [refund] : []
   })
-}
-
-/** Looking before buying. `orders` must reach `lookahead` beyond `until`, since one looks before an order that is still to come. */
-export const lookahead = 3 * day
-
-export function simulateEvents(seed: number, person: Person, orders: readonly Order[], until: number): ProductEvent[] {
-  const events: Omit<ProductEvent, 'eventId'>[] = []
-  for (const order of orders) {
-    if (order.channel === 'store') continue
-    const random = seededRandom(seed, 'events', order.orderId)
-    const device = weighted(random, [
-      ['ios', 4],
-      ['android', 4],
-      ['desktop', order.channel === 'web' ? 6 : 0],
-      ['', 0.3],
-    ] as const)
-    const opened = order.at - Math.floor(random() * 40) * hour
-    events.push({ at: opened, event: 'app_open', device })
-    events.push({ at: opened + Math.floor(60 + 600 * random()) * 1_000, event: 'view_item', device })
-    if (random() < 0.6)
-      events.push({ at: order.at - Math.floor(60 + 300 * random()) * 1_000, event: 'add_to_cart', device })
-    if (random() < 0.06)
-      events.push({ at: order.at + Math.floor(24 + 100 * random()) * hour, event: 'support_contact', device })
-  }
-  const sorted = events.map((event, index) => ({
-    ...event,
-    eventId: `${person.id}-e${String(index + 1).padStart(5, '0')}`,
-  }))
-  return sorted.filter(event => event.at < until && event.at >= person.joinedAt).sort((a, b) => a.at - b.at)
 }

@@ -5,10 +5,14 @@
  */
 import { seededRandom } from '../seeded.ts'
 import { dateText, day, hour, instantText } from './calendar.ts'
+import { makeAccounts, simulateLeadEvents, simulateLeads } from './leads.ts'
 import { makePerson, type Person } from './people.ts'
-import { lookahead, simulateEvents, simulateOrders, simulateRefunds } from './purchases.ts'
-import { simulateConsents, simulateFraud } from './standing.ts'
+import { simulateProducts } from './products.ts'
+import { simulateOrders, simulateRefunds } from './purchases.ts'
+import { simulateConsents, simulateDoNotContact, simulateFraud } from './standing.ts'
 import { simulateBilling } from './subscriptions.ts'
+import { type SampleTable, type SampleTableName, sampleTables } from './tables.ts'
+import { lookahead, simulateEvents } from './visits.ts'
 
 export interface SampleOptions {
   readonly seed: number
@@ -18,79 +22,19 @@ export interface SampleOptions {
   readonly asOf: number
 }
 
-export type Cell = string | number
-
-/** Rows of cells in the order of `columns`. */
-export interface SampleTable {
-  readonly columns: readonly string[]
-  readonly rows: (readonly Cell[])[]
-}
-
 export const opening = Date.UTC(2023, 2, 1)
 const settled = Date.UTC(2026, 2, 1)
 
-/** Names of the tables with their columns; `time` is the column by which a table that only grows is ordered in time. */
-export const sampleTables = {
-  customers: {
-    columns: [
-      'customer_id',
-      'first_name',
-      'last_name',
-      'email',
-      'phone',
-      'country',
-      'timezone',
-      'joined_at',
-      'updated_at',
-    ],
-  },
-  orders: { columns: ['order_id', 'customer_id', 'ordered_at', 'amount', 'items', 'channel'], time: 'ordered_at' },
-  refunds: {
-    columns: ['refund_id', 'order_id', 'customer_id', 'refunded_at', 'amount', 'reason'],
-    time: 'refunded_at',
-  },
-  subscriptions: {
-    columns: [
-      'subscription_id',
-      'customer_id',
-      'plan',
-      'billing_cycle',
-      'price',
-      'status',
-      'started_at',
-      'period_start',
-      'renews_on',
-      'cancelled_at',
-      'updated_at',
-    ],
-  },
-  payments: {
-    columns: [
-      'payment_id',
-      'invoice_id',
-      'subscription_id',
-      'customer_id',
-      'attempt',
-      'attempted_at',
-      'amount',
-      'status',
-      'failure_reason',
-    ],
-    time: 'attempted_at',
-  },
-  product_events: { columns: ['event_id', 'customer_id', 'happened_at', 'event', 'device'], time: 'happened_at' },
-  consents: { columns: ['customer_id', 'channel', 'purpose', 'status', 'source', 'updated_at'], time: 'updated_at' },
-  fraud_cases: { columns: ['case_id', 'customer_id', 'opened_at', 'closed_at', 'outcome'] },
-} as const satisfies Record<string, { columns: readonly string[]; time?: string }>
-
-export type SampleTableName = keyof typeof sampleTables
+type World = Readonly<Record<SampleTableName, SampleTable>>
 
 /** The whole world as of a night. */
-export function sampleWorld(options: SampleOptions): Readonly<Record<SampleTableName, SampleTable>> {
+export function sampleWorld(options: SampleOptions): World {
   const world = {} as Record<SampleTableName, SampleTable>
   for (const name of Object.keys(sampleTables) as SampleTableName[])
     world[name] = { columns: sampleTables[name].columns, rows: [] }
   for (const person of people(options)) addPerson(world, person, options)
+  addProducts(world, options)
+  addLeads(world, options)
   return world
 }
 
@@ -117,7 +61,7 @@ function optionalInstant(at: number | undefined): string {
   return at === undefined ? '' : instantText(at)
 }
 
-function addPerson(world: Record<SampleTableName, SampleTable>, person: Person, { seed, asOf }: SampleOptions): void {
+function addPerson(world: World, person: Person, { seed, asOf }: SampleOptions): void {
   const { id } = person
   const current = person.emails.filter(({ since }) => since < asOf).at(-1)
   world.customers.rows.push([
@@ -140,6 +84,8 @@ function addPerson(world: Record<SampleTableName, SampleTable>, person: Person, 
       consent.purpose,
       consent.status,
       consent.source,
+      consent.basis,
+      consent.evidence,
       instantText(consent.at),
     ])
   }
@@ -152,9 +98,11 @@ function addPerson(world: Record<SampleTableName, SampleTable>, person: Person, 
       fraud.outcome ?? '',
     ])
   }
+  for (const { email, addedAt } of simulateDoNotContact(seed, person, asOf))
+    world['lists/do_not_contact'].rows.push([email, instantText(addedAt), 'service desk'])
 }
 
-function addPurchases(world: Record<SampleTableName, SampleTable>, person: Person, seed: number, asOf: number): void {
+function addPurchases(world: World, person: Person, seed: number, asOf: number): void {
   const { id } = person
   const foreseen = simulateOrders(seed, person, asOf + lookahead)
   const orders = foreseen.filter(order => order.at < asOf)
@@ -166,6 +114,7 @@ function addPurchases(world: Record<SampleTableName, SampleTable>, person: Perso
       order.amount.toFixed(2),
       order.items,
       order.channel,
+      order.email,
     ])
   }
   for (const refund of simulateRefunds(seed, person, orders, asOf)) {
@@ -179,11 +128,30 @@ function addPurchases(world: Record<SampleTableName, SampleTable>, person: Perso
     ])
   }
   for (const event of simulateEvents(seed, person, foreseen, asOf)) {
-    world.product_events.rows.push([event.eventId, id, instantText(event.at), event.event, event.device])
+    const { eventId, at, device, productId } = event
+    const deviceId = device === '' ? '' : `${device}-${person.human}`
+    world.product_events.rows.push([eventId, id, instantText(at), event.event, device, deviceId, productId])
   }
 }
 
-function addBilling(world: Record<SampleTableName, SampleTable>, person: Person, seed: number, asOf: number): void {
+function addProducts(world: World, { seed, asOf }: SampleOptions): void {
+  for (const { productId, name, price, stock, at } of simulateProducts(seed, opening, asOf))
+    world.products.rows.push([productId, name, price.toFixed(2), stock, instantText(at)])
+}
+
+function addLeads(world: World, { seed, customers, asOf }: SampleOptions): void {
+  const accounts = makeAccounts(seed, customers)
+  for (const { accountId, name, domain, country, industry, employees } of accounts)
+    world.accounts.rows.push([accountId, name, domain, country, industry, employees])
+  for (const lead of simulateLeads(seed, customers, accounts, asOf)) {
+    const { leadId, accountId, firstName, lastName, email, jobTitle, source, at } = lead
+    world.leads.rows.push([leadId, accountId, firstName, lastName, email, jobTitle, source, instantText(at)])
+    for (const event of simulateLeadEvents(seed, lead, asOf))
+      world.lead_events.rows.push([event.eventId, leadId, instantText(event.at), event.event])
+  }
+}
+
+function addBilling(world: World, person: Person, seed: number, asOf: number): void {
   const { id } = person
   const billing = simulateBilling(seed, person, asOf)
   for (const subscription of billing.subscriptions) {

@@ -1,11 +1,11 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { stringify } from 'csv-stringify/sync'
 import { ActivateError } from '../../project/problem.ts'
 import { opening, type SampleOptions, sampleWorld } from './sample-world.ts'
 
 /**
- * Writes the tables of the worked example as CSV files (`customers.csv`, `orders.csv`, …) into a folder, as of a night, and
+ * Writes the tables of the worked example as CSV files (`customers.csv`, `orders.csv`, `lists/do_not_contact.csv`, …) into a folder, as of a night, and
  * returns the number of rows of each. Each file is replaced whole, so that a reader never meets half of one. Throws A8504.
  */
 export async function writeSampleData(
@@ -15,9 +15,9 @@ export async function writeSampleData(
   checkOptions(options)
   const rows: Record<string, number> = {}
   try {
-    await mkdir(folder, { recursive: true })
     for (const [name, table] of Object.entries(sampleWorld(options))) {
       const path = join(folder, `${name}.csv`)
+      await mkdir(dirname(path), { recursive: true })
       await writeFile(`${path}.part`, stringify([table.columns, ...table.rows]), 'utf8')
       await rename(`${path}.part`, path)
       rows[name] = table.rows.length

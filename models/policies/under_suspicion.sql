@@ -1,5 +1,5 @@
 /*---
-description: Customers with an open or confirmed case of fraud; no programme writes to them
+description: Customers with an open or confirmed case of fraud; the policy in activate.yml leaves them out of every sync
 owner: risk@acme.example
 key: customer_id
 columns:
