@@ -35,11 +35,13 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-/** Seconds that the work took, and what it returned. */
+/** Seconds that the work took, those that processors spent on it, and what it returned. */
 export async function timed<Result>(
   work: () => Promise<Result>,
-): Promise<{ readonly seconds: number; readonly result: Result }> {
+): Promise<{ readonly seconds: number; readonly processorSeconds: number; readonly result: Result }> {
   const start = performance.now()
+  const before = process.cpuUsage()
   const result = await work()
-  return { seconds: (performance.now() - start) / 1000, result }
+  const { user, system } = process.cpuUsage(before)
+  return { seconds: (performance.now() - start) / 1000, processorSeconds: (user + system) / 1e6, result }
 }

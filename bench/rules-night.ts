@@ -93,13 +93,15 @@ async function measure() {
   const warehouse = await open()
   const state = await prepareState(warehouse, sync.name)
   const steps: Record<string, number> = {}
-  const add = (name: string, seconds: number) => {
+  const processor: Record<string, number> = {}
+  const add: Add = (name, { seconds, processorSeconds }) => {
     steps[name] = (steps[name] ?? 0) + seconds
+    processor[name] = (processor[name] ?? 0) + processorSeconds
   }
   const step = async <Result>(name: string, work: () => Promise<Result>) => {
-    const { seconds, result } = await timed(work)
-    add(name, seconds)
-    return result
+    const done = await timed(work)
+    add(name, done)
+    return done.result
   }
   const stage = await step('materialise', () => materialise(warehouse, 'stage__2', 'select * from shop.night2'))
   const population = await step('check', () => checkPopulation(warehouse, '2', stage, model, sync))
@@ -115,7 +117,7 @@ async function measure() {
   await warehouse.close()
   const { changes, decisions, reasons, rows: counts } = plan
   const peakMegabytes = Math.round(process.resourceUsage().maxRSS / 1024)
-  return { rows, steps, counts, changes, decisions, reasons, peakMegabytes }
+  return { rows, steps, processor, counts, changes, decisions, reasons, peakMegabytes }
 }
 
 function inputOf(warehouse: Warehouse, runId: string, night: Pick<PlanInput, 'population' | 'relations'>): PlanInput {
@@ -198,12 +200,14 @@ from (${population.populated}) ${in1}`,
   await warehouse.close()
 }
 
+type Add = (name: string, time: { readonly seconds: number; readonly processorSeconds: number }) => void
+
 /** The warehouse with the time of each statement, under the name of the table that it makes. */
-function observed(warehouse: Warehouse, add: (name: string, seconds: number) => void): Warehouse {
+function observed(warehouse: Warehouse, add: Add): Warehouse {
   const timing = async <Result>(statement: Statement, work: () => Promise<Result>) => {
-    const { seconds, result } = await timed(work)
-    add(/^create (?:temp )?table .*?"([a-z_]+?)__/s.exec(statement.sql)?.[1] ?? 'questions', seconds)
-    return result
+    const done = await timed(work)
+    add(/^create (?:temp )?table .*?"([a-z_]+?)__/s.exec(statement.sql)?.[1] ?? 'questions', done)
+    return done.result
   }
   return {
     ...{ dialect: warehouse.dialect, state: warehouse.state },
