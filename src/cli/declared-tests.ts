@@ -62,7 +62,8 @@ async function contractResults(
 ): Promise<readonly TestResult[]> {
   if (contract.columns.length + contract.tests.length === 0) return []
   const { name } = contract
-  const { problems, results } = await checkContract(warehouse, compiled.relationOf(name), contract, compiled)
+  const relation = kind === 'source' ? compiled.sourceOf(name) : compiled.relationOf(name)
+  const { problems, results } = await checkContract(warehouse, relation, contract, compiled)
   return [
     ...problems.map(problem => columnResult(kind, name, problem)),
     ...results.map(result => checkResult(kind, name, result)),
@@ -92,7 +93,7 @@ async function freshnessResults(
   compiled: CompiledProject,
   asOf: number,
 ): Promise<readonly TestResult[]> {
-  const verdict = await checkFreshness(warehouse, compiled.relationOf(source.name), source, asOf)
+  const verdict = await checkFreshness(warehouse, compiled.sourceOf(source.name), source, asOf)
   if (verdict === undefined) return []
   const problem = freshnessProblem(source, verdict)
   return [

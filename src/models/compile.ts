@@ -79,6 +79,8 @@ export interface CompiledProject {
   statementsForTests(contract: Contract): readonly string[]
   /** A model or source as something to select from: a relation, or a select in parentheses. */
   relationOf(name: string): string
+  /** A source as something to select from, also where a model has its name. */
+  sourceOf(name: string): string
   /** A SQL test as the select of its offending rows in `relation`. Throws ActivateError (exit `invalid`). */
   testSql(test: SqlTest, relation: string, place: Place): string
 }
@@ -190,6 +192,7 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
       [...compiler.staged].find(([, staged]) => staged.statements.includes(statement))?.[0] ??
       [...models.values()].find(({ create }) => create.includes(statement))?.name,
     relationOf: name => relationOf(compiler, name),
+    sourceOf: name => relationOf({ ...compiler, models: new Map() }, name),
     testSql: (test, relation, place) => testSql(compiler, test, relation, place),
   }
 }

@@ -91,7 +91,7 @@ function good({ name }: Source): JudgedSource {
 }
 
 async function staleness({ warehouse, compiled, asOf }: SourceScope, source: Source): Promise<Problem | undefined> {
-  const verdict = await checkFreshness(warehouse, compiled.relationOf(source.name), source, asOf)
+  const verdict = await checkFreshness(warehouse, compiled.sourceOf(source.name), source, asOf)
   return verdict === undefined ? undefined : freshnessProblem(source, verdict)
 }
 
@@ -99,7 +99,7 @@ async function judgeRows(scope: SourceScope, source: Source): Promise<JudgedSour
   const { warehouse, compiled } = scope
   if (source.columns.length + source.tests.length === 0) return good(source)
   await makeForTests(scope, source)
-  const relation = compiled.relationOf(source.name)
+  const relation = compiled.sourceOf(source.name)
   const { problems, warnings, broken } = await judgeContract(warehouse, relation, source, compiled)
   if (problems.length > 0 || broken.length === 0) return { ...good(source), problems, warnings }
   const columns = await warehouse.describe(`select * from ${relation}`)

@@ -34,6 +34,14 @@ select * from "__model__left" join "__model__right" using (id)`)
     expect(compiled.model('top')).toMatchObject({ relation: undefined, create: [] })
   })
 
+  test('a source that has the name of a model keeps its own relation', () => {
+    const models = [model('orders', 'select id from {{source "orders"}} where id > 0')]
+    const compiled = compileModels(project({ models, sources: [orders] }), options)
+    expect(compiled.sourceOf('orders')).toBe('"shop"."main"."orders"')
+    expect(compiled.relationOf('orders')).toContain('where id > 0')
+    expect(problemsOf(() => compiled.sourceOf('others'))[0]).toContain('A2005')
+  })
+
   test('a model with CTEs of its own becomes a subquery, so that no name of it hides a table', () => {
     const models = [
       model('base', 'select id from orders'),
