@@ -260,6 +260,24 @@ describe('while a run is under way', () => {
     expect(mailed().length).toBe(12)
   })
 
+  test('a run that is killed leaves no room under a cap for what it may have sent', async () => {
+    const open = await slowProgramme()
+    const child = start(project.root, 'run', '--as-of', '2026-03-02T10:00:00Z', '--select', 'checkout')
+    const killed = finish(child)
+    await until(() => far.received.length > 0)
+    child.kill('SIGKILL')
+    expect((await killed).code).toBeNull()
+    open()
+    const other = await run('2026-03-02T11:00:00Z', '--select', 'win_back')
+    expect(other.runs[0]?.plan?.reasons['priority.outranked']).toBe(12)
+    expect(mailed().length).toBe(1)
+    await again('2026-03-02T12:00:00Z')
+    await run('2026-03-02T13:00:00Z', '--select', 'win_back')
+    const people = mailed().map(text => text.split(' ')[0])
+    expect(people.length, 'each of them once, by one programme').toBe(12)
+    expect(new Set(people).size).toBe(12)
+  })
+
   const again = (asOf: string) => run(asOf, '--select', 'checkout')
 })
 
