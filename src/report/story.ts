@@ -3,6 +3,7 @@
  * what was delivered, what was refused, and where the person stands now. The statements are built here, the caller
  * executes them, and `assembleStory` puts the rows in order.
  */
+import { identityRelation } from '../plan/identity/identity-state.ts'
 import { type StateTable, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
 import type { Json } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
@@ -90,10 +91,26 @@ export interface Quarantined {
   readonly row: Readonly<Record<string, Json>> | null
 }
 
+/** That the key is one record of a person who has others, and how that came about. */
+export interface Person {
+  /** The key under which the person goes. */
+  readonly entity: string
+  readonly other_keys: readonly string[]
+  /** Oldest first: `created`, `merged` (of `other` into `entity`) or `split` (of `other` off `entity`). */
+  readonly history: readonly {
+    readonly as_of: string | null
+    readonly event: string
+    readonly entity: string
+    readonly other: string | null
+  }[]
+}
+
 /** `inspect --json`. */
 export interface Story {
   readonly schema: 'activate.story/1'
   readonly key: string
+  /** Null where nothing links the key to another. */
+  readonly person: Person | null
   readonly standings: readonly Standing[]
   readonly blocked: readonly Blocked[]
   /** Oldest first. */
@@ -134,15 +151,37 @@ export function standingStatement(dialect: Dialect, state: readonly string[], sy
   return render(sql`select * from ${relation} where key = ${key} or person = ${key} order by key`, dialect.placeholder)
 }
 
+/** Rows of `value`, `entity`: the keys of the person who has this key. `type` is the name of the person's key. */
+export function keysStatement(dialect: Dialect, state: readonly string[], type: string, key: string): Statement {
+  const identities = identityRelation(dialect, state, 'identities')
+  const own = sql`select entity from ${identities} where type = ${type} and value = ${key}`
+  return render(
+    sql`select value, entity from ${identities} where type = ${type} and entity in (${own}) order by value`,
+    dialect.placeholder,
+  )
+}
+
+/** Rows of `identity_history` in which any of these entities took part. */
+export function historyStatement(dialect: Dialect, state: readonly string[], entity: string): Statement {
+  const history = identityRelation(dialect, state, 'identity_history')
+  return render(
+    sql`select as_of, event, entity, other from ${history} where entity = ${entity} or other = ${entity} order by as_of, event, other`,
+    dialect.placeholder,
+  )
+}
+
 export interface StoryRows {
   readonly key: string
+  /** Of `keysStatement` and `historyStatement`. */
+  readonly keys: readonly Row[]
+  readonly history: readonly Row[]
   readonly tables: Readonly<Partial<Record<StoryTable, readonly Row[]>>>
   /** Rows of the person, by sync. */
   readonly snapshots: Readonly<Record<string, readonly Row[]>>
   readonly exceptions: readonly LedgerException[]
 }
 
-export function assembleStory({ key, tables, snapshots, exceptions }: StoryRows): Story {
+export function assembleStory({ key, keys, history, tables, snapshots, exceptions }: StoryRows): Story {
   const delivered = new Map((tables.deliveries ?? []).map(row => [text(row, 'change_id'), row]))
   const refused = new Map(exceptions.map(exception => [exception.changeId, exception]))
   const events = (tables.decisions ?? []).map(row => {
@@ -156,6 +195,7 @@ export function assembleStory({ key, tables, snapshots, exceptions }: StoryRows)
   return {
     schema: 'activate.story/1',
     key,
+    person: personOf(key, keys, history),
     standings: Object.entries(snapshots).flatMap(([sync, rows]) => rows.map(row => standingOf(sync, row))),
     blocked: [
       ...(tables.rejections ?? []).map(row => blockedOf(row, 'rejected')),
@@ -167,6 +207,21 @@ export function assembleStory({ key, tables, snapshots, exceptions }: StoryRows)
       .sort((left, right) => compare(left.triggered_at ?? '', right.triggered_at ?? '')),
     quarantined: (tables.quarantine ?? []).map(quarantinedOf).sort(bySince),
     events: events.sort((left, right) => compare(left.as_of, right.as_of) || compare(left.sync, right.sync)),
+  }
+}
+
+function personOf(key: string, keys: readonly Row[], history: readonly Row[]): Person | null {
+  const [first] = keys
+  if (first === undefined || (keys.length < 2 && history.length === 0)) return null
+  return {
+    entity: text(first, 'entity') ?? key,
+    other_keys: keys.flatMap(row => text(row, 'value') ?? []).filter(value => value !== key),
+    history: history.map(row => ({
+      as_of: text(row, 'as_of'),
+      event: text(row, 'event') ?? '',
+      entity: text(row, 'entity') ?? '',
+      other: text(row, 'other'),
+    })),
   }
 }
 

@@ -171,6 +171,7 @@ describe('a night with policies', () => {
     expect(events).toContainEqual(['checkout', 'send', null, 'consent'])
     expect(events).toContainEqual(['win_back', 'defer', 'priority.outranked', null])
     expect((await activate(project.root, 'inspect', 'd')).stdout).toContain('because suppression.do_not_contact')
+    expect((await activate(project.root, 'inspect', 'h')).stdout).toContain('is one person with g, known as g')
   })
 
   test('removes from the mirror who withdrew consent, and mails the deferred once the cap has room', async () => {

@@ -9,6 +9,11 @@ const decision = { sync: 'ltv', key: 'C1', op: 'enter', decision: 'send', reason
 
 const story = assembleStory({
   key: 'C1',
+  keys: [
+    { value: 'C1', entity: 'C1' },
+    { value: 'C7', entity: 'C1' },
+  ],
+  history: [{ as_of: '2026-03-02T02:00:00Z', event: 'merged', entity: 'C1', other: 'C7' }],
   tables: {
     decisions: [
       { ...decision, run_id: 'r2', op: 'change', change_id: 'b', outcome: 'rejected', as_of: '2026-03-02T02:00:00Z' },
@@ -78,6 +83,8 @@ test('a story is told oldest first, each decision with its delivery and what the
 
 test('it reads as sentences, with personal data masked', () => {
   expect(renderStory(maskStory(story), picocolors.createColors(false))).toBe(`C1
+  is one person with C7, known as C1
+  2026-03-02 02:00Z  merged with C7
   ltv is in since 2026-03-01 02:00Z (entered once, 1 acknowledged)
       email  "a***@example.com"
       tier   "gold"

@@ -2,6 +2,8 @@ import type { ExitReason } from '../../project/problem.ts'
 import type { Project } from '../../project/project.ts'
 import {
   assembleStory,
+  historyStatement,
+  keysStatement,
   type LedgerException,
   type Story,
   type StoryTable,
@@ -44,10 +46,24 @@ async function readStory(project: Project, wired: Wired, key: string): Promise<S
   const keys = new Set([key, ...(tables.decisions ?? []).map(row => String(row.key))])
   return assembleStory({
     key,
+    ...(await readPerson(project, warehouse, present, key)),
     tables,
     snapshots: await readSnapshots(warehouse, present, key),
     exceptions: await readExceptions(project, wired, [...keys]),
   })
+}
+
+async function readPerson(
+  { identity }: Project,
+  warehouse: Warehouse,
+  present: ReadonlySet<string>,
+  key: string,
+): Promise<{ readonly keys: readonly Row[]; readonly history: readonly Row[] }> {
+  if (identity === undefined || !present.has('identities')) return { keys: [], history: [] }
+  const { dialect, state } = warehouse
+  const keys = await warehouse.query(keysStatement(dialect, state, identity.key, key))
+  const entity = String(keys[0]?.entity ?? key)
+  return { keys, history: await warehouse.query(historyStatement(dialect, state, entity)) }
 }
 
 async function readTables(

@@ -1,5 +1,14 @@
 /** One person's story as a person reads it: where they stand, what stands in the way, and what happened, night by night. */
-import type { Blocked, Exposure, Ineligible, Quarantined, Standing, Story, StoryEvent } from '../../report/story.ts'
+import type {
+  Blocked,
+  Exposure,
+  Ineligible,
+  Person,
+  Quarantined,
+  Standing,
+  Story,
+  StoryEvent,
+} from '../../report/story.ts'
 import type { Colors } from '../terminal.ts'
 import { maskFields } from './mask.ts'
 import { symbols } from './plan.ts'
@@ -18,11 +27,15 @@ export function maskStory(story: Story): Story {
 export function renderStory(story: Story, colors: Colors): string {
   const title = colors.bold(printable(story.key))
   const { standings, events, blocked, ineligible, exposures, quarantined } = story
-  if ([standings, events, blocked, ineligible, exposures, quarantined].every(each => each.length === 0)) {
+  if (
+    story.person === null &&
+    [standings, events, blocked, ineligible, exposures, quarantined].every(each => each.length === 0)
+  ) {
     return `${title}\n  nothing ever happened to this key`
   }
   return [
     title,
+    ...personLines(story.person, story.key),
     ...standings.flatMap(standing => standingLines(standing, story.key, colors)),
     ...ineligible.map(each => ineligibleLine(each, story.key, colors)),
     ...exposures.flatMap(each => exposureLines(each, colors)),
@@ -31,6 +44,22 @@ export function renderStory(story: Story, colors: Colors): string {
     ...(events.length === 0 ? [] : ['', colors.bold('what happened')]),
     ...events.map(event => eventLine(event, story.key, colors)),
   ].join('\n')
+}
+
+function personLines(person: Person | null, asked: string): readonly string[] {
+  if (person === null) return []
+  const { entity, other_keys: others, history } = person
+  const same =
+    others.length === 0
+      ? []
+      : [`  is one person with ${others.map(printable).join(', ')}, known as ${printable(entity)}`]
+  const words: Readonly<Record<string, string>> = { merged: 'merged with', split: 'split from' }
+  const told = history.flatMap(({ as_of: at, event, entity: one, other }) =>
+    other === null || words[event] === undefined
+      ? []
+      : [`  ${at === null ? '' : `${when(at)}  `}${words[event]} ${printable(other === asked ? one : other)}`],
+  )
+  return [...same, ...told]
 }
 
 const standingWords: Readonly<Record<string, string>> = {
