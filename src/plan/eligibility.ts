@@ -8,7 +8,7 @@ import type { Policies } from '../project/policies.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { type PolicyRelations, withEntity } from './policy-relations.ts'
+import { type OptOuts, type PolicyRelations, withEntity } from './policy-relations.ts'
 import type { Subject } from './subject.ts'
 
 export interface EligibilityParams {
@@ -40,7 +40,7 @@ export function hasEligibility({
   return (
     policies.consent !== undefined ||
     policies.suppression.some(({ appliesTo }) => concerns(appliesTo, sync)) ||
-    relations.optOuts !== undefined ||
+    relations.optOuts.length > 0 ||
     sync.rollout !== undefined ||
     sync.qaAudience !== undefined
   )
@@ -95,35 +95,33 @@ export function optOutHash(dialect: Dialect, kind: string, value: string): strin
 }
 
 function optOutReasons(dialect: Dialect, { relations, subject, personKind }: EligibilityParams): readonly Reason[] {
-  const { optOuts } = relations
-  if (optOuts === undefined) return []
   const hashes = [
     optOutHash(dialect, personKind, 'p.person'),
     ...subject.identifiers.map(({ name }, index) => optOutHash(dialect, name, `p.id_${index}`)),
   ]
-  const own = hashes.map(hash => sql`${raw(hash)} in (select hash from ${optOuts})`)
-  const others = optedOutEntities(dialect, relations, personKind)
-  const entities = others === undefined ? [] : [sql`p.entity in (${others})`]
-  return [{ reason: sql`${'suppression.opt_out'}`, condition: sql`(${join([...own, ...entities], ' or ')})` }]
+  return relations.optOuts.map(optOuts => {
+    const own = hashes.map(hash => sql`${raw(hash)} in (select hash from ${optOuts.hashes})`)
+    const others = optedOutEntities(dialect, relations, optOuts, personKind)
+    const entities = others === undefined ? [] : [sql`p.entity in (${others})`]
+    return { reason: sql`${`suppression.${optOuts.reason}`}`, condition: sql`(${join([...own, ...entities], ' or ')})` }
+  })
 }
 
 /** People whose opt-out came in under another of their records or identifiers. */
 function optedOutEntities(
   dialect: Dialect,
-  { members, identifiers, optOuts }: PolicyRelations,
+  { members, identifiers }: PolicyRelations,
+  { hashes }: OptOuts,
   personKind: string,
 ): Fragment | undefined {
-  const kindOfRow = dialect.sha256(`(type || ':' || value)`)
   const parts = [
-    ...(members === undefined
+    [members, optOutHash(dialect, personKind, 'key')] as const,
+    [identifiers, dialect.sha256(`(type || ':' || value)`)] as const,
+  ].flatMap(([relation, hash]) =>
+    relation === undefined
       ? []
-      : [
-          sql`select entity from ${members} where ${raw(optOutHash(dialect, personKind, 'key'))} in (select hash from ${optOuts ?? raw('')})`,
-        ]),
-    ...(identifiers === undefined
-      ? []
-      : [sql`select entity from ${identifiers} where ${raw(kindOfRow)} in (select hash from ${optOuts ?? raw('')})`]),
-  ]
+      : [sql`select entity from ${relation} where ${raw(hash)} in (select hash from ${hashes})`],
+  )
   return parts.length === 0 ? undefined : join(parts, ' union all ')
 }
 

@@ -13,6 +13,12 @@ export interface Suppressed {
   readonly values: Fragment | undefined
 }
 
+export interface OptOuts {
+  readonly reason: string
+  /** Relation of `hash`. */
+  readonly hashes: Fragment
+}
+
 export interface PolicyRelations {
   /** Relation of `key`, `entity`: people whose records were found to be one. Undefined when nobody's were. */
   readonly members: Fragment | undefined
@@ -23,8 +29,8 @@ export interface PolicyRelations {
   /** Relation of `entity`: those whose newest answer is no. */
   readonly denied: Fragment | undefined
   readonly suppressed: readonly Suppressed[]
-  /** Relation of `hash`, `reason`: live opt-outs for the channel of the sync; undefined when there are none. */
-  readonly optOuts: Fragment | undefined
+  /** Live opt-outs for the channel of the sync, one list for each reason. */
+  readonly optOuts: readonly OptOuts[]
   /** Relation of `entity`: who may take part while the sync is being tried out. */
   readonly qa: Fragment | undefined
   /** Scratch relation in the shape of `reservations`: what earlier plans of this invocation will send. */
@@ -33,7 +39,7 @@ export interface PolicyRelations {
 
 export const noPolicies: PolicyRelations = {
   ...{ members: undefined, identifiers: undefined, answers: undefined, denied: undefined },
-  ...{ suppressed: [], optOuts: undefined, qa: undefined, tonight: undefined },
+  ...{ suppressed: [], optOuts: [], qa: undefined, tonight: undefined },
 }
 
 /** A select with its person replaced by their entity: `person` is an expression over `from`. */

@@ -7,7 +7,13 @@ import { type ConsentParams, countOddConsents, selectAnswers, selectDenied } fro
 import { type People, rememberPeople, resolvePeople } from '../plan/identity/people.ts'
 import type { PeopleSummary } from '../plan/identity/people-summary.ts'
 import { normaliseSql } from '../plan/normalisation.ts'
-import { noPolicies, type PolicyRelations, type Suppressed, withEntity } from '../plan/policy-relations.ts'
+import {
+  noPolicies,
+  type OptOuts,
+  type PolicyRelations,
+  type Suppressed,
+  withEntity,
+} from '../plan/policy-relations.ts'
 import { execute, query, type Stage, writeScratch } from '../plan/stage.ts'
 import { concerns } from '../project/communication.ts'
 import type { SuppressionList } from '../project/policies.ts'
@@ -53,7 +59,7 @@ export async function policiesFor(night: Night, sync: Sync): Promise<SyncPolicie
     answers: consent?.answers,
     denied: consent?.denied,
     suppressed,
-    optOuts: optOuts.relation,
+    optOuts: optOuts.lists,
     qa: await qaFor(night, sync, base),
   }
   return { relations, notes, newestOptOut: optOuts.newest }
@@ -314,37 +320,35 @@ async function qaFor(night: Night, sync: Sync, base: PolicyRelations): Promise<F
 async function optOutsFor(
   night: Night,
   sync: Sync,
-): Promise<{ readonly relation: Fragment | undefined; readonly newest: number }> {
+): Promise<{ readonly lists: readonly OptOuts[]; readonly newest: number }> {
   const ledger = await night.wired.knownLedger()
   const newest = (await ledger?.newestSuppression()) ?? 0
-  if (ledger === undefined || newest === 0) return { relation: undefined, newest }
-  const relation = await night.once(`opt-outs ${sync.channel ?? ''} ${newest}`, () => loadOptOuts(night, ledger, sync))
-  return { relation, newest }
+  if (ledger === undefined || newest === 0) return { lists: [], newest }
+  const lists = await night.once(`opt-outs ${sync.channel ?? ''} ${newest}`, () => loadOptOuts(night, ledger, sync))
+  return { lists, newest }
 }
 
-async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync): Promise<Fragment | undefined> {
+async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync): Promise<readonly OptOuts[]> {
   const { warehouse } = night
-  const table = [...warehouse.state, `opt_outs__${name}__${night.name}`]
+  const scratch = `opt_outs__${name}__${night.name}`
+  const table = [...warehouse.state, scratch]
   const columns = [
     { name: 'hash', type: 'string' },
     { name: 'reason', type: 'string' },
   ] as const
   async function* rows() {
-    for await (const chunk of ledger.suppressions({}))
+    for await (const chunk of ledger.suppressions())
       yield chunk
         .filter(entry => entry.channel === undefined || entry.channel === channel)
         .map(({ hash, reason }) => [hash, reason])
   }
-  const count = await warehouse.load(table, columns, rows())
+  await warehouse.load(table, columns, rows())
   const loaded = raw(warehouse.dialect.relation(table))
-  const relation =
-    count === 0
-      ? undefined
-      : await writeScratch(
-          warehouse,
-          `opt_outs__${name}__${night.name}`,
-          sql`select distinct hash, reason from ${loaded}`,
-        )
+  const relation = await writeScratch(warehouse, scratch, sql`select distinct hash, reason from ${loaded}`)
   await execute(warehouse, sql`drop table ${loaded}`)
-  return relation
+  const reasons = await query(warehouse, sql`select distinct reason from ${relation} order by 1`)
+  return reasons.map(row => {
+    const reason = String(row.reason)
+    return { reason, hashes: sql`(select hash from ${relation} where reason = ${reason}) opted_out` }
+  })
 }

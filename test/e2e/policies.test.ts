@@ -226,11 +226,13 @@ describe('while a run is under way', () => {
       start(project.root, 'run', '--json', '--as-of', '2026-03-02T10:00:00Z', '--select', 'checkout'),
     )
     await until(() => far.received.length > 0)
-    for (const [value, identifier] of [
-      ['p11', 'customer_id'],
-      [' P10@Acme.example', 'email'],
-    ] as const)
-      expect((await activate(project.root, 'suppress', value, '--identifier', identifier)).code).toBe(0)
+    for (const [value, identifier, reason] of [
+      ['p11', 'customer_id', 'opt_out'],
+      [' P10@Acme.example', 'email', 'complaint'],
+    ] as const) {
+      const args = ['suppress', value, '--identifier', identifier, '--reason', reason]
+      expect((await activate(project.root, ...args)).code).toBe(0)
+    }
     open()
     const { code, json } = await running
     const [run] = json<RunDocument>().runs
@@ -238,7 +240,7 @@ describe('while a run is under way', () => {
     expect(mailed()).not.toContain('p11 checkout')
     expect(mailed()).not.toContain('p10 checkout')
     const [plan] = await dryRun('2026-03-09T11:00:00Z', '--select', 'checkout')
-    expect(plan?.reasons).toEqual({ 'suppression.opt_out': 2 })
+    expect(plan?.reasons).toEqual({ 'suppression.opt_out': 1, 'suppression.complaint': 1 })
   })
 
   test('a hold stops it, and a release lets the next run go on where it stood', async () => {
