@@ -154,7 +154,7 @@ async function relationsOf(warehouse: Warehouse): Promise<PolicyRelations> {
   }
   return {
     ...{ ...noPolicies, members, identifiers, suppressed },
-    optOuts: [{ reason: 'opt_out', hashes: await write('opt_outs', 'select hash from shop.opt_outs') }],
+    optOuts: [{ reason: 'opt_out', kind: 'email', hashes: await write('opt_outs', 'select hash from shop.opt_outs') }],
     answers,
     denied: await writeScratch(warehouse, 'denied', selectDenied(answers)),
   }

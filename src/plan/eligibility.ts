@@ -94,35 +94,41 @@ export function optOutHash(dialect: Dialect, kind: string, value: string): strin
   return dialect.sha256(`(${dialect.literal(`${kind}:`)} || ${value})`)
 }
 
-function optOutReasons(dialect: Dialect, { relations, subject, personKind }: EligibilityParams): readonly Reason[] {
-  const hashes = [
-    optOutHash(dialect, personKind, 'p.person'),
-    ...subject.identifiers.map(({ name }, index) => optOutHash(dialect, name, `p.id_${index}`)),
-  ]
-  return relations.optOuts.map(optOuts => {
-    const own = hashes.map(hash => sql`${raw(hash)} in (select hash from ${optOuts.hashes})`)
-    const others = optedOutEntities(dialect, relations, optOuts, personKind)
-    const entities = others === undefined ? [] : [sql`p.entity in (${others})`]
-    return { reason: sql`${`suppression.${optOuts.reason}`}`, condition: sql`(${join([...own, ...entities], ' or ')})` }
+/** Hashing every row takes longer than all else here: it is done only for kinds of identifier that somebody opted out by. */
+function optOutReasons(dialect: Dialect, params: EligibilityParams): readonly Reason[] {
+  return params.relations.optOuts.flatMap(optOuts => {
+    const conditions = [...ownOptOut(dialect, params, optOuts), ...optOutOfOthers(dialect, params, optOuts)]
+    if (conditions.length === 0) return []
+    return [{ reason: sql`${`suppression.${optOuts.reason}`}`, condition: sql`(${join(conditions, ' or ')})` }]
   })
 }
 
-/** People whose opt-out came in under another of their records or identifiers. */
-function optedOutEntities(
+function ownOptOut(
   dialect: Dialect,
-  { members, identifiers }: PolicyRelations,
-  { hashes }: OptOuts,
-  personKind: string,
-): Fragment | undefined {
-  const parts = [
-    [members, optOutHash(dialect, personKind, 'key')] as const,
-    [identifiers, dialect.sha256(`(type || ':' || value)`)] as const,
-  ].flatMap(([relation, hash]) =>
-    relation === undefined
+  { subject, personKind }: EligibilityParams,
+  { kind, hashes }: OptOuts,
+): readonly Fragment[] {
+  const index = subject.identifiers.findIndex(({ name }) => name === kind)
+  if (kind !== personKind && index < 0) return []
+  const hash = optOutHash(dialect, kind, kind === personKind ? 'p.person' : `p.id_${index}`)
+  return [sql`${raw(hash)} in (select hash from ${hashes})`]
+}
+
+/** People whose opt-out came in under another of their records or identifiers. */
+function optOutOfOthers(
+  dialect: Dialect,
+  { relations: { members, identifiers }, personKind }: EligibilityParams,
+  { kind, hashes }: OptOuts,
+): readonly Fragment[] {
+  if (kind === personKind)
+    return members === undefined
       ? []
-      : [sql`select entity from ${relation} where ${raw(hash)} in (select hash from ${hashes})`],
-  )
-  return parts.length === 0 ? undefined : join(parts, ' union all ')
+      : [
+          sql`p.entity in (select entity from ${members} where ${raw(optOutHash(dialect, kind, 'key'))} in (select hash from ${hashes}))`,
+        ]
+  if (identifiers === undefined) return []
+  const owned = sql`type = ${kind} and ${raw(optOutHash(dialect, kind, 'value'))} in (select hash from ${hashes})`
+  return [sql`p.entity in (select entity from ${identifiers} where ${owned})`]
 }
 
 function consentReasons({ sync, policies, relations }: EligibilityParams): readonly Reason[] {

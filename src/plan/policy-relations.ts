@@ -15,6 +15,8 @@ export interface Suppressed {
 
 export interface OptOuts {
   readonly reason: string
+  /** Name of the identifier, or of the person's key. */
+  readonly kind: string
   /** Relation of `hash`. */
   readonly hashes: Fragment
 }
@@ -29,7 +31,7 @@ export interface PolicyRelations {
   /** Relation of `entity`: those whose newest answer is no. */
   readonly denied: Fragment | undefined
   readonly suppressed: readonly Suppressed[]
-  /** Live opt-outs for the channel of the sync, one list for each reason. */
+  /** Live opt-outs for the channel of the sync, a list for each reason and kind of identifier, by reason. */
   readonly optOuts: readonly OptOuts[]
   /** Relation of `entity`: who may take part while the sync is being tried out. */
   readonly qa: Fragment | undefined

@@ -333,6 +333,7 @@ async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync
   const scratch = `opt_outs__${name}__${night.name}`
   const table = [...warehouse.state, scratch]
   const columns = [
+    { name: 'kind', type: 'string' },
     { name: 'hash', type: 'string' },
     { name: 'reason', type: 'string' },
   ] as const
@@ -340,15 +341,19 @@ async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync
     for await (const chunk of ledger.suppressions())
       yield chunk
         .filter(entry => entry.channel === undefined || entry.channel === channel)
-        .map(({ hash, reason }) => [hash, reason])
+        .map(({ kind, hash, reason }) => [kind, hash, reason])
   }
   await warehouse.load(table, columns, rows())
   const loaded = raw(warehouse.dialect.relation(table))
-  const relation = await writeScratch(warehouse, scratch, sql`select distinct hash, reason from ${loaded}`)
+  const relation = await writeScratch(warehouse, scratch, sql`select distinct kind, hash, reason from ${loaded}`)
   await execute(warehouse, sql`drop table ${loaded}`)
-  const reasons = await query(warehouse, sql`select distinct reason from ${relation} order by 1`)
-  return reasons.map(row => {
-    const reason = String(row.reason)
-    return { reason, hashes: sql`(select hash from ${relation} where reason = ${reason}) opted_out` }
+  const lists = await query(warehouse, sql`select distinct reason, kind from ${relation} order by 1, 2`)
+  return lists.map(row => {
+    const [reason, kind] = [String(row.reason), String(row.kind)]
+    return {
+      reason,
+      kind,
+      hashes: sql`(select hash from ${relation} where reason = ${reason} and kind = ${kind}) opted_out`,
+    }
   })
 }

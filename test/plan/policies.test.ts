@@ -166,6 +166,40 @@ describe('rollout and QA', () => {
   })
 })
 
+describe('opt-outs', () => {
+  const identity = {
+    ...{ entity: 'person', key: 'id', links: [], maxCluster: 50, minConfidence: 0, place },
+    identifiers: [{ name: 'email', normalise: 'email', place }],
+  } as const
+  const rows = `select * from (values ('a', ' A@x.example', 'x'), ('b', 'b@x.example', 'x'), ('c', 'c@x.example', 'x')) t(id, email, v)`
+
+  const optedOut = async (kind: string, value: string, reason = 'opt_out') => ({
+    ...{ reason, kind },
+    hashes: await relation(`opted_out_${kind}`, `select sha256('${kind}:${value}') as hash`),
+  })
+
+  test('leave out whom they name, by whatever identifier, each with its reason', async () => {
+    const optOuts = [
+      await optedOut('email', 'a@x.example', 'complaint'),
+      await optedOut('id', 'c'),
+      await optedOut('phone', '+447700900123'),
+    ]
+    const plan = await nights.plan(rows, { sync: mails, identity, relations: { optOuts } })
+    expect([await decided(), plan.reasons]).toEqual([
+      { b: 'send' },
+      { 'suppression.complaint': 1, 'suppression.opt_out': 1 },
+    ])
+  })
+
+  test('by a record or an identifier of the same person count for all of that person', async () => {
+    const members = await relation('members', `select * from (values ('a', 'a'), ('b', 'a')) t(key, entity)`)
+    const identifiers = await relation('owned', `select 'phone' as type, '+447700900123' as value, 'c' as entity`)
+    const optOuts = [await optedOut('id', 'b'), await optedOut('phone', '+447700900123')]
+    const plan = await nights.plan(rows, { sync: mails, identity, relations: { members, identifiers, optOuts } })
+    expect(plan.reasons).toEqual({ 'suppression.opt_out': 3 })
+  })
+})
+
 describe('caps', () => {
   const cap: Cap = {
     name: 'mail',
