@@ -61,13 +61,14 @@ export function selectIneligible(dialect: Dialect, params: EligibilityParams): F
     ({ expression }, index) => sql`, ${raw(expression)} as id_${raw(String(index))}`,
   )
   const cases = reasons.map(({ condition, reason }) => sql`when ${condition} then ${reason}`)
+  const first = cases.length === 0 ? raw(dialect.castTo('null', 'string')) : sql`case ${join(cases, '\n    ')} end`
   return sql`with rows as (
   select ${key} as key, ${raw(subject.person)} as person${join(identifiers, '')} from ${stage}
 ), p as (
   select r.*, ${own.entity} as entity from ${own.from}
 )
 select key, ${keysRepeat ? raw('min(reason) as reason') : raw('reason')} from (
-  select p.key, case ${join(cases, '\n    ')} end as reason
+  select p.key, ${first} as reason
   from p
 ) judged where reason is not null${keysRepeat ? raw(` and key <> '' group by 1`) : raw('')}`
 }

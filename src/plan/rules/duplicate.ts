@@ -1,21 +1,23 @@
 import { isCommunication } from '../../project/communication.ts'
 import { type Fragment, raw, sql } from '../../warehouse/sql.ts'
-import { withEntity } from '../policy-relations.ts'
 import { type RankingRule, type RuleContext, tonightsAddresses, tonightsPeople } from './rule.ts'
 
 /**
  * How many keys of the snapshot stand for the same communication to the same recipient: those that are in, and do not leave
  * tonight. For what is sent on `change` others do not matter: each night's change is news to the recipient once.
  */
-function companions(context: RuleContext, recipient: 'entity' | 'address'): Fragment {
-  const { snapshot, changes, relations } = context
-  const standing = withEntity(relations, sql`${snapshot} s`, sql`coalesce(s.person, s.key)`)
-  const by = recipient === 'entity' ? standing.entity : sql`s.address`
-  const from = recipient === 'entity' ? standing.from : sql`${snapshot} s`
-  const known =
-    recipient === 'entity' && relations.members !== undefined
-      ? sql`coalesce(s.person, s.key) in (select key from ${relations.members}) and ${by} in (${tonightsPeople})`
-      : sql`s.address in (${tonightsAddresses})`
+function companions(
+  { snapshot, changes, relations: { members } }: RuleContext,
+  recipient: 'entity' | 'address',
+): Fragment {
+  const [by, from, known] =
+    recipient === 'address' || members === undefined
+      ? [raw('s.address'), sql`${snapshot} s`, sql`s.address in (${tonightsAddresses})`]
+      : [
+          raw('m.entity'),
+          sql`${snapshot} s join ${members} m on m.key = coalesce(s.person, s.key)`,
+          sql`m.entity in (${tonightsPeople})`,
+        ]
   return sql`
     select ${by} as recipient, coalesce(s.topic, '') as topic, count(*) as others
     from ${from}
