@@ -5,10 +5,10 @@
 import type { Holdout } from '../project/policies.ts'
 import type { Column, Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { optOutHash } from './eligibility.ts'
 import type { MappedField } from './mapping.ts'
+import { optOutHash } from './policies/eligibility.ts'
+import type { Subject } from './policies/subject.ts'
 import { digestExpression, payloadExpression } from './population.ts'
-import type { Subject } from './subject.ts'
 
 export interface AboutParams {
   readonly stage: Fragment

@@ -7,8 +7,8 @@ import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { selectGrants } from './consent.ts'
-import { withEntity } from './policy-relations.ts'
+import { selectGrants } from './policies/consent.ts'
+import { withEntity } from './policies/relations.ts'
 import {
   type RankingRule,
   type RowRule,

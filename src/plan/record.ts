@@ -8,7 +8,7 @@ import type { Holdout } from '../project/policies.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
-import { rememberIneligible } from './eligibility.ts'
+import { rememberIneligible } from './policies/eligibility.ts'
 import { type StateTable, stateTables } from './state.ts'
 
 export interface RecordParams {

@@ -3,17 +3,17 @@
  * people resolved once, opt-outs read from the ledger. What is kept here is shared by every sync of the night.
  */
 import type { Ledger } from '../ledger/ledger.ts'
-import { type ConsentParams, countOddConsents, selectAnswers, selectDenied } from '../plan/consent.ts'
 import { type People, rememberPeople, resolvePeople } from '../plan/identity/people.ts'
 import type { PeopleSummary } from '../plan/identity/people-summary.ts'
 import { normaliseSql } from '../plan/normalisation.ts'
+import { type ConsentParams, countOddConsents, selectAnswers, selectDenied } from '../plan/policies/consent.ts'
 import {
   noPolicies,
   type OptOuts,
   type PolicyRelations,
   type Suppressed,
   withEntity,
-} from '../plan/policy-relations.ts'
+} from '../plan/policies/relations.ts'
 import { execute, query, type Stage, writeScratch } from '../plan/stage.ts'
 import { concerns } from '../project/communication.ts'
 import type { SuppressionList } from '../project/policies.ts'

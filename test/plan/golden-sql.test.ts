@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
-import { noPolicies } from '../../src/plan/policy-relations.ts'
+import { noPolicies } from '../../src/plan/policies/relations.ts'
 import { badKeyTests, selectPopulation } from '../../src/plan/population.ts'
 import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.ts'
 import { rulesFor } from '../../src/plan/rules/index.ts'

@@ -2,7 +2,7 @@ import { isCommunication } from '../../project/communication.ts'
 import type { Cap } from '../../project/policies.ts'
 import type { Sync } from '../../project/project.ts'
 import { type Fragment, raw, sql } from '../../warehouse/sql.ts'
-import { selectUsage } from '../usage.ts'
+import { selectUsage } from '../policies/usage.ts'
 import { ago, type RankingRule, type RuleContext } from './rule.ts'
 
 /** Whether communications of the sync count towards the cap, and are held back by it. */

@@ -1,5 +1,5 @@
 import { sql } from '../../warehouse/sql.ts'
-import { ineligibleBefore } from '../eligibility.ts'
+import { ineligibleBefore } from '../policies/eligibility.ts'
 import type { RowRule } from './rule.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { concerns as appliesTo } from '../../project/communication.ts'
 import type { Holdout } from '../../project/policies.ts'
 import { raw, sql } from '../../warehouse/sql.ts'
-import { drawOf, isOver } from '../holdout.ts'
+import { drawOf, isOver } from '../policies/holdout.ts'
 import { actsOn } from './mode.ts'
 import type { RowRule } from './rule.ts'
 

@@ -1,5 +1,5 @@
 import { sql } from '../../warehouse/sql.ts'
-import { withEntity } from '../policy-relations.ts'
+import { withEntity } from '../policies/relations.ts'
 import { ago, type RowRule, tonightsPeople } from './rule.ts'
 
 /** Skips a communication to someone who had this one before, within the time that the trigger's `reentry` names. */

@@ -21,7 +21,7 @@ import type { Sync } from '../../project/project.ts'
 import type { Dialect } from '../../warehouse/dialect.ts'
 import { type Fragment, raw } from '../../warehouse/sql.ts'
 import type { Decision } from '../plan.ts'
-import type { PolicyRelations } from '../policy-relations.ts'
+import type { PolicyRelations } from '../policies/relations.ts'
 import type { StateTable } from '../state.ts'
 
 /** A relation of `zone`, `shut`, `until` (see zones.ts), and the zone of those whose own is not in it. */

@@ -2,10 +2,10 @@
  * Communications that people had, or are about to have: settled deliveries, those of runs that are not settled yet, and
  * those that earlier plans of the same invocation will send. One communication may be in several of them and counts once.
  */
-import type { Cap } from '../project/policies.ts'
-import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { withEntity } from './policy-relations.ts'
-import { type RuleContext, tonightsPeople } from './rules/rule.ts'
+import type { Cap } from '../../project/policies.ts'
+import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
+import { type RuleContext, tonightsPeople } from '../rules/rule.ts'
+import { withEntity } from './relations.ts'
 
 /** `entity`, `priority`, `as_of` of each communication of the cap's kind that tonight's people had since `horizon`. */
 export function selectUsage(

@@ -2,12 +2,12 @@
  * Whom a row is about, as SQL over the model's columns. Policies hold for people, and a model's key need not be one: its
  * rows may be a customer's subscriptions, or one of several reminders for each.
  */
-import { isCommunication } from '../project/communication.ts'
-import type { Identity } from '../project/policies.ts'
-import type { Model, Sync } from '../project/project.ts'
-import type { Column, Dialect } from '../warehouse/dialect.ts'
-import type { MappedField } from './mapping.ts'
-import { normaliseSql } from './normalisation.ts'
+import { isCommunication } from '../../project/communication.ts'
+import type { Identity } from '../../project/policies.ts'
+import type { Model, Sync } from '../../project/project.ts'
+import type { Column, Dialect } from '../../warehouse/dialect.ts'
+import type { MappedField } from '../mapping.ts'
+import { normaliseSql } from '../normalisation.ts'
 
 /** An identifier of the person that the model returns under its own name. */
 export interface SubjectIdentifier {

@@ -3,11 +3,11 @@
  * draw is that of assignment.ts. A person of several records is withheld when any of those records is: nobody whom a
  * holdout withholds is sent to because two records became one, or because one became two again.
  */
-import type { Holdout } from '../project/policies.ts'
-import type { Dialect } from '../warehouse/dialect.ts'
-import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { type PolicyRelations, withEntity } from './policy-relations.ts'
-import type { RuleContext } from './rules/rule.ts'
+import type { Holdout } from '../../project/policies.ts'
+import type { Dialect } from '../../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
+import type { RuleContext } from '../rules/rule.ts'
+import { type PolicyRelations, withEntity } from './relations.ts'
 
 /** From its `expires` on a holdout withholds nobody. `date` is local to the project. */
 export function isOver(holdout: Pick<Holdout, 'expires'>, date: string): boolean {

@@ -1,8 +1,8 @@
-import { selectAnswers, selectDenied } from '../../src/plan/consent.ts'
-import type { PolicyRelations } from '../../src/plan/policy-relations.ts'
-import { writeScratch } from '../../src/plan/stage.ts'
-import { type Fragment, raw, sql } from '../../src/warehouse/sql.ts'
-import type { Warehouse } from '../../src/warehouse/warehouse.ts'
+import { selectAnswers, selectDenied } from '../../../src/plan/policies/consent.ts'
+import type { PolicyRelations } from '../../../src/plan/policies/relations.ts'
+import { writeScratch } from '../../../src/plan/stage.ts'
+import { type Fragment, raw, sql } from '../../../src/warehouse/sql.ts'
+import type { Warehouse } from '../../../src/warehouse/warehouse.ts'
 
 let count = 0
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isWithheld, unitInterval } from '../../src/plan/assignment.ts'
+import { isWithheld, unitInterval } from '../../../src/plan/policies/assignment.ts'
+import { openNights, type PlanNights } from '../plan-nights.ts'
 import {
   chiSquaredTail,
   evenness,
@@ -12,7 +13,6 @@ import {
   tally,
   uniformityOf,
 } from './lots.ts'
-import { openNights, type PlanNights } from './plan-nights.ts'
 
 /**
  * Salts and keys as people write them: numbered, and alike but for the number, which is what weak hashes fail at. The full

@@ -2,9 +2,9 @@
  * Consents as the latest answer by event time. A row that arrives late counts by when it was given, not by when it came in;
  * an answer from the future of the run's clock is left out until then.
  */
-import type { Dialect } from '../warehouse/dialect.ts'
-import { type Fragment, raw, sql } from '../warehouse/sql.ts'
-import { type PolicyRelations, withEntity } from './policy-relations.ts'
+import type { Dialect } from '../../warehouse/dialect.ts'
+import { type Fragment, raw, sql } from '../../warehouse/sql.ts'
+import { type PolicyRelations, withEntity } from './relations.ts'
 
 export interface ConsentParams {
   /** Relation of the consent model, computed for tonight. */

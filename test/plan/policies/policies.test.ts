@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { countReached } from '../../src/plan/holdout.ts'
-import { query, writeScratch } from '../../src/plan/stage.ts'
-import type { Cap, Holdout, QuietHours } from '../../src/project/policies.ts'
-import { raw } from '../../src/warehouse/sql.ts'
+import { countReached } from '../../../src/plan/policies/holdout.ts'
+import { query, writeScratch } from '../../../src/plan/stage.ts'
+import type { Cap, Holdout, QuietHours } from '../../../src/project/policies.ts'
+import { raw } from '../../../src/warehouse/sql.ts'
+import { fieldsOf, model, type NightOptions, openNights, type PlanNights } from '../plan-nights.ts'
 import { consentRelations } from './consent-rows.ts'
-import { fieldsOf, model, type NightOptions, openNights, type PlanNights } from './plan-nights.ts'
 
 let nights: PlanNights
 beforeEach(async () => {

@@ -2,8 +2,8 @@
  * What policies read in the warehouse, made ready once a night: the people, their consents, the lists of who is suppressed.
  * Every relation speaks of a person by `entity` (see identity/), which is their own key where nothing links them to another.
  */
-import type { SuppressionList } from '../project/policies.ts'
-import { type Fragment, raw, sql } from '../warehouse/sql.ts'
+import type { SuppressionList } from '../../project/policies.ts'
+import { type Fragment, raw, sql } from '../../warehouse/sql.ts'
 
 export interface Suppressed {
   readonly list: SuppressionList

@@ -2,7 +2,7 @@
  * Clocks of people: what time it is somewhere, and when a daily window opens or closes there next. Zones are those of Intl
  * (the IANA database that Node ships), so that a night is quiet alike in every warehouse, through both changes of the clock.
  */
-import type { Daytime } from '../project/policies.ts'
+import type { Daytime } from '../../project/policies.ts'
 
 export interface LocalTime {
   /** `2026-03-01`. */

@@ -2,10 +2,10 @@
  * Which time zones may be sent to tonight. The zones of tonight's people are few, whatever their number: they are asked
  * of the warehouse, judged here, and go back as a small relation that the rules join.
  */
-import type { Policies, SendWindow } from '../project/policies.ts'
-import type { Sync } from '../project/project.ts'
-import type { Dialect } from '../warehouse/dialect.ts'
-import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+import type { Policies, SendWindow } from '../../project/policies.ts'
+import type { Sync } from '../../project/project.ts'
+import type { Dialect } from '../../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
 import { isWithin, localTime, nextAt } from './local-time.ts'
 
 /** When one kind of window lets a sync send: quiet hours keep it from sending within, send windows outside. */

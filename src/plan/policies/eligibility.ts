@@ -3,12 +3,12 @@
  * somebody who may no longer take part *leaves*, and is removed where the mode removes leavers. The first that speaks
  * against a row is its reason.
  */
-import { concerns, isCommunication } from '../project/communication.ts'
-import type { Policies } from '../project/policies.ts'
-import type { Sync } from '../project/project.ts'
-import type { Dialect } from '../warehouse/dialect.ts'
-import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { type OptOuts, type PolicyRelations, withEntity } from './policy-relations.ts'
+import { concerns, isCommunication } from '../../project/communication.ts'
+import type { Policies } from '../../project/policies.ts'
+import type { Sync } from '../../project/project.ts'
+import type { Dialect } from '../../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
+import { type OptOuts, type PolicyRelations, withEntity } from './relations.ts'
 import type { Subject } from './subject.ts'
 
 export interface EligibilityParams {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isWithheld, unitInterval } from '../../src/plan/assignment.ts'
-import { writeScratch } from '../../src/plan/stage.ts'
-import type { Cap, Holdout } from '../../src/project/policies.ts'
-import { raw } from '../../src/warehouse/sql.ts'
+import { isWithheld, unitInterval } from '../../../src/plan/policies/assignment.ts'
+import { writeScratch } from '../../../src/plan/stage.ts'
+import type { Cap, Holdout } from '../../../src/project/policies.ts'
+import { raw } from '../../../src/warehouse/sql.ts'
+import { model, openNights, type PlanNights } from '../plan-nights.ts'
 import { consentRelations } from './consent-rows.ts'
-import { model, openNights, type PlanNights } from './plan-nights.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const place = { file: 'activate.yml', line: 1, column: 1 }
