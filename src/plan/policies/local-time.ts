@@ -55,17 +55,34 @@ function minutesUntil(now: number, target: number): number {
 }
 
 /**
- * The first instant after `at` at which the clock on the wall shows this minute of the day, or has been moved past it. A
- * change of the clock in between is corrected for once; where it skips the minute, the instant of the change counts.
+ * The first instant after `at` at which the clock on the wall shows this minute of the day, or is moved past it: where a
+ * change of the clock skips the minute, the instant of the change counts. `target` is in minutes since midnight.
  */
 export function nextAt(zone: string, at: number, target: number): number {
   const start = Math.floor(at / minute) * minute
   const guess = start + minutesUntil(localTime(zone, start).minutes, target) * minute
-  const shown = localTime(zone, guess).minutes
-  if (shown === target) return guess
-  const drift = ((shown - target + 720 + 1440) % 1440) - 720
-  const corrected = guess - drift * minute
-  return corrected > at && localTime(zone, corrected).minutes === target ? corrected : Math.max(guess, corrected)
+  const drift = driftAt(zone, start, guess)
+  if (drift === 0) return guess
+  // The clock changes in between: a search, which only two nights of a year need.
+  for (let instant = start + minute; instant < guess - Math.min(0, drift) * minute; instant += minute) {
+    const { minutes } = localTime(zone, instant)
+    const before = localTime(zone, instant - minute).minutes
+    const skipped = isForward(before, minutes) && isWithin(target, { from: (before + 1) % 1440, to: minutes })
+    if (minutes === target || skipped) return instant
+  }
+  return guess - drift * minute
+}
+
+/** By how many minutes the clock was moved between two instants; forward is positive. */
+function driftAt(zone: string, from: number, to: number): number {
+  const passed = (to - from) / minute
+  const shown = localTime(zone, to).minutes - localTime(zone, from).minutes
+  return ((((shown - passed) % 1440) + 1440 + 720) % 1440) - 720
+}
+
+/** Whether a clock that showed `before` a minute ago was moved forward, rather than back. */
+function isForward(before: number, now: number): boolean {
+  return (now - before + 1440) % 1440 < 720
 }
 
 /** The instant at which the local day of `at` began. */
