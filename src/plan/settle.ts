@@ -80,7 +80,7 @@ function moveSnapshot(
 select key, row_hash, payload, digest, episode,
   case when outcome = 'acked' then version else version - 1 end,
   standing,
-  ${runId}, ${instant(dialect, asOf)}, person, topic, address
+  ${runId}, ${instant(dialect, asOf)}, nullif(person, key), nullif(topic, ''), address
 from ${outcomesOfChanges} where ${moves}`,
   ]
 }

@@ -29,9 +29,9 @@ export const snapshotColumns = {
   standing: 'text',
   run_id: 'text',
   changed_at: 'timestamp',
-  /** The person's own key, by which policies know them. */
+  /** The person's own key, by which policies know them; NULL when it is the key itself, so that reading it costs nothing. */
   person: 'text',
-  /** What a communication is about beside the person. */
+  /** What a communication is about beside the person; NULL when there is nothing. */
   topic: 'text',
   /** SHA-256 of the normalised address of a communication. */
   address: 'text',
