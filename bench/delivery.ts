@@ -3,16 +3,38 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from 'undici'
-import { type DeliveryTotals, deliver } from '../src/delivery/deliver.ts'
+import { type DeliveryTotals, deliver, type Recheck } from '../src/delivery/deliver.ts'
 import { openDestination } from '../src/delivery/registry.ts'
 import { destinations as definitions } from '../src/destinations/index.ts'
 import { currentHolder } from '../src/ledger/holder.ts'
+import type { Ledger } from '../src/ledger/ledger.ts'
+import { hashOfOptOut } from '../src/ledger/opt-out-hash.ts'
 import { openLedger } from '../src/ledger/store.ts'
 import type { PlannedChange } from '../src/plan/plan.ts'
+import type { Sync } from '../src/project/project.ts'
+import { lastLook } from '../src/run/last-look.ts'
 import { systemClock } from '../src/wire.ts'
 import { atLeast, median, print, timed } from './report.ts'
 
 const concurrency = 10
+
+const place = { file: 'activate.yml', line: 1, column: 1 }
+
+const sync: Sync = {
+  ...{ name: 'bench', path: 'syncs/bench.yml', place, model: 'customers', destination: 'sink', action: 'upsert' },
+  ...{
+    mode: 'upsert',
+    fields: [],
+    channel: 'email',
+    purpose: 'marketing',
+    priority: 0,
+    enabled: true,
+    owners: [],
+    tags: [],
+  },
+  guard: { minRows: 1, mappingChange: 'pass' },
+  ...{ onMappingChange: 'resend', onBadKey: 'fail', onUncertain: 'park', requireApproval: 'never' },
+}
 
 interface Case {
   readonly name: string
@@ -26,7 +48,10 @@ const cases: readonly Case[] = [
   { name: '20k single-record requests', rows: 20_000, batch: 1, promise: 0.55 },
 ]
 
-/** Delivery with a durable ledger against a bare undici loop that posts the same bodies, to a server in another process. */
+/**
+ * Delivery with a durable ledger, and every row looked at once more as in a run, against a bare undici loop that posts the same
+ * bodies, to a server in another process.
+ */
 export async function benchDelivery(runs = 3): Promise<void> {
   const sink = await startSink()
   for (const one of cases) {
@@ -43,7 +68,7 @@ export async function benchDelivery(runs = 3): Promise<void> {
   sink.stop()
 }
 
-async function* rowsOf({ rows }: Case): AsyncGenerator<readonly PlannedChange[]> {
+async function* rowsOf({ rows }: Pick<Case, 'rows'>): AsyncGenerator<readonly PlannedChange[]> {
   for (let start = 0; start < rows; start += 10_000) {
     yield Array.from({ length: Math.min(10_000, rows - start) }, (_, index) => planned(start + index + 1))
   }
@@ -59,6 +84,29 @@ function planned(seq: number): PlannedChange {
     changeId,
     fields: { email: `user${seq}@example.com`, first_name: 'Ada', tier: 'gold', ltv: seq / 7, vip: seq % 3 === 0 },
   }
+}
+
+/** Hashes of a key and of an address, ready made: they come with the rows, and making them is not delivery's work. */
+const hashes = Array.from({ length: 20_000 }, (_, n) => hashOfOptOut('customer_id', `c${n}`))
+
+/** As a run reads them, for the look. */
+async function* checkedRowsOf(rows: number): AsyncGenerator<readonly PlannedChange[]> {
+  for await (const chunk of rowsOf({ rows }))
+    yield chunk.map((row, index) => ({ ...row, subjects: hashes.slice(2 * index, 2 * index + 2) }))
+}
+
+/** The look as every run has it; somebody has opted out since the plan, so that there is something to look for. */
+async function lookOver(ledger: Ledger): Promise<Recheck> {
+  const optOuts = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, n) => ({
+      kind: 'email',
+      hash: hashOfOptOut('email', `${from + n}@example.com`),
+    }))
+  const deed = { actor: 'bench', at: Date.now(), reason: 'opt_out' }
+  await ledger.suppress(optOuts(0, 1_000), deed)
+  const since = await ledger.newestSuppression()
+  await ledger.suppress(optOuts(1_000, 1_010), deed)
+  return lastLook(ledger, sync, since)
 }
 
 async function bareLoop(url: string, one: Case): Promise<number> {
@@ -115,7 +163,6 @@ async function deliverTo(
 ): Promise<{ readonly seconds: number; readonly totals: DeliveryTotals }> {
   const folder = await mkdtemp(join(tmpdir(), 'activate-bench-'))
   const ledger = await openLedger({ type: 'sqlite', path: join(folder, 'ledger.db') })
-  const place = { file: 'activate.yml', line: 1, column: 1 }
   const actions = { upsert: { method: 'POST', path: '/customers', idempotency: 'natural', ...action } }
   const settings = { base_url: url, allow_private_network: true, concurrency, limits, actions }
   const destination = await openDestination(
@@ -126,6 +173,7 @@ async function deliverTo(
   if (answer.kind !== 'acquired') throw new Error('the bench has its ledger for itself')
   const { lease } = answer
   await ledger.startRun({ runId: 'bench', sync: 'bench', asOf: 0, startedAt: Date.now() }, lease)
+  const recheck = await lookOver(ledger)
   const { seconds, result: totals } = await timed(() =>
     deliver({
       runId: 'bench',
@@ -138,7 +186,8 @@ async function deliverTo(
       onProgress: () => undefined,
       onUncertain: 'park',
       log: () => undefined,
-      rows: rowsOf({ name: '', rows, batch: 1, promise: 0 }),
+      recheck,
+      rows: checkedRowsOf(rows),
       total: rows,
       routes: () => ({ action: 'upsert' }),
     }),

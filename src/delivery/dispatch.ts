@@ -10,6 +10,7 @@ import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
 import type { Verdict } from './destination.ts'
+import { createPace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import {
   type Continuation,
@@ -44,6 +45,7 @@ export class Dispatch {
   private readonly budget: RetryBudget
   private readonly tally: Tally
   private readonly alarm: Alarm
+  private readonly pace = createPace()
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
 
@@ -162,10 +164,10 @@ export class Dispatch {
   }
 
   private beginMore(now: number): void {
-    const { destination, lease, recheck } = this.context
-    const { limiter } = destination
+    const { lease } = this.context
+    const { limiter } = this.context.destination
     let room = limiter.room(now) - this.beginning - this.begun.length
-    const most = recheck === undefined ? beside : 2 * destination.concurrency
+    const most = this.mostAhead(now)
     const further = this.beginning + this.begun.length <= most / 4 ? most : 0
     const lot: Task[] = []
     for (;;) {
@@ -187,9 +189,17 @@ export class Dispatch {
     }
   }
 
+  /** Rows that are looked at are not begun further ahead than they will surely leave within a moment of the look. */
+  private mostAhead(now: number): number {
+    const { recheck, destination } = this.context
+    return recheck === undefined
+      ? beside
+      : Math.min(beside, Math.max(2 * destination.concurrency, this.pace.recent(now)))
+  }
+
   /**
-   * A repeatable intent may be committed ahead, many with one commit, but not far ahead when its rows have to be looked at
-   * right before; one that is not repeatable is committed only when a connection is free for it.
+   * A repeatable intent may be committed ahead, many with one commit; one that is not repeatable is committed only when a
+   * connection is free for it.
    */
   private mayBegin(task: Task, further: number): boolean {
     const { concurrency } = this.context.destination
@@ -293,6 +303,7 @@ export class Dispatch {
       this.sending -= 1
     }
     const now = clock.now()
+    this.pace.answered(now)
     const { random, onUncertain } = this.context
     const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
     if (resolution.pause !== undefined) destination.limiter.pause(now + resolution.pause)

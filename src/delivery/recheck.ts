@@ -63,7 +63,8 @@ export async function lookAgain(
   const answer = await recheck?.(changes, now)
   const { stop } = answer ?? {}
   if (stop !== undefined) return { tasks: lot, withdrawn: 0, stop }
-  const withdrawn = new Map([...expired(changes, now), ...(answer?.withdrawn ?? [])])
+  const late = lot.some(({ notAfter }) => notAfter <= now) ? expired(changes, now) : []
+  const withdrawn = new Map([...late, ...(answer?.withdrawn ?? [])])
   if (withdrawn.size === 0) return { tasks: lot, withdrawn: 0 }
   const left = lot.filter(task => !isBoundToItsKey(task)).flatMap(task => task.changes)
   return {

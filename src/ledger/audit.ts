@@ -33,10 +33,16 @@ export async function appendEntry({ knex }: Database, bind: Bind, entry: NewAudi
   await bind(knex<HeadRow>('audit_head').where({ singleton: 1 }).update({ entries: row.ordinal, hash }))
 }
 
-export function auditOf(database: Database): Pick<Governance, 'audit' | 'verifyAudit'> {
+export function auditOf(database: Database): Pick<Governance, 'auditLength' | 'audit' | 'verifyAudit'> {
   const { knex } = database
 
   return {
+    async auditLength() {
+      const head = await database.read(knex<HeadRow>('audit_head').where({ singleton: 1 }).first('entries'))
+      if (head === undefined) throw new TypeError('the audit trail has no head record')
+      return head.entries
+    },
+
     async audit({ limit }) {
       const query = knex<ChainedRow>('audit').orderBy('ordinal', 'desc').limit(limit)
       const rows: readonly ChainedRow[] = await database.read(query)

@@ -72,7 +72,7 @@ export interface Governance {
   liftSuppression(optOuts: readonly OptOut[], deed: Deed): Promise<number>
   /** Those in force with a higher ordinal than `after`, in its order, in chunks. */
   suppressions(range?: { readonly after?: number }): AsyncIterable<readonly Suppression[]>
-  /** The highest ordinal there is, lifted or not; 0 before the first. Cheap: asked before each send. */
+  /** The highest ordinal there is, lifted or not; 0 before the first. */
   newestSuppression(): Promise<number>
 
   /** The hold on this scope that is in force afterwards, and whether it was there already. */
@@ -87,6 +87,11 @@ export interface Governance {
   /** The newest approval of exactly this plan. */
   approvalOf(planHash: string): Promise<Approval | undefined>
 
+  /**
+   * How many entries the audit trail has. Every opt-out, lift, hold and release adds one with its own commit, so while this
+   * stays the same, so do they. Cheap: asked before each send.
+   */
+  auditLength(): Promise<number>
   /** Newest first. */
   audit(filter: { readonly limit: number }): Promise<readonly AuditEntry[]>
   /** Computes every hash anew, and compares the end of the chain with the head record that is kept beside it. */

@@ -2,40 +2,51 @@
  * What is looked at once more before each send: opt-outs that came in since the plan was made, and holds. Both stand in the
  * ledger, where `activate suppress` and `activate hold` write while a run is under way.
  */
-import type { Recheck, RecheckAnswer } from '../delivery/deliver.ts'
+import type { Recheck, RecheckAnswer, Withdrawal } from '../delivery/deliver.ts'
+import type { Hold } from '../ledger/governance.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { PlannedChange } from '../plan/plan.ts'
 import type { Sync } from '../project/project.ts'
 import { holdOver, holdProblem } from './permission.ts'
 
+const nobody: RecheckAnswer['withdrawn'] = new Map()
+
 /** `since` is the newest opt-out that the plan knows of: memory holds only those that came after it. */
 export function lastLook(
-  ledger: Pick<Ledger, 'newestSuppression' | 'suppressions' | 'holds'>,
+  ledger: Pick<Ledger, 'auditLength' | 'suppressions' | 'holds'>,
   sync: Sync,
   since: number,
 ): Recheck {
   const reasons = new Map<string, string>()
-  let seen = since
+  let hold: Hold | undefined
+  let newest = since
+  let known: number | undefined
 
+  /** Reads what has changed since the look before, which mostly is nothing, and then costs one small read. */
   async function catchUp(): Promise<void> {
-    const newest = await ledger.newestSuppression()
-    if (newest <= seen) return
-    for await (const chunk of ledger.suppressions({ after: seen }))
-      for (const { hash, reason, channel } of chunk)
+    const length = await ledger.auditLength()
+    if (length === known) return
+    hold = await holdOver(ledger, sync)
+    for await (const chunk of ledger.suppressions({ after: newest }))
+      for (const { ordinal, hash, reason, channel } of chunk) {
+        newest = ordinal
         if (channel === undefined || channel === sync.channel) reasons.set(hash, reason)
-    seen = newest
+      }
+    known = length
+  }
+
+  function* optedOut(changes: readonly PlannedChange[]): Generator<[number, Withdrawal]> {
+    for (const { seq, subjects } of changes) {
+      const hash = subjects?.find(subject => reasons.has(subject))
+      if (hash === undefined) continue
+      const code = `suppression.${reasons.get(hash)}`
+      yield [seq, { code, message: 'the person opted out after the plan was made' }]
+    }
   }
 
   return async (changes): Promise<RecheckAnswer> => {
-    const hold = await holdOver(ledger, sync)
     await catchUp()
-    const withdrawn = new Map(
-      changes.flatMap(({ seq, subjects }) => {
-        const hash = subjects?.find(subject => reasons.has(subject))
-        if (hash === undefined) return []
-        const code = `suppression.${reasons.get(hash)}`
-        return [[seq, { code, message: 'the person opted out after the plan was made' }] as const]
-      }),
-    )
+    const withdrawn = reasons.size === 0 ? nobody : new Map(optedOut(changes))
     if (hold === undefined) return { withdrawn }
     const { code, message } = holdProblem(hold, sync)
     return { withdrawn, stop: { code, message } }
