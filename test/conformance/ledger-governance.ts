@@ -138,6 +138,20 @@ export function describeGovernance(name: string, open: () => Promise<Ledger>): v
   })
 
   describe(`${name}: the audit trail`, () => {
+    test('grows by one for every deed, so that its length tells whether anything has changed', async () => {
+      const length = await ledger.auditLength()
+      const one = email(fresh('a'))
+      const scope = `sync:${fresh('held')}`
+      await suppress([one])
+      await ledger.liftSuppression([one], deed(6))
+      await ledger.hold({ scope, reason: 'r', ...deed(7) })
+      await ledger.releaseHold(scope, { ...deed(8), reason: 'r' })
+      expect(await ledger.auditLength()).toBe(length + 4)
+      await suppress([one])
+      await suppress([one])
+      expect(await ledger.auditLength()).toBe(length + 5)
+    })
+
     const note = (at: number, detail = {}): NewAuditEntry => ({
       ...{ ...deed(at), action: 'held', subject: fresh('sync:a'), detail },
     })

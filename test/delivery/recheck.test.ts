@@ -269,6 +269,14 @@ describe('a look is asked for', () => {
     expect(opened.server.applied).not.toContain('c10')
   })
 
+  test('for many requests at once where the destination is fast, so that their intents share commits', async () => {
+    const opened = await against(ok)
+    const { recheck, asked } = optOuts()
+    await opened.deliver(rowsOf(2_000), { concurrency: 2 }, { recheck })
+    expect(asked.reduce((sum, rows) => sum + rows, 0)).toBe(2_000)
+    expect(Math.max(...asked)).toBeGreaterThan(4)
+  })
+
   test('once for all requests that are begun together', async () => {
     const opened = await against(ok)
     const { recheck, asked } = optOuts()
