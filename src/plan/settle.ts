@@ -64,16 +64,19 @@ export function settleStatements(dialect: Dialect, params: SettleParams): readon
   ]
 }
 
-function moving(outcomes: Fragment): Fragment {
+function moving(sync: Sync, outcomes: Fragment): Fragment {
+  // Only a communication stands back for another one.
+  if (!isCommunication(sync))
+    return sql`(standing is not null and (outcome = 'acked' or decision in ('skip', 'withhold')))`
   const followed = sql`(follows is null or follows in (select key from ${outcomes} where outcome = 'acked'))`
   return sql`(standing is not null and (outcome = 'acked' or decision in ('skip', 'withhold') and ${followed}))`
 }
 
 function moveSnapshot(
   dialect: Dialect,
-  { snapshot, outcomesOfChanges, runId, asOf }: SettleParams,
+  { snapshot, outcomesOfChanges, sync, runId, asOf }: SettleParams,
 ): readonly Fragment[] {
-  const moves = moving(outcomesOfChanges)
+  const moves = moving(sync, outcomesOfChanges)
   return [
     sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
@@ -136,7 +139,7 @@ from (
   group by 1, 2, 3, 4
 ) refused`,
     sql`delete from ${tables.rejections} where sync = ${sync.name} and run_id <> ${runId}
-and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or ${moving(outcomesOfChanges)})`,
+and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or ${moving(sync, outcomesOfChanges)})`,
   ]
 }
 

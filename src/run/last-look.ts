@@ -9,6 +9,9 @@ import type { PlannedChange } from '../plan/plan.ts'
 import type { Sync } from '../project/project.ts'
 import { holdOver, holdProblem } from './permission.ts'
 
+/** Milliseconds for which what was read of the ledger holds: far less than a request takes to arrive. */
+const freshFor = 50
+
 const nobody: RecheckAnswer['withdrawn'] = new Map()
 
 /** `since` is the newest opt-out that the plan knows of: memory holds only those that came after it. */
@@ -21,6 +24,7 @@ export function lastLook(
   let hold: Hold | undefined
   let newest = since
   let known: number | undefined
+  let readAt = Number.NEGATIVE_INFINITY
 
   /** Reads what has changed since the look before, which mostly is nothing, and then costs one small read. */
   async function catchUp(): Promise<void> {
@@ -44,8 +48,12 @@ export function lastLook(
     }
   }
 
-  return async (changes): Promise<RecheckAnswer> => {
-    await catchUp()
+  return async (changes, now): Promise<RecheckAnswer> => {
+    // A clock that was set back would make an old look seem fresh.
+    if (now - readAt >= freshFor || now < readAt) {
+      await catchUp()
+      readAt = now
+    }
     const withdrawn = reasons.size === 0 ? nobody : new Map(optedOut(changes))
     if (hold === undefined) return { withdrawn }
     const { code, message } = holdProblem(hold, sync)
