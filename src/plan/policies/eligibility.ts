@@ -25,7 +25,7 @@ export interface EligibilityParams {
   readonly personKind: string
 }
 
-/** One reason to leave a row out, as a condition over `p` (`key`, `person`, `entity`, one column per identifier). */
+/** One reason to leave a row out, as a condition over `p` (`key`, `person`, `entity`, one column per identifier, one hash per kind of opt-out). */
 interface Reason {
   readonly reason: Fragment
   readonly condition: Fragment
@@ -65,7 +65,7 @@ export function selectIneligible(dialect: Dialect, params: EligibilityParams): F
   return sql`with rows as (
   select ${key} as key, ${raw(subject.person)} as person${join(identifiers, '')} from ${stage}
 ), p as (
-  select r.*, ${own.entity} as entity from ${own.from}
+  select r.*, ${own.entity} as entity${ownHashes(dialect, params)} from ${own.from}
 )
 select key, ${keysRepeat ? raw('min(reason) as reason') : raw('reason')} from (
   select p.key, ${first} as reason
@@ -98,21 +98,33 @@ export function optOutHash(dialect: Dialect, kind: string, value: string): strin
 /** Hashing every row takes longer than all else here: it is done only for kinds of identifier that somebody opted out by. */
 function optOutReasons(dialect: Dialect, params: EligibilityParams): readonly Reason[] {
   return params.relations.optOuts.flatMap(optOuts => {
-    const conditions = [...ownOptOut(dialect, params, optOuts), ...optOutOfOthers(dialect, params, optOuts)]
+    const conditions = [...ownOptOut(params, optOuts), ...optOutOfOthers(dialect, params, optOuts)]
     if (conditions.length === 0) return []
     return [{ reason: sql`${`suppression.${optOuts.reason}`}`, condition: sql`(${join(conditions, ' or ')})` }]
   })
 }
 
-function ownOptOut(
-  dialect: Dialect,
-  { subject, personKind }: EligibilityParams,
-  { kind, hashes }: OptOuts,
-): readonly Fragment[] {
-  const index = subject.identifiers.findIndex(({ name }) => name === kind)
-  if (kind !== personKind && index < 0) return []
-  const hash = optOutHash(dialect, kind, kind === personKind ? 'p.person' : `p.id_${index}`)
-  return [sql`${raw(hash)} in (select hash from ${hashes})`]
+function ownOptOut(params: EligibilityParams, { kind, hashes }: OptOuts): readonly Fragment[] {
+  const index = hashedKinds(params).findIndex(hashed => hashed.kind === kind)
+  return index < 0 ? [] : [sql`p.hash_${raw(String(index))} in (select hash from ${hashes})`]
+}
+
+/** Kinds that somebody opted out by and a row may carry, with the column of `r` that holds them. */
+function hashedKinds({ relations, subject, personKind }: EligibilityParams) {
+  const carried = [
+    { kind: personKind, column: 'r.person' },
+    ...subject.identifiers.map(({ name }, index) => ({ kind: name, column: `r.id_${index}` })),
+  ]
+  const named = new Set(relations.optOuts.map(({ kind }) => kind))
+  return carried.filter(({ kind }) => named.has(kind))
+}
+
+/** Once for each kind, however many reasons there are. */
+function ownHashes(dialect: Dialect, params: EligibilityParams): Fragment {
+  const hashes = hashedKinds(params).map(
+    ({ kind, column }, index) => sql`, ${raw(optOutHash(dialect, kind, column))} as hash_${raw(String(index))}`,
+  )
+  return join(hashes, '')
 }
 
 /** People whose opt-out came in under another of their records or identifiers. */
