@@ -10,7 +10,7 @@ import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
 import type { Verdict } from './destination.ts'
-import { createPace } from './pace.ts'
+import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import {
   type Continuation,
@@ -45,7 +45,7 @@ export class Dispatch {
   private readonly budget: RetryBudget
   private readonly tally: Tally
   private readonly alarm: Alarm
-  private readonly pace = createPace()
+  private readonly pace: Pace
   private readonly finished: Promise<void>
   private finish: () => void = () => {}
 
@@ -70,6 +70,7 @@ export class Dispatch {
     this.budget = { ...defaultBudget, ...context.retry }
     this.backlog = new Backlog(tasks)
     this.tally = createTally(context.maxErrorRate)
+    this.pace = createPace(context.recheck === undefined ? beside : 2 * context.destination.concurrency, beside)
     this.alarm = createAlarm(
       context.clock,
       () => this.pump(),
@@ -164,11 +165,10 @@ export class Dispatch {
   }
 
   private beginMore(now: number): void {
-    const { lease } = this.context
-    const { limiter } = this.context.destination
-    let room = limiter.room(now) - this.beginning - this.begun.length
-    const most = this.mostAhead(now)
-    const further = this.beginning + this.begun.length <= most / 4 ? most : 0
+    const { lease, destination } = this.context
+    const waiting = this.beginning + this.begun.length
+    const further = this.pace.further(now, waiting)
+    let room = destination.limiter.room(now) - waiting
     const lot: Task[] = []
     for (;;) {
       const task = this.next(now)
@@ -184,28 +184,16 @@ export class Dispatch {
     }
     if (lot.length > 0) this.track(this.begin(lot, now))
     else if (room <= 0 && this.backlog.hasReady && this.beginning + this.begun.length === 0) {
-      const wait = Math.max(1, limiter.wait(now))
+      const wait = Math.max(1, destination.limiter.wait(now))
       this.wakeAt(now + wait, wait)
     }
   }
 
-  /** Rows that are looked at are not begun further ahead than they will surely leave within a moment of the look. */
-  private mostAhead(now: number): number {
-    const { recheck, destination } = this.context
-    return recheck === undefined
-      ? beside
-      : Math.min(beside, Math.max(2 * destination.concurrency, this.pace.recent(now)))
-  }
-
-  /**
-   * A repeatable intent may be committed ahead, many with one commit; one that is not repeatable is committed only when a
-   * connection is free for it.
-   */
+  /** Those that are repeatable ahead of a free connection, many with one commit; others only when one is free for them. */
   private mayBegin(task: Task, further: number): boolean {
     const { concurrency } = this.context.destination
     const ahead = this.beginning + this.begun.length + this.sending
-    if (ahead < concurrency) return true
-    return isRepeatable(task) && ahead < concurrency + further && this.backlog.isLight
+    return ahead < concurrency || (isRepeatable(task) && ahead < concurrency + further && this.backlog.isLight)
   }
 
   private next(now: number): Task | undefined {
@@ -291,7 +279,7 @@ export class Dispatch {
   }
 
   private async send(task: Task, place: number): Promise<void> {
-    const { destination, clock } = this.context
+    const { destination, clock, random, onUncertain } = this.context
     if (task.prepared === undefined) return
     this.sending += 1
     let verdict: Verdict
@@ -304,7 +292,6 @@ export class Dispatch {
     }
     const now = clock.now()
     this.pace.answered(now)
-    const { random, onUncertain } = this.context
     const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
     if (resolution.pause !== undefined) destination.limiter.pause(now + resolution.pause)
     this.conclude(task, resolution)

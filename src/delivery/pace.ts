@@ -1,21 +1,22 @@
 /**
- * How fast a destination takes requests, and so how many may be begun ahead of a free connection when their rows have to be
- * looked at right before they leave: those that will surely leave within a moment of the look. A slow destination is given
- * requests that were just looked at; a fast one gets enough of them to fill a commit.
+ * How many requests may be begun ahead of a free connection. When their rows are looked at right before, those are as many
+ * as will surely leave within a moment of the look: a slow destination is given what was just looked at, a fast one enough
+ * to fill a commit.
  */
 
 /** Milliseconds within which a request that is begun ahead should be on its way. */
 export const aheadFor = 250
 
 export interface Pace {
-  /** A request has been answered for. */
+  /** A request has left and was answered. */
   answered(now: number): void
-  /** How many were answered in about the last `aheadFor` milliseconds, as if each such span were even. */
-  recent(now: number): number
+  /** How many may be begun beside one per connection; none while a good part of those begun before, `waiting`, are left. */
+  further(now: number, waiting: number): number
 }
 
-/** Two counts stand for a sliding window: the span before this one fades as this one fills. */
-export function createPace(): Pace {
+/** At most `most`, and at least `least`; in between, as many as were answered in about the last `aheadFor` milliseconds. */
+export function createPace(least: number, most: number): Pace {
+  // Two counts stand for a sliding window: the span before this one fades while this one fills.
   let since = Number.NEGATIVE_INFINITY
   let before = 0
   let current = 0
@@ -23,9 +24,9 @@ export function createPace(): Pace {
   function turnTo(now: number): void {
     const spans = Math.floor((now - since) / aheadFor)
     if (spans === 0) return
-    // A wall clock that was set back says nothing of how long ago anything was.
     before = spans === 1 ? current : 0
     current = 0
+    // A wall clock that was set back says nothing of how long ago anything was: it begins anew, too.
     since = spans === 1 ? since + aheadFor : now
   }
 
@@ -34,9 +35,11 @@ export function createPace(): Pace {
       turnTo(now)
       current += 1
     },
-    recent(now) {
+    further(now, waiting) {
       turnTo(now)
-      return current + before * (1 - (now - since) / aheadFor)
+      const recent = current + before * (1 - (now - since) / aheadFor)
+      const ahead = Math.min(most, Math.max(least, recent))
+      return waiting <= ahead / 4 ? ahead : 0
     },
   }
 }

@@ -1,5 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Clock } from '../../src/delivery/clock.ts'
 import type { Recheck, RecheckAnswer } from '../../src/delivery/deliver.ts'
 import type { NewRequest } from '../../src/ledger/ledger.ts'
 import type { PlannedChange } from '../../src/plan/plan.ts'
@@ -269,12 +271,33 @@ describe('a look is asked for', () => {
     expect(opened.server.applied).not.toContain('c10')
   })
 
+  /** Time moves only as the destination says, not while delivery waits. */
+  const stillClock = ({ clock }: Stage): Clock => ({ now: () => clock.now(), sleep: () => turn() })
+
   test('for many requests at once where the destination is fast, so that their intents share commits', async () => {
     const opened = await against(ok)
     const { recheck, asked } = optOuts()
-    await opened.deliver(rowsOf(2_000), { concurrency: 2 }, { recheck })
-    expect(asked.reduce((sum, rows) => sum + rows, 0)).toBe(2_000)
-    expect(Math.max(...asked)).toBeGreaterThan(4)
+    const clock = stillClock(opened)
+    await opened.deliver(rowsOf(600), { concurrency: 2 }, { recheck, clock })
+    expect(asked.reduce((sum, rows) => sum + rows, 0)).toBe(600)
+    // Without being known as fast, no more than six are ahead.
+    expect(asked.length).toBeLessThan(600 / 6)
+  })
+
+  test('for few requests at once where the destination is slow, also when it was fast before', async () => {
+    const lookedAt = new Map<string, number>()
+    const ages: number[] = []
+    const opened = await against(request => {
+      if (request.index >= 300) opened.clock.advance(300)
+      for (const key of keysIn(request)) ages.push(opened.clock.now() - (lookedAt.get(key) ?? 0))
+      return ok()
+    })
+    const recheck: Recheck = async (changes, now) => {
+      for (const { key } of changes) lookedAt.set(key, now)
+      return { withdrawn: new Map() }
+    }
+    await opened.deliver(rowsOf(600), { concurrency: 2 }, { recheck, clock: stillClock(opened) })
+    expect(Math.max(...ages.slice(-100))).toBeLessThanOrEqual(7 * 300)
   })
 
   test('once for all requests that are begun together', async () => {
