@@ -4,7 +4,8 @@
  * other, each row is looked at once more, and who must not be sent to is taken out.
  *
  * What cannot be closed is the moment between the look and the write, in which the intent is committed and the request may
- * wait for its turn: who opts out in it is sent to once more. It is kept short: a request that has waited longer than
+ * wait for its turn: who opts out in it, or in the fiftieth of a second before for which a look may rely on what was read
+ * (`freshFor` in `run/last-look.ts`), is sent to once more. It is kept short: a request that has waited longer than
  * `longestUnchecked` is looked at again instead of being sent.
  */
 import type { ChangeException } from '../ledger/ledger.ts'

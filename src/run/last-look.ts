@@ -9,15 +9,19 @@ import type { PlannedChange } from '../plan/plan.ts'
 import type { Sync } from '../project/project.ts'
 import { holdOver, holdProblem } from './permission.ts'
 
-/** Milliseconds for which what was read of the ledger holds: far less than a request takes to arrive. */
-const freshFor = 50
+/**
+ * Milliseconds for which what was read of the ledger holds: an opt-out or a hold that is younger may be missed by a look.
+ * Little beside the moment between a look and its request (`longestUnchecked`); with a read for every look, single-record
+ * requests to a fast destination ran at 0.52× of a bare loop instead of 0.62×.
+ */
+export const freshFor = 50
 
 const nobody: RecheckAnswer['withdrawn'] = new Map()
 
 /** `since` is the newest opt-out that the plan knows of: memory holds only those that came after it. */
 export function lastLook(
   ledger: Pick<Ledger, 'auditLength' | 'suppressions' | 'holds'>,
-  sync: Sync,
+  sync: Pick<Sync, 'name' | 'destination' | 'channel' | 'place'>,
   since: number,
 ): Recheck {
   const reasons = new Map<string, string>()

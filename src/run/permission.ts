@@ -38,7 +38,7 @@ export function describeScope(scope: string): string {
   return name === undefined ? 'everything' : `${kind} ${name}`
 }
 
-export function holdProblem(hold: Hold, sync: Sync): Problem {
+export function holdProblem(hold: Hold, sync: Pick<Sync, 'name' | 'place'>): Problem {
   const [kind, name = ''] = hold.scope.split(/:(.*)/s)
   const target = kind === 'all' ? '--all' : kind === 'destination' ? `--destination ${name}` : name
   return {
