@@ -164,9 +164,9 @@ export const commands: readonly CommandDefinition[] = [
   },
   {
     name: 'suppress',
-    summary: 'opt somebody out, effective at once',
+    summary: 'opt somebody out, also of runs that are under way',
     description:
-      'Records an opt-out in the ledger, by hash alone. It holds from the moment the command ends: it is asked for again at the moment of sending.',
+      'Records an opt-out in the ledger, by hash alone. Every plan that is made from then on knows of it, and a run that is sending looks it up right before each request.',
     arguments: [
       { name: 'value', summary: 'an e-mail address, a phone number with its country code, or a key', required: false },
     ],

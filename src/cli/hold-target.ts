@@ -1,9 +1,9 @@
 /** What `hold` and `release` are about: exactly one of a sync, a destination, or everything. */
 import { ActivateError } from '../project/problem.ts'
 import type { Project } from '../project/project.ts'
-import { suggestion } from '../project/suggest.ts'
 import type { HoldScope } from '../run/permission.ts'
 import type { Input } from './invocation.ts'
+import { unknownName } from './unknown-name.ts'
 
 /** `held` are scopes on hold, whose sync or destination the project may no longer have. Throws A8003 or A8009. */
 export function holdTarget(
@@ -34,10 +34,5 @@ function known(
 ): string {
   const names = all.map(each => each.name)
   if (names.includes(name) || held.includes(`${noun}:${name}`)) return name
-  const help = suggestion(name, names, `${noun}s`)
-  throw new ActivateError('invalid', {
-    code: 'A8009',
-    message: `there is no ${noun} "${name}"`,
-    ...(help === undefined ? {} : { help }),
-  })
+  throw unknownName(`there is no ${noun} "${name}"`, name, names, `${noun}s`)
 }

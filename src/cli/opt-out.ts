@@ -4,10 +4,10 @@ import type { OptOut } from '../ledger/governance.ts'
 import { hashOfOptOut } from '../ledger/opt-out-hash.ts'
 import { type Normalisation, normalise } from '../project/normalisation.ts'
 import type { Identifier } from '../project/policies.ts'
-import { ActivateError, type Problem } from '../project/problem.ts'
+import type { Problem } from '../project/problem.ts'
 import type { Project } from '../project/project.ts'
-import { suggestion } from '../project/suggest.ts'
 import { canonicalKey } from './commands/inspect.ts'
+import { unknownName } from './unknown-name.ts'
 
 /** A kind of identifier that may be opted out. */
 export interface OptOutKind {
@@ -32,9 +32,7 @@ export function namedKind(project: Kinds, name: string): OptOutKind {
   const found = identifiers.find(identifier => identifier.name === name)
   if (found !== undefined) return kindOf(found)
   const names = [key.name, ...identifiers.map(identifier => identifier.name)]
-  const help = suggestion(name, names, 'identifiers')
-  const message = `the project has no identifier "${name}"`
-  throw new ActivateError('invalid', { code: 'A8009', message, ...(help === undefined ? {} : { help }) })
+  throw unknownName(`the project has no identifier "${name}"`, name, names, 'identifiers')
 }
 
 /**
@@ -99,7 +97,6 @@ export function knownChannel({ syncs, policies }: Pick<Project, 'syncs' | 'polic
   ]
   const channels = [...new Set(used.filter(name => name !== undefined))].sort()
   if (channels.includes(channel)) return channel
-  const help = suggestion(channel, channels, 'channels')
   const message = `no sync and no policy of the project uses the channel "${channel}"`
-  throw new ActivateError('invalid', { code: 'A8009', message, ...(help === undefined ? {} : { help }) })
+  throw unknownName(message, channel, channels, 'channels')
 }

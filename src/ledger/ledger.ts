@@ -1,7 +1,8 @@
 /**
- * The port to the ledger: leases, runs, requests and due times, and what people decided (governance.ts). All instants are milliseconds since the epoch. Every
- * promise that resolves has been committed durably. Writes that belong to a run carry its lease, and are refused with
- * A5003 when a newer fence exists: a runner that was paused past its lease can no longer record anything.
+ * The port to the ledger: leases, runs, requests and due times, and what people decided (governance.ts). All instants are
+ * milliseconds since the epoch. Every promise that resolves has been committed durably. Writes that belong to a run carry
+ * its lease, and are refused with A5003 when a newer fence exists: a runner that was paused past its lease can no longer
+ * record anything.
  */
 import type { Governance, NewAuditEntry } from './governance.ts'
 import type { RequestState } from './request.ts'

@@ -86,7 +86,7 @@ export interface PlannedChange {
   readonly changeId: string
   readonly fields: Readonly<Record<string, Json>>
   /**
-   * Hashes of the identifiers of the person behind the row (`email:<sha256>`), to be looked up before it is sent. Never part
+   * Hashes of the identifiers of the person behind the row (SHA-256 of `email:<value>`), to be looked up before it is sent. Never part
    * of a record or of a request's bytes.
    */
   readonly subjects?: readonly string[]

@@ -57,8 +57,6 @@ export interface Planned {
   readonly plan: Plan
   readonly outbox: Fragment
   readonly mapping: string
-  /** The configuration that the last settled run went by; undefined before the first. */
-  readonly lastConfigHash: string | undefined
   /** Scratch relations for `recordStatements`. */
   readonly ineligible: Fragment | undefined
   readonly exposures: Fragment | undefined
@@ -118,7 +116,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       ],
     },
   )
-  const left = { mapping, lastConfigHash: last?.plan.config_hash, ineligible: ineligible?.relation, exposures, drawing }
+  const left = { mapping, ineligible: ineligible?.relation, exposures, drawing }
   return { plan, outbox: decided.outbox, ...left }
 }
 

@@ -2,8 +2,8 @@
  * Settling: the warehouse takes in what the ledger knows of a run. The snapshot moves for a row only when the destination
  * said yes to that row, or when a rule decided that there is nothing to say (`skip`, `withhold`); what was deferred,
  * blocked, refused or never answered stays as it was and is planned anew. A row that was skipped because another one
- * says the same to the same person moves only if that one was acknowledged. All of it is one transaction, and the caller settles a run once:
- * `isSettled` tells, and the statements are written so that repeating them at once changes nothing.
+ * says the same to the same person moves only if that one was acknowledged. All of it is one transaction, and the caller
+ * settles a run once: `isSettled` tells, and the statements are written so that repeating them at once changes nothing.
  */
 import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'

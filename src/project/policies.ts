@@ -42,7 +42,7 @@ export interface ConsentPolicy {
   readonly place: Place
 }
 
-/** Which syncs a policy concerns: those in trigger mode, the others, or both. */
+/** Which syncs a policy concerns: those that speak to people (communication.ts), the others, or both. */
 export type AppliesTo = 'communications' | 'data' | 'all'
 
 export interface SuppressionList {

@@ -77,7 +77,8 @@ export interface Freshness {
 }
 
 /** What happens to rows that break a declared test: nothing is planned, they are left out, or they are only counted. */
-export type OnViolation = 'fail' | 'quarantine' | 'warn'
+export const onViolation = ['fail', 'quarantine', 'warn'] as const
+export type OnViolation = (typeof onViolation)[number]
 
 export interface Source {
   readonly name: string

@@ -8,7 +8,7 @@ import type { FieldSource, GuardSettings, Sync, TriggerSettings } from './projec
 import { zoneOfWritten } from './read-policies.ts'
 import { readSchema } from './reading.ts'
 import type { FileText } from './safety.ts'
-import { type fieldSchema, syncSchema } from './schema/sync-file.ts'
+import { type fieldSchema, syncSchema, weekdays } from './schema/sync-file.ts'
 
 export interface SyncFile {
   readonly name: string
@@ -109,7 +109,6 @@ function holdoutOf(sync: string, written: NonNullable<WrittenSync['holdout']>, d
 }
 
 function sendWindowOf({ from, to, days, timezone }: NonNullable<WrittenSync['send_window']>, zone: string): SendWindow {
-  const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
   return { from, to, days: days.map(day => weekdays.indexOf(day) + 1), timezone: zoneOfWritten(timezone, zone) }
 }
 

@@ -2,7 +2,6 @@ import type { Ledger, Run } from '../../ledger/ledger.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import type { Project, Sync } from '../../project/project.ts'
-import { suggestion } from '../../project/suggest.ts'
 import { actorOf, reasonOf } from '../deed.ts'
 import { type HeldPlan, heldPlanOf, readHeldPlan } from '../held-plan.ts'
 import type { Invocation } from '../invocation.ts'
@@ -10,6 +9,7 @@ import { toJson } from '../render/json.ts'
 import { changesLine } from '../render/plan.ts'
 import { printable } from '../render/text.ts'
 import { openProject, withWired } from '../session.ts'
+import { unknownName } from '../unknown-name.ts'
 
 /** What is approved: a plan that was held, or the hash of one that a dry run showed and the ledger has not seen. */
 interface Approved {
@@ -51,9 +51,7 @@ function namedSync({ syncs }: Project, name: string | undefined): Sync | undefin
   const sync = syncs.find(candidate => candidate.name === name)
   if (sync !== undefined) return sync
   const names = syncs.map(candidate => candidate.name)
-  const help = suggestion(name, names, 'syncs')
-  const message = `there is no sync "${name}"`
-  throw new ActivateError('invalid', { code: 'A8009', message, ...(help === undefined ? {} : { help }) })
+  throw unknownName(`there is no sync "${name}"`, name, names, 'syncs')
 }
 
 async function findPlan(

@@ -1,11 +1,11 @@
 import { type CompiledModel, type CompiledProject, compileModels } from '../../models/compile.ts'
 import { closure } from '../../models/graph.ts'
-import { ActivateError, type ExitReason } from '../../project/problem.ts'
+import type { ExitReason } from '../../project/problem.ts'
 import type { Project } from '../../project/project.ts'
-import { suggestion } from '../../project/suggest.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { dialectOf, logicalClock, openProject } from '../session.ts'
+import { unknownName } from '../unknown-name.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { flags, input, terminal } = invocation
@@ -32,14 +32,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
 /** One model, with --explain also all that it needs; or every model. Each comes after what it reads. */
 function wanted(compiled: CompiledProject, name: string | undefined, explain: boolean): readonly CompiledModel[] {
   if (name === undefined) return compiled.order.map(compiled.model)
-  if (!compiled.models.has(name)) {
-    const help = suggestion(name, compiled.order, 'models')
-    throw new ActivateError('invalid', {
-      code: 'A8009',
-      message: `there is no model "${name}"`,
-      ...(help === undefined ? {} : { help }),
-    })
-  }
+  if (!compiled.models.has(name)) throw unknownName(`there is no model "${name}"`, name, compiled.order, 'models')
   if (!explain) return [compiled.model(name)]
   const needed = closure([name], each => compiled.model(each).dependsOn.models)
   return compiled.order.filter(each => needed.has(each)).map(compiled.model)

@@ -19,7 +19,8 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
     const { hold, already } = await ledger.hold({ scope, reason, actor, at: wired.clock.now() })
     if (flags.json) await terminal.write(toJson({ schema: 'activate.hold/1', already, hold: holdEntry(hold) }))
     else await terminal.write(`${printable(describeHold(hold))}${already ? ' (as before)' : ''}\n`)
-    if (!already) terminal.say('A run that is sending already goes on to its end.')
+    if (!already)
+      terminal.say('A run that is sending ends too: what is on its way is finished, the rest stays pending.')
     return 'ok' as const
   })
 }

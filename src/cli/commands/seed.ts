@@ -1,12 +1,12 @@
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import type { Project, Source } from '../../project/project.ts'
-import { suggestion } from '../../project/suggest.ts'
 import { type Seeded, seedCsv } from '../../warehouse/seed.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { renderTable } from '../render/table.ts'
 import { grouped, printable } from '../render/text.ts'
 import { openProject, withWired } from '../session.ts'
+import { unknownName } from '../unknown-name.ts'
 
 interface Loaded extends Seeded {
   readonly source: string
@@ -43,19 +43,10 @@ function csvSources(project: Project, name: string | undefined): readonly CsvSou
   const all = project.sources.flatMap(source => ('csv' in source.from ? [{ source, path: source.from.csv }] : []))
   const asked = name === undefined ? all : all.filter(({ source }) => source.name === name)
   if (asked.length > 0) return asked
-  const help =
-    name === undefined
-      ? undefined
-      : suggestion(
-          name,
-          all.map(({ source }) => source.name),
-          'CSV sources',
-        )
-  throw new ActivateError('invalid', {
-    code: 'A8009',
-    message: name === undefined ? 'the project has no CSV sources' : `there is no CSV source "${name}"`,
-    ...(help === undefined ? {} : { help }),
-  })
+  if (name === undefined)
+    throw new ActivateError('invalid', { code: 'A8009', message: 'the project has no CSV sources' })
+  const names = all.map(({ source }) => source.name)
+  throw unknownName(`there is no CSV source "${name}"`, name, names, 'CSV sources')
 }
 
 function renderLoaded(loaded: readonly Loaded[]): string {

@@ -1,6 +1,5 @@
-import { ActivateError, type ExitReason } from '../../project/problem.ts'
+import type { ExitReason } from '../../project/problem.ts'
 import type { Project } from '../../project/project.ts'
-import { suggestion } from '../../project/suggest.ts'
 import { type Relations, runDeclaredTests, type TestResult } from '../declared-tests.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
@@ -9,6 +8,7 @@ import { renderTable } from '../render/table.ts'
 import { counted, grouped, printable, shorten } from '../render/text.ts'
 import { logicalClock, openProject, withWired } from '../session.ts'
 import type { Colors } from '../terminal.ts'
+import { unknownName } from '../unknown-name.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { flags, input, terminal } = invocation
@@ -43,16 +43,8 @@ export function chosenRelations(
   const all = [...project.sources, ...project.models]
   for (const word of [...words(select), ...words(exclude)]) {
     if (all.some(relation => matches(relation, word))) continue
-    const help = suggestion(
-      word,
-      all.map(each => each.name),
-      'models and sources',
-    )
-    throw new ActivateError('invalid', {
-      code: 'A8009',
-      message: `no model or source matches "${word}"`,
-      ...(help === undefined ? {} : { help }),
-    })
+    const names = all.map(each => each.name)
+    throw unknownName(`no model or source matches "${word}"`, word, names, 'models and sources')
   }
   const isChosen = (relation: Named) =>
     (select.length === 0 || words(select).some(word => matches(relation, word))) &&

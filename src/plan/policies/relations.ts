@@ -3,7 +3,7 @@
  * Every relation speaks of a person by `entity` (see identity/), which is their own key where nothing links them to another.
  */
 import type { SuppressionList } from '../../project/policies.ts'
-import { type Fragment, raw, sql } from '../../warehouse/sql.ts'
+import { type Fragment, sql } from '../../warehouse/sql.ts'
 
 export interface Suppressed {
   readonly list: SuppressionList
@@ -56,5 +56,3 @@ export function withEntity(
     from: sql`${from} left join ${members} own on own.key = ${person}`,
   }
 }
-
-export const noRow = raw('1 = 0')

@@ -1,5 +1,6 @@
 /** The front matter of a model: YAML in the comment that opens its SQL file. */
 import { z } from 'zod'
+import { onViolation } from '../project.ts'
 import { columns, relationTest } from './columns.ts'
 import { nonEmpty } from './text.ts'
 
@@ -22,7 +23,7 @@ export const frontMatterSchema = z
       .describe('The columns that the model promises, with types and tests; checked before every plan.'),
     tests: z.array(relationTest).optional().describe('Tests of the model as a whole.'),
     on_violation: z
-      .enum(['fail', 'quarantine', 'warn'])
+      .enum(onViolation)
       .default('fail')
       .describe(
         'What happens when rows break a declared test: `fail` stops before planning, `quarantine` leaves the rows out until they are mended, `warn` counts them.',

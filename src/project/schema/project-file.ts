@@ -1,6 +1,7 @@
 /** `activate.yml`: the warehouse, the ledger, sources, destinations, targets and policies. */
 import { z } from 'zod'
 import { duration } from '../duration.ts'
+import { onViolation } from '../project.ts'
 import { secretText } from '../secret.ts'
 import { columns, relationTest } from './columns.ts'
 import { identitySchema, policiesSchema, timezone } from './policies.ts'
@@ -78,7 +79,7 @@ const sourceSchema = z.strictObject({
     .describe('The columns that models rely on, with types and tests. For a CSV, types decide how values are read.'),
   tests: z.array(relationTest).optional().describe('Tests of the source as a whole.'),
   on_violation: z
-    .enum(['fail', 'quarantine', 'warn'])
+    .enum(onViolation)
     .default('fail')
     .describe(
       'What happens when rows break a declared test: `fail` stops every sync that reads the source, `quarantine` leaves the rows out until they are mended, `warn` counts them.',

@@ -1,7 +1,7 @@
 /** A sync: which model goes to which action of which destination, how, when and within which limits. */
 import { z } from 'zod'
 import { duration } from '../duration.ts'
-import { columnTypes, modes } from '../project.ts'
+import { columnTypes, modes, onViolation } from '../project.ts'
 import { limit, share } from './limit.ts'
 import { holdoutKeys, normalise, region, timeOfDay, zoneOf } from './policies.ts'
 import { schedule } from './schedule.ts'
@@ -102,7 +102,8 @@ const holdout = z.strictObject({
   share: holdoutKeys.share.describe('The share of people who are withheld, such as 10%.'),
 })
 
-const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+/** In their order: ISO 8601 counts them from 1, Monday. */
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 
 const sendWindow = z.strictObject({
   from: timeOfDay().describe('When sending may begin, on the clock of the person.'),
@@ -185,9 +186,11 @@ export const syncSchema = z
         'What happens when keys are null, empty or not unique: `fail` stops before planning, `quarantine` leaves all such rows out and counts them.',
       ),
     on_violation: z
-      .enum(['fail', 'quarantine', 'warn'])
+      .enum(onViolation)
       .optional()
-      .describe('What happens when rows break a declared test of the model; `fail` stops before planning.'),
+      .describe(
+        'What happens to rows that break a declared test of the model, as there: `fail`, `quarantine` or `warn`; what the model says unless set.',
+      ),
     on_uncertain: z
       .enum(['park', 'resend'])
       .default('park')
