@@ -182,7 +182,7 @@ async function lastNight(): Promise<void> {
     execute(warehouse, raw(`insert into ${tables[table].texts[0]} (${columns}) ${select}`))
   await execute(
     warehouse,
-    sql`insert into ${snapshot} select key, sha256(payload), payload, digest, 1, 1, 'member', '1', now(), key, '', sha256(payload ->> 'email')
+    sql`insert into ${snapshot} select key, payload, digest, 1, 1, 'member', '1', now(), key, '', sha256(payload ->> 'email')
 from (${population.populated}) ${in1}`,
   )
   for (const statement of rememberIneligible(known, ineligible)) await execute(warehouse, statement)

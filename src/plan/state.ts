@@ -17,7 +17,6 @@ type Columns = Readonly<Record<string, StateType>>
 
 export const snapshotColumns = {
   key: 'text',
-  row_hash: 'text',
   /** Mapped fields as last acknowledged: a JSON object. */
   payload: 'text',
   /** Of the same fields: what the next diff compares first. */

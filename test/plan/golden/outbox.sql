@@ -4,7 +4,7 @@ with diffed as (
     case when d.op = 'leave' then s.payload else a.payload end as payload,
     case when d.op = 'leave' then s.digest else a.digest end as digest,
     case when d.op = 'enter' then null else s.payload end as previous,
-    case when d.op = 'leave' then s.row_hash else sha256(a.payload) end as row_hash,
+    sha256(case when d.op = 'leave' then s.payload else a.payload end) as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
     coalesce(s.version, 0) + 1 as version,
     coalesce(a.person, s.person, d.key) as person, coalesce(a.topic, s.topic, '') as topic, coalesce(a.address, s.address) as address,
