@@ -130,6 +130,7 @@ export interface Conclusion {
 }
 
 export interface RunFilter {
+  readonly runId?: string
   readonly sync?: string
   readonly limit?: number
   readonly unsettled?: boolean
