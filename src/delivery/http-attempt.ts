@@ -83,7 +83,11 @@ export function openEgress<Schema extends DestinationDefinition['settings']>(
 
   return {
     async send(request, context) {
-      return verdictOf(await exchange(request, context), context.changes, context.interpret, context.at)
+      const sent = await exchange(request, context)
+      const verdict = verdictOf(sent, context.changes, context.interpret, context.at)
+      // It may be the answer to another request, and every one that follows on this connection, too.
+      if (sent.kind === 'reply' && isBesideThePoint(sent.reply, verdict, context.changes)) client.renew()
+      return verdict
     },
     async ask(request, context) {
       return answerOf(await exchange(request, context), context.changes, context.interpret)
@@ -105,6 +109,14 @@ function verdictOf(
     return { kind, code: codeOf(sent), message: sent.message }
   }
   return interpret === undefined ? interpretStatus(sent.reply, changes, at) : read(sent.reply, changes, interpret)
+}
+
+/** Whether a yes does not speak of what was sent. */
+function isBesideThePoint({ status }: HttpReply, verdict: Verdict, changes: readonly Change[]): boolean {
+  if (status >= 300) return false
+  if (verdict.kind !== 'each') return verdict.kind === 'uncertain'
+  const named = new Set(verdict.outcomes.map(({ changeId }) => changeId))
+  return changes.some(({ changeId }) => !named.has(changeId))
 }
 
 /** A question that was lost has no effect, so it is as good as one that never left. */

@@ -165,7 +165,7 @@ export function giveUp(task: Task, reason: Reason): Resolution {
 /** The destination answered for single records. */
 function resolveEach(task: Task, verdict: Verdict, context: ResolveContext): Resolution {
   const settled = settleVerdict(verdict, task.changes)
-  const outcomes = settled.outcomes.map(outcome => task.known.get(outcome.changeId) ?? outcome)
+  const outcomes = settled.outcomes.map(outcome => strongest(task.known.get(outcome.changeId), outcome))
   const open = outcomes.filter(isOpen)
   const uncertain = open.filter(({ outcome }) => outcome === 'uncertain')
   const [first] = uncertain.length > 0 ? uncertain : open
@@ -175,6 +175,11 @@ function resolveEach(task: Task, verdict: Verdict, context: ResolveContext): Res
   const resolution = resolveOpen(task, outcomes, open, uncertain, first, context)
   const health = open.length < outcomes.length ? 'alive' : resolution.health
   return { ...resolution, health, unknown: settled.unknown }
+}
+
+/** What was once definite stays so, but for a refusal that a repetition turned into a yes. */
+function strongest(known: DefiniteOutcome | undefined, outcome: RecordOutcome): RecordOutcome {
+  return known === undefined || (known.outcome === 'rejected' && outcome.outcome === 'acked') ? outcome : known
 }
 
 type OpenOutcome = Extract<RecordOutcome, { outcome: 'retry' | 'uncertain' }>
@@ -261,7 +266,7 @@ function close(
   reason?: Reason,
 ): Omit<Resolution, 'health'> {
   const fates = new Map<string, Fate>()
-  for (const outcome of [...outcomes.values(), ...task.known.values()]) {
+  for (const outcome of [...task.known.values(), ...outcomes.values()]) {
     if (isDefinite(outcome)) fates.set(outcome.changeId, fateOf(outcome))
   }
   return closeWith(task, fates, moved, reason)

@@ -2,7 +2,13 @@
 import type { Socket } from 'node:net'
 import type { Behaviour } from './behaviours.ts'
 
+/** Second replies that have not been sent yet. */
+const late = new WeakMap<Socket, string>()
+
 export async function answer(socket: Socket, behaviour: Behaviour): Promise<void> {
+  const before = late.get(socket)
+  if (before !== undefined) socket.write(before)
+  late.delete(socket)
   switch (behaviour.kind) {
     case 'reply':
       writeReply(socket, behaviour)
@@ -22,12 +28,10 @@ export async function answer(socket: Socket, behaviour: Behaviour): Promise<void
     case 'endless':
       flood(socket)
       return
-    case 'twice': {
-      socket.write(behaviour.first)
-      const timer = setTimeout(() => socket.write(behaviour.second), behaviour.after)
-      socket.once('close', () => clearTimeout(timer))
+    case 'twice':
+      if (behaviour.late) late.set(socket, behaviour.second)
+      socket.write(behaviour.late ? behaviour.first : behaviour.first + behaviour.second)
       return
-    }
   }
 }
 

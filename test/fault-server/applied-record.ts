@@ -26,14 +26,19 @@ export interface AppliedRecord {
 export function createAppliedRecord({ keyHeader, keyWindow, lag = 0, now = Date.now }: AppliedRules): AppliedRecord {
   const ids: string[] = []
   const mismatches: string[] = []
-  const keys = new Map<string, { readonly at: number; readonly body: string }>()
+  const keys = new Map<string, { readonly at: number; readonly body: string; readonly done: Set<string> }>()
   const firstAt = new Map<string, number>()
 
-  function isRepetition(key: string, body: string): boolean {
+  /** What has been done under this key; begins anew when the key is new or forgotten. */
+  function doneUnder(key: string, body: string): Set<string> {
     const known = keys.get(key)
-    if (known === undefined || now() - known.at >= (keyWindow ?? Number.POSITIVE_INFINITY)) return false
-    if (known.body !== body) mismatches.push(key)
-    return true
+    if (known !== undefined && now() - known.at < (keyWindow ?? Number.POSITIVE_INFINITY)) {
+      if (known.body !== body) mismatches.push(key)
+      return known.done
+    }
+    const done = new Set<string>()
+    keys.set(key, { at: now(), body, done })
+    return done
   }
 
   return {
@@ -42,11 +47,12 @@ export function createAppliedRecord({ keyHeader, keyWindow, lag = 0, now = Date.
     apply({ headers, records, body }, which) {
       if (which === false) return
       const key = keyHeader === undefined ? undefined : headers[keyHeader]
-      if (key !== undefined && isRepetition(key, body)) return
-      if (key !== undefined) keys.set(key, { at: now(), body })
-      for (const record of records.filter(one => which === true || which(one))) {
-        ids.push(record.change_id)
-        if (!firstAt.has(record.change_id)) firstAt.set(record.change_id, now())
+      const done = key === undefined ? new Set<string>() : doneUnder(key, body)
+      for (const { change_id } of records.filter(one => which === true || which(one))) {
+        if (key !== undefined && done.has(change_id)) continue
+        done.add(change_id)
+        ids.push(change_id)
+        if (!firstAt.has(change_id)) firstAt.set(change_id, now())
       }
     },
     shows(changeId) {

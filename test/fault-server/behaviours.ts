@@ -23,8 +23,8 @@ export type Behaviour = {
   | { readonly kind: 'drip'; readonly bytes: string; readonly drops: string; readonly every: number }
   /** A head, and then as many bytes as the client takes. */
   | { readonly kind: 'endless' }
-  /** One whole reply, and another one after a while, unasked. */
-  | { readonly kind: 'twice'; readonly first: string; readonly second: string; readonly after: number }
+  /** One whole reply, and another one unasked: with it, or once the next request has arrived on the connection. */
+  | { readonly kind: 'twice'; readonly first: string; readonly second: string; readonly late: boolean }
 )
 
 type Headers = Readonly<Record<string, string>>
@@ -63,12 +63,12 @@ export const endless = (): Behaviour => ({ kind: 'endless', apply: false })
 /** A whole head that promises more body than comes. */
 export const truncated = (): Behaviour =>
   fin('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"results": [')
-/** Two replies to one request; the second may come while nobody waits. */
-export const twice = (first: unknown, second: unknown, after = 0): Behaviour => ({
+/** Two replies to one request. A late one looks like the answer to the next request. */
+export const twice = (first: unknown, second: unknown, late = false): Behaviour => ({
   kind: 'twice',
   first: replyBytes(200, first),
   second: replyBytes(200, second),
-  after,
+  late,
   apply: true,
 })
 
@@ -79,9 +79,13 @@ export const chunked = (text: string, end: 'bad size' | 'cut' | 'whole'): Behavi
   return fin(`${chunkedHead}${size}\r\n${text}\r\n${endings[end]}`)
 }
 
-/** A body of a few kilobytes that would be as large as this once unpacked. */
-export const gzipBomb = (megabytes: number): Behaviour =>
-  reply(200, gzipSync(Buffer.alloc(megabytes * 1024 * 1024, 0x20)), { 'content-encoding': 'gzip' })
+/** A body of less than half a megabyte that would be a hundred once unpacked. */
+export function gzipBomb(): Behaviour {
+  bomb ??= gzipSync(Buffer.alloc(100 * 1024 * 1024, 0x20), { level: 1 })
+  return reply(200, bomb, { 'content-encoding': 'gzip' })
+}
+let bomb: Buffer | undefined
+
 /** Says that the body is packed, and it is not. */
 export const falselyPacked = (body: unknown): Behaviour => reply(200, body, { 'content-encoding': 'gzip' })
 
