@@ -9,6 +9,7 @@ import { settleFindings } from './interpret.ts'
 import {
   asideOf,
   closeWith,
+  type Fate,
   giveUp,
   none,
   type Reason,
@@ -64,7 +65,7 @@ function learn(
   const inquiry = { ...before, absent: missing, unclear: untold }
   const wiser: Task = { ...task, known, inquiry }
   const open = undecided(wiser)
-  if (open.length === 0) return { ...conclude(wiser, context), health: 'alive' }
+  if (open.length === 0) return conclude(wiser, new Map(), context)
   if (open.some(({ changeId }) => !untold.has(changeId))) return { ...askOn(wiser, inquiry), health: 'alive' }
   const settle = task.idempotency.kind === 'lookup' ? task.idempotency.settle : 0
   return askAgain(wiser, unclear, settle, context)
@@ -98,18 +99,33 @@ function askAgain(
   }
 }
 
-/** Nobody can tell any more, so this is as if it could not be asked at all. */
+/** Nobody can tell any more: what is unclear is as if it could not be asked about at all. */
 function stopAsking(task: Task, reason: Reason, context: ResolveContext): Resolution {
-  if (context.onUncertain === 'park') return giveUp(task, reason)
+  const { code, message } = reason
+  const open = undecided(task).map(({ changeId }) => changeId)
+  if (context.onUncertain === 'park') {
+    const parked = new Map(open.map(changeId => [changeId, { kind: 'parked', code, message } as const]))
+    return { ...conclude(task, parked, context, reason), health: 'exhausted' }
+  }
   const inquiry = inquiryOf(task)
-  const open = new Set([...inquiry.absent, ...undecided(task).map(({ changeId }) => changeId)])
-  return conclude({ ...task, inquiry: { ...inquiry, absent: open } }, context, reason)
+  return conclude(
+    { ...task, inquiry: { ...inquiry, absent: new Set([...inquiry.absent, ...open]) } },
+    new Map(),
+    context,
+    reason,
+  )
 }
 
-/** Every record is either known or to be sent again. */
-function conclude(task: Task, { budget, random }: ResolveContext, why: Reason = absent): Resolution {
+/** Every record is known, to be parked, or to be sent again. */
+function conclude(
+  task: Task,
+  parked: ReadonlyMap<string, Fate>,
+  { budget, random }: ResolveContext,
+  why: Reason = absent,
+): Resolution {
   const missing = task.changes.filter(({ changeId }) => inquiryOf(task).absent.has(changeId))
-  if (missing.length === 0) return { ...closeWith(task, new Map(), []), health: 'alive' }
+  if (missing.length === 0)
+    return { ...closeWith(task, parked, []), ...(parked.size > 0 && { error: why }), health: 'alive' }
 
   const { inquiry: _answered, ...rest } = task
   const sent: Task = { ...rest, doubt: false }
@@ -117,7 +133,7 @@ function conclude(task: Task, { budget, random }: ResolveContext, why: Reason = 
   const mayGoOn = nextAttempt(spent, budget, random, { throttled: false, attempt: 1 }).kind === 'again'
   if (missing.length < task.changes.length) {
     const moved = mayGoOn ? [{ changes: missing, delay: 0, spent }] : []
-    return { ...closeWith(sent, new Map(), moved, why), error: why, health: mayGoOn ? 'alive' : 'exhausted' }
+    return { ...closeWith(sent, parked, moved, absent), error: why, health: mayGoOn ? 'alive' : 'exhausted' }
   }
   if (!mayGoOn) return giveUp(sent, why)
   return { ...waiting(sent, 0), state: 'planned', error: why, health: 'alive' }

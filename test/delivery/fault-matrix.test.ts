@@ -232,7 +232,9 @@ describe('a process that lives through', () => {
 const fatal = /^(none|429 with seconds|50[03]|422|a reset|an end|a stall|200 with a page|207|too few|a second reply)/
 
 describe('a process that dies before it can write down', () => {
-  test.each(faults.filter(({ name }) => fatal.test(name)).map(fault => [fault.name, fault] as const))('%s', async (_name, fault) => {
+  test.each(
+    faults.filter(({ name }) => fatal.test(name)).map(fault => [fault.name, fault] as const),
+  )('%s', async (_name, fault) => {
     const nights = await Promise.all(open.map(column => column.night(fault, true)))
     nights.forEach((night, index) => {
       const { idempotency } = open[index] ?? fail()
