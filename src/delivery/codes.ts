@@ -63,7 +63,7 @@ export const deliveryCodes = {
   A6011: {
     title: 'the definition of a destination is incomplete',
     explanation:
-      'A destination is either HTTP (baseUrl, and a request function for every action) or a session (open). This is a defect of the destination, not of the project.',
+      'A destination is either HTTP (baseUrl, a request function for every action, and a lookup for each whose idempotency is `lookup`) or a session (open). This is a defect of the destination, not of the project.',
     exit: 'failed',
   },
 } as const satisfies ErrorCodes

@@ -57,13 +57,40 @@ export type Verdict =
 
 /**
  * What a repetition does. `natural`: the same again changes nothing (PUT, upsert by id). `keyed`: the destination
- * recognises our key for `window` milliseconds. `lookup`: it can be asked. `none`: every repetition is a new effect.
+ * recognises our key for `window` milliseconds. `lookup`: every repetition is a new effect, but the destination can be asked
+ * whether it has the first; what was applied is found there `settle` milliseconds after it was sent, at the latest. `none`:
+ * every repetition is a new effect, and nobody can tell.
  */
 export type Idempotency =
   | { readonly kind: 'natural' }
   | { readonly kind: 'keyed'; readonly window: number }
-  | { readonly kind: 'lookup' }
+  | { readonly kind: 'lookup'; readonly settle: number }
   | { readonly kind: 'none' }
+
+/** What the destination says of one record that it was asked about. `absent` only when it would surely be found if it were there. */
+export interface Finding {
+  readonly changeId: string
+  readonly finding: 'found' | 'absent' | 'unknown'
+}
+
+/** What the answer to a question (or its absence) means. */
+export type LookupVerdict =
+  /** Each record by its own id; records that are missing, or named twice with different findings, are unknown. */
+  | { readonly kind: 'each'; readonly findings: readonly Finding[] }
+  /** It says nothing of any record: the question is asked again. `after` in milliseconds when a time was named. */
+  | { readonly kind: 'unanswered'; readonly code: string; readonly message: string; readonly after?: number }
+  /** Credentials or permission: the run stops. */
+  | { readonly kind: 'denied'; readonly code: string; readonly message: string }
+
+/** How a destination is asked whether records have arrived. A question must have no effect there. */
+export interface Lookup<Settings> {
+  /** Records that one question may name; undefined: as many as a request carries. */
+  readonly maxRecords?: number
+  readonly request: (batch: readonly Change[], context: { readonly settings: Settings }) => HttpRequest
+  /** Only called with what the destination truly answered, whatever the status. */
+  readonly interpret: (reply: HttpReply, batch: readonly Change[]) => LookupVerdict
+  readonly examples?: readonly (Omit<Example, 'verdict'> & { readonly verdict: LookupVerdict })[]
+}
 
 export interface RateLimit {
   readonly requests: number
@@ -90,6 +117,8 @@ export interface Action<Settings> {
   /** Undefined: one record per request. */
   readonly batch?: { readonly maxRecords: number; readonly maxBytes?: number }
   readonly idempotency: Idempotency
+  /** Required where the idempotency is `lookup`. */
+  readonly lookup?: Lookup<Settings>
   /** The action that takes the leavers of a mirror or an audience; undefined when this one takes them itself. */
   readonly leavers?: string
   /** Whether this action can take leavers at all. */

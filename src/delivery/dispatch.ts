@@ -6,24 +6,23 @@
  */
 import { ActivateError } from '../project/problem.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
+import { performAttempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
-import type { Verdict } from './destination.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import {
   type Continuation,
   type Resolution,
-  resolveNotSent,
-  resolveOutcome,
   resolveOutdated,
+  resolveStopped,
   resolveUnsent,
   resolveWithdrawn,
 } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
-import { isRepeatable, type Task, tasksOfBatch } from './task.ts'
+import { begunOnce, isRepeatable, type Task, tasksOfBatch } from './task.ts'
 
 /** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
 const leaseMargin = 5_000
@@ -160,7 +159,8 @@ export class Dispatch {
   }
 
   private keepFromLeaving(task: Task, now: number): Resolution | undefined {
-    if (this.isStopped()) return resolveNotSent(task, { code: 'stopped', message: 'never sent' })
+    if (this.isStopped()) return resolveStopped(task)
+    if (task.inquiry !== undefined) return undefined
     return isOutdated(task, this.context.recheck, now) ? resolveOutdated(task) : undefined
   }
 
@@ -235,9 +235,12 @@ export class Dispatch {
 
   /** The caller has counted these as beginning. */
   private async begin(lot: readonly Task[], now: number): Promise<void> {
-    const looks = !this.isStopped() && needsLook(lot, this.context.recheck, now)
+    // A question touches nobody.
+    const questions = lot.filter(({ inquiry }) => inquiry !== undefined)
+    const sends = questions.length === 0 ? lot : lot.filter(({ inquiry }) => inquiry === undefined)
+    const looks = !this.isStopped() && needsLook(sends, this.context.recheck, now)
     try {
-      await this.commit(looks ? await this.look(lot, now) : lot)
+      await this.commit([...questions, ...(looks ? await this.look(sends, now) : sends)])
     } finally {
       this.beginning -= lot.length
     }
@@ -267,32 +270,33 @@ export class Dispatch {
 
   private afterBegin(task: Task, attempt: number | undefined, at: number): void {
     if (attempt === undefined) throw new TypeError('the ledger did not answer for a request')
-    this.tally.begun(attempt)
+    if (task.inquiry === undefined) this.tally.begun(attempt)
     if (task.withdrawing !== undefined) {
       this.conclude({ ...task, attempt }, resolveWithdrawn(task, task.withdrawing))
       return
     }
-    const spent = { ...task.spent, attempts: task.spent.attempts + 1 }
-    const started = { ...task, attempt, spent, firstSentAt: task.firstSentAt ?? at, begunAt: this.context.clock.now() }
+    const started = {
+      ...begunOnce(task),
+      attempt,
+      firstSentAt: task.firstSentAt ?? at,
+      begunAt: this.context.clock.now(),
+    }
     if (started.prepared === undefined) this.conclude(started, resolveUnsent(started))
     else this.begun.push(started)
   }
 
   private async send(task: Task, place: number): Promise<void> {
-    const { destination, clock, random, onUncertain } = this.context
-    if (task.prepared === undefined) return
+    const { destination, clock } = this.context
+    const onLeaving = () => destination.limiter.left(place, clock.now())
     this.sending += 1
-    let verdict: Verdict
+    let resolution: Resolution
     try {
-      verdict = await destination.attempt(task.prepared, clock.now(), () =>
-        destination.limiter.left(place, clock.now()),
-      )
+      resolution = await performAttempt(task, this.context, this.budget, onLeaving)
     } finally {
       this.sending -= 1
     }
     const now = clock.now()
     this.pace.answered(now)
-    const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
     if (resolution.pause !== undefined) destination.limiter.pause(now + resolution.pause)
     this.conclude(task, resolution)
     this.pump()

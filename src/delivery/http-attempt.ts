@@ -1,7 +1,16 @@
 /** One attempt over HTTP: base URL, credentials and signature are added to the frozen bytes, and the reply gets its meaning. */
 import type { z } from 'zod'
 import { ActivateError } from '../project/problem.ts'
-import type { Action, Change, DestinationDefinition, HttpReply, HttpRequest, Verdict } from './destination.ts'
+import type {
+  Action,
+  Change,
+  DestinationDefinition,
+  HttpReply,
+  HttpRequest,
+  Lookup,
+  LookupVerdict,
+  Verdict,
+} from './destination.ts'
 import { AddressRefusedError, addressRefused, type ResolveAll } from './egress.ts'
 import { createHttpClient, type HttpClient, misconfigured, type Sent } from './http.ts'
 import { interpretStatus } from './interpret.ts'
@@ -21,17 +30,25 @@ export interface FrozenHttpRequest {
   readonly body: string | undefined
 }
 
-export interface AttemptContext {
+interface ExchangeContext {
   /** Signed as the message's id: the same for every attempt. */
   readonly id: string
   readonly at: number
   readonly changes: readonly Change[]
-  readonly interpret: Action<never>['interpret'] | undefined
   readonly onLeaving: (() => void) | undefined
+}
+
+export interface AttemptContext extends ExchangeContext {
+  readonly interpret: Action<never>['interpret'] | undefined
+}
+
+export interface QuestionContext extends ExchangeContext {
+  readonly interpret: Lookup<never>['interpret']
 }
 
 export interface Egress {
   send(request: FrozenHttpRequest, context: AttemptContext): Promise<Verdict>
+  ask(request: FrozenHttpRequest, context: QuestionContext): Promise<LookupVerdict>
   close(): Promise<void>
 }
 
@@ -53,17 +70,27 @@ export function openEgress<Schema extends DestinationDefinition['settings']>(
     allowPrivateNetwork: definition.allowPrivateNetwork?.(settings) ?? false,
   })
 
+  function exchange(request: FrozenHttpRequest, { id, at, onLeaving }: ExchangeContext): Promise<Sent> {
+    const signature = definition.sign?.(settings, { id, at, body: request.body ?? '' })
+    return client.send({
+      method: request.method,
+      path: basePath + request.path,
+      headers: { ...standing, ...request.headers, ...signature },
+      body: request.body,
+      ...(onLeaving && { onLeaving }),
+    })
+  }
+
   return {
-    async send(request, { id, at, changes, interpret, onLeaving }) {
-      const signature = definition.sign?.(settings, { id, at, body: request.body ?? '' })
-      const sent = await client.send({
-        method: request.method,
-        path: basePath + request.path,
-        headers: { ...standing, ...request.headers, ...signature },
-        body: request.body,
-        ...(onLeaving && { onLeaving }),
-      })
-      return verdictOf(sent, changes, interpret, at)
+    async send(request, context) {
+      const sent = await exchange(request, context)
+      const verdict = verdictOf(sent, context.changes, context.interpret, context.at)
+      // It may be the answer to another request, and every one that follows on this connection, too.
+      if (sent.kind === 'reply' && isBesideThePoint(sent.reply, verdict, context.changes)) client.renew()
+      return verdict
+    },
+    async ask(request, context) {
+      return answerOf(await exchange(request, context), context.changes, context.interpret)
     },
     close: () => client.close(),
   }
@@ -84,6 +111,27 @@ function verdictOf(
   return interpret === undefined ? interpretStatus(sent.reply, changes, at) : read(sent.reply, changes, interpret)
 }
 
+/** Whether a yes does not speak of what was sent. */
+function isBesideThePoint({ status }: HttpReply, verdict: Verdict, changes: readonly Change[]): boolean {
+  if (status >= 300) return false
+  if (verdict.kind !== 'each') return verdict.kind === 'uncertain'
+  const named = new Set(verdict.outcomes.map(({ changeId }) => changeId))
+  return changes.some(({ changeId }) => !named.has(changeId))
+}
+
+/** A question that was lost has no effect, so it is as good as one that never left. */
+function answerOf(sent: Sent, changes: readonly Change[], interpret: Lookup<never>['interpret']): LookupVerdict {
+  if (sent.kind !== 'reply') {
+    const denied = sent.kind === 'not_sent' && misconfigured.has(sent.code)
+    return { kind: denied ? 'denied' : 'unanswered', code: codeOf(sent), message: sent.message }
+  }
+  try {
+    return interpret(sent.reply, changes)
+  } catch (error) {
+    return { ...unreadable(sent.reply, error), kind: 'unanswered' }
+  }
+}
+
 function read(
   reply: HttpReply,
   changes: readonly Change[],
@@ -92,9 +140,13 @@ function read(
   try {
     return interpret(reply, changes)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return { kind: 'uncertain', code: 'unreadable_reply', message: `HTTP ${reply.status}, unreadable: ${message}` }
+    return { ...unreadable(reply, error), kind: 'uncertain' }
   }
+}
+
+function unreadable({ status }: HttpReply, error: unknown): { readonly code: string; readonly message: string } {
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: 'unreadable_reply', message: `HTTP ${status}, unreadable: ${message}` }
 }
 
 function codeOf(sent: Exclude<Sent, { kind: 'reply' }>): string {

@@ -5,14 +5,14 @@
 import { hash } from 'node:crypto'
 import type { z } from 'zod'
 import { ActivateError } from '../project/problem.ts'
-import type { Action, Change, DestinationDefinition, RateLimit, Verdict } from './destination.ts'
+import type { Action, Change, DestinationDefinition, LookupVerdict, RateLimit, Verdict } from './destination.ts'
 import { type EgressOptions, type FrozenHttpRequest, freeze, openEgress } from './http-attempt.ts'
 import { createLimiter, type Limiter } from './limiter.ts'
 
 /** What delivery needs to know of an action; how it speaks stays inside. */
 export type OpenAction = Pick<
   Action<never>,
-  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'leavers' | 'takesLeavers'
+  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'lookup' | 'leavers' | 'takesLeavers'
 >
 
 /** A request whose bytes are frozen: every attempt sends exactly these. */
@@ -43,6 +43,11 @@ export interface OpenDestination {
    * `onLeaving` is called when the bytes are about to be written, which may be after waiting for a connection.
    */
   attempt(prepared: PreparedRequest, at: number, onLeaving?: () => void): Promise<Verdict>
+  /**
+   * Asks once whether these changes have arrived, and never throws for what a destination or a network does. Throws A6011 for
+   * an action that cannot be asked about. `at` and `onLeaving` as for an attempt.
+   */
+  ask(action: string, changes: readonly Change[], at: number, onLeaving?: () => void): Promise<LookupVerdict>
   /** The definition's harmless request, for `doctor`; undefined when it has none. */
   probe(at: number): Promise<Verdict | undefined>
   close(): Promise<void>
@@ -57,7 +62,7 @@ export interface OpenOptions extends EgressOptions {
  * Opens a destination that speaks HTTP. Connections are made when first needed.
  *
  * @throws A6009 when the base URL is not usable, A6007 when it is a literal address that is not allowed, A6011 when the
- *   definition has no base URL
+ *   definition has no base URL, or an action is to be asked about and does not say how
  */
 export function openHttpDestination<Schema extends DestinationDefinition['settings']>(
   definition: DestinationDefinition<Schema>,
@@ -66,6 +71,7 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
 ): OpenDestination {
   const { name } = options
   const actions = definition.actions(settings)
+  refuseMute(definition.name, actions, true)
   const egress = openEgress(definition, settings, options)
   const limits = definition.limits(settings)
 
@@ -92,6 +98,14 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
         onLeaving,
       })
     },
+    async ask(wanted, changes, at, onLeaving) {
+      const { lookup } = find(actions, wanted, name)
+      if (lookup === undefined) throw incomplete(definition.name, `the action ${wanted} has no \`lookup\``)
+      const { request, interpret } = lookup
+      // A receiver that knows messages by their ids must not take a question for the message that it is about.
+      const id = `lookup-${changes[0]?.changeId}`
+      return egress.ask(freeze(request(changes, { settings })), { id, at, changes, interpret, onLeaving })
+    },
     async probe(at) {
       const probe = definition.probe?.(settings)
       return (
@@ -116,6 +130,7 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
   const { name, root } = options
   if (definition.open === undefined) throw incomplete(definition.name, 'it has no `open`')
   const actions = definition.actions(settings)
+  refuseMute(definition.name, actions, false)
   const limits = definition.limits(settings)
   const session = await definition.open(settings, { root })
 
@@ -145,6 +160,9 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
         }
       }
     },
+    ask: async action => {
+      throw incomplete(definition.name, `the action ${action} cannot be asked about`)
+    },
     probe: async () => undefined,
     close: () => session.close(),
   }
@@ -158,6 +176,18 @@ function find<Found>(actions: Readonly<Record<string, Found>>, wanted: string, d
     message: `the destination ${destination} has no action "${wanted}"`,
     help: `its actions are ${Object.keys(actions).join(', ')}`,
   })
+}
+
+/** An action with the idempotency `lookup` must say how the destination is asked, which only HTTP can. */
+function refuseMute(
+  definition: string,
+  actions: Readonly<Record<string, Pick<Action<never>, 'idempotency' | 'lookup'>>>,
+  canAsk: boolean,
+): void {
+  for (const [name, { idempotency, lookup }] of Object.entries(actions)) {
+    if (idempotency.kind === 'lookup' && (lookup === undefined || !canAsk))
+      throw incomplete(definition, `the action ${name} does not say how the destination is asked`)
+  }
 }
 
 function incomplete(definition: string, what: string): ActivateError {

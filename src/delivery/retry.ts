@@ -100,8 +100,7 @@ export function keyMargin(window: number): number {
 }
 
 /**
- * What to do about a request that may have arrived. `lookup` means that only the destination knows; who cannot ask must
- * park. A key whose window is over protects no more, and a clock that was set back proves nothing.
+ * What to do about a request that may have arrived. `lookup` means that only the destination knows, and is asked. A key whose window is over protects no more, and a clock that was set back proves nothing.
  */
 export function onUncertain(idempotency: Idempotency, context: UncertainContext): 'resend' | 'park' | 'lookup' {
   const { firstSentAt, now } = context

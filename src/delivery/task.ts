@@ -10,6 +10,16 @@ import type { Spent } from './retry.ts'
 
 export type DefiniteOutcome = Extract<RecordOutcome, { outcome: 'acked' | 'rejected' }>
 
+/** How far the destination has been asked what became of an attempt whose answer was lost. */
+export interface Inquiry {
+  /** Questions that brought nothing, as the budget counts them. */
+  readonly spent: Spent
+  /** Change ids that the destination surely does not have. */
+  readonly absent: ReadonlySet<string>
+  /** Change ids of which it could not tell in this round of questions. */
+  readonly unclear: ReadonlySet<string>
+}
+
 export interface Task {
   readonly request: NewRequest
   /** Undefined when every record was refused before sending. */
@@ -35,6 +45,10 @@ export interface Task {
   readonly doubt: boolean
   /** What earlier attempts made certain, by change id. */
   readonly known: ReadonlyMap<string, DefiniteOutcome>
+  /** Present: the next attempt asks the destination, and sends nothing. */
+  readonly inquiry?: Inquiry
+  /** Wall time in milliseconds before which a task that is read ahead must not be begun. */
+  readonly notBefore?: number
 }
 
 /** Whether sending it twice has the effect of sending it once, for a while at least. */
@@ -47,12 +61,21 @@ export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
   return doubt && idempotency.kind === 'keyed'
 }
 
+/** With this attempt counted: as a question, or as a send. */
+export function begunOnce(task: Task): Task {
+  const counted = ({ attempts, throttled }: Spent): Spent => ({ attempts: attempts + 1, throttled })
+  if (task.inquiry === undefined) return { ...task, spent: counted(task.spent) }
+  return { ...task, inquiry: { ...task.inquiry, spent: counted(task.inquiry.spent) } }
+}
+
 export interface TaskSource {
   readonly runId: string
   readonly destination: Pick<OpenDestination, 'name' | 'action' | 'prepare'>
 }
 
 export const nothingSpent: Spent = { attempts: 0, throttled: 0 }
+
+export const nothingAsked: Inquiry = { spent: nothingSpent, absent: new Set(), unclear: new Set() }
 
 export function membersOf(changes: readonly Pick<PlannedChange, 'seq'>[]): Members {
   const seqs = changes.map(({ seq }) => seq)

@@ -21,20 +21,77 @@ function isBaseUrl(text: string): boolean {
 
 const window = duration().prefault('24h').describe('How long the destination remembers the key')
 
+const urlPath = () => z.string().regex(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, 'a path that starts with one slash')
+
+const lookup = z
+  .strictObject({
+    path: urlPath().describe(
+      'Asked with GET. `{change_ids}` stands for the change ids in question, joined by commas; `{change_id}` for the one of a single record',
+    ),
+    settle: duration().describe(
+      'How long after sending what was applied is found there at the latest: the time that the API may take for a request and until its search shows it. The API must say; there is no default',
+    ),
+    list: dottedPath
+      .optional()
+      .describe(
+        'Where the reply has its list of what was found, such as `items`. Without it the reply is the one thing',
+      ),
+    id: dottedPath.describe("The field of what was found that carries the record's change id"),
+    field: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The field of each record that carries its change id to the API; needed with `envelope: none`'),
+    more: dottedPath
+      .optional()
+      .describe(
+        "The reply's field that says that there is more than it lists, such as `next_page`: anything but false, null, 0 and an empty text",
+      ),
+    absent: z
+      .array(z.int().min(400).max(499))
+      .optional()
+      .describe('Statuses that mean that there is no such record, such as [404]; only with `{change_id}`'),
+    max_records: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(50)
+      .describe('At most this many change ids in one question; only with `{change_ids}`'),
+  })
+  .superRefine(({ path, list, absent }, context) => {
+    const issue = (at: string, message: string) => context.addIssue({ code: 'custom', path: [at], message })
+    const [several, one] = [path.includes('{change_ids}'), path.includes('{change_id}')]
+    if (several === one)
+      issue('path', 'must name either {change_ids} or {change_id}, or the API cannot know what is asked')
+    for (const [name] of path.matchAll(/\{[^}]*\}/g)) {
+      if (name !== '{change_ids}' && name !== '{change_id}')
+        issue('path', `${name} is not known here; {change_ids} and {change_id} are`)
+    }
+    if (several && list === undefined) issue('list', 'is needed where several are asked about')
+    if (several && absent !== undefined) issue('absent', 'cannot tell which of several is absent: ask with {change_id}')
+    if (!several && list === undefined && absent === undefined)
+      issue('absent', 'is needed without a list: nothing else says that a record is not there')
+  })
+  .describe('How the API is asked whether it has a record')
+
 const idempotency = z
   .union(
     [
       z.enum(['natural', 'none']),
+      z.strictObject({ lookup }),
       z.strictObject({ header: headerName.describe('The header that carries the key'), window }),
       z.strictObject({
         field: z.string().min(1).describe('The field of each record that carries its change id'),
         window,
       }),
     ],
-    { error: 'must be natural, none, { header: NAME, window: 24h } or { field: NAME, window: 24h }' },
+    {
+      error:
+        'must be natural, none, { header: NAME, window: 24h }, { field: NAME, window: 24h } or { lookup: { path, settle, id, … } }',
+    },
   )
   .describe(
-    'What a repetition does. `natural`: the same again changes nothing. `none`: each repetition is a new effect. A header or a field: the destination recognises our key',
+    'What a repetition does. `natural`: the same again changes nothing. `none`: each repetition is a new effect. A header or a field: the destination recognises our key. `lookup`: each repetition is a new effect, but the destination can be asked whether it has the first',
   )
 
 const outcomes = z
@@ -70,12 +127,9 @@ const action = z
   .strictObject({
     summary: z.string().optional().describe('What the action does, in one line, for people'),
     method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']).describe('The HTTP method'),
-    path: z
-      .string()
-      .regex(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, 'a path that starts with one slash')
-      .describe(
-        'Joined to `base_url`. `{key}` and `{change_id}` stand for those of the record, URL-encoded, where each request carries one record',
-      ),
+    path: urlPath().describe(
+      'Joined to `base_url`. `{key}` and `{change_id}` stand for those of the record, URL-encoded, where each request carries one record',
+    ),
     batch: batch.optional(),
     envelope: z
       .enum(['record', 'none'])
@@ -112,6 +166,18 @@ const action = z
         code: 'custom',
         path: ['path'],
         message: `${name} is not known here; {key} and {change_id} are`,
+      })
+    }
+    if (
+      typeof value.idempotency === 'object' &&
+      'lookup' in value.idempotency &&
+      value.envelope === 'none' &&
+      value.idempotency.lookup.field === undefined
+    ) {
+      context.addIssue({
+        code: 'custom',
+        path: ['idempotency', 'lookup', 'field'],
+        message: 'is needed with `envelope: none`: the API must be given the change id that it is asked about later',
       })
     }
     if (value.for === 'all' && value.envelope === 'none') {
@@ -175,3 +241,4 @@ export const httpSettings = z
 
 export type HttpSettings = z.output<typeof httpSettings>
 export type HttpActionSettings = HttpSettings['actions'][string]
+export type HttpLookupSettings = z.output<typeof lookup>

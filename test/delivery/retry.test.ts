@@ -117,11 +117,11 @@ describe('a request that may have arrived', () => {
   })
 
   test.each([
-    ['natural', 'park', 'resend'],
-    ['lookup', 'resend', 'lookup'],
-    ['none', 'park', 'park'],
-    ['none', 'resend', 'resend'],
-  ] as const)('with idempotency %s and on_uncertain %s: %s', (kind, chosen, expected) => {
-    expect(onUncertain({ kind }, { firstSentAt: 0, now: 1, onUncertain: chosen })).toBe(expected)
+    [{ kind: 'natural' }, 'park', 'resend'],
+    [{ kind: 'lookup', settle: 1 }, 'resend', 'lookup'],
+    [{ kind: 'none' }, 'park', 'park'],
+    [{ kind: 'none' }, 'resend', 'resend'],
+  ] as const)('with idempotency %o and on_uncertain %s: %s', (idempotency, chosen, expected) => {
+    expect(onUncertain(idempotency, { firstSentAt: 0, now: 1, onUncertain: chosen })).toBe(expected)
   })
 })
