@@ -52,7 +52,7 @@ export interface TaskSource {
   readonly destination: Pick<OpenDestination, 'name' | 'action' | 'prepare'>
 }
 
-export const nothingSpent: Spent = { attempts: 0, throttled: 0 }
+export const nothingSpent: Spent = { attempts: 0, connections: 0, throttled: 0 }
 
 export function membersOf(changes: readonly Pick<PlannedChange, 'seq'>[]): Members {
   const seqs = changes.map(({ seq }) => seq)

@@ -14,6 +14,7 @@ import { interpretStatus } from '../delivery/interpret.ts'
 import { ActivateError } from '../project/problem.ts'
 import { type Json, modes } from '../project/project.ts'
 import { type HttpActionSettings, type HttpSettings, httpSettings } from './http-settings.ts'
+import { clientCredentials } from './oauth2.ts'
 import { readOutcomes, unreadable } from './record-outcomes.ts'
 import { standardWebhookHeaders } from './standard-webhooks.ts'
 
@@ -27,6 +28,7 @@ export const http = defineDestination({
   limits: settings => settings.limits.map(({ requests, per }) => ({ requests, perMilliseconds: per })),
   concurrency: settings => settings.concurrency,
   timeout: settings => settings.timeout,
+  refresh: ({ auth }) => auth && clientCredentials(auth.oauth2),
   sign: ({ signing }, message) =>
     signing === undefined ? {} : standardWebhookHeaders(signing.standard_webhooks, message),
   actions: settings =>
