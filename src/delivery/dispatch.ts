@@ -84,13 +84,15 @@ export class Dispatch {
     const pump = () => this.pump()
     const { signal, clock } = this.context
     signal.addEventListener('abort', pump)
-    const membership = this.gate.join(this.context, work => this.track(work))
+    const membership = this.gate.join(this.context, work => this.track(work.then(pump)))
     this.pump()
     await this.finished
     signal.removeEventListener('abort', pump)
     this.alarm.cancel()
     await this.backlog.close()
-    await membership?.leave(clock.now())
+    await membership?.leave(clock.now()).catch((error: unknown) => {
+      this.failure ??= { error }
+    })
     if (this.failure !== undefined) throw this.failure.error
     return this.totals()
   }
