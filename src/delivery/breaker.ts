@@ -11,7 +11,8 @@ export interface Breaker {
   readonly isHopeless: boolean
   /** Milliseconds until a request may leave, given those under way. */
   wait(now: number, underWay: number): number
-  failed(now: number): void
+  /** What was begun before it opened last says nothing new. */
+  failed(begunAt: number, now: number): void
   succeeded(): void
 }
 
@@ -31,6 +32,7 @@ const askAgain = 250
 export function createBreaker(): Breaker {
   let failures = 0
   let trips = 0
+  let openedAt = Number.NEGATIVE_INFINITY
   let until = Number.NEGATIVE_INFINITY
 
   return {
@@ -49,15 +51,17 @@ export function createBreaker(): Breaker {
       if (now < until) return Math.min(until - now, longestPause)
       return underWay === 0 ? 0 : askAgain
     },
-    failed(now) {
+    failed(begunAt, now) {
       failures += 1
-      if (failures < opensAfter || now < until) return
+      if (failures < opensAfter || begunAt < openedAt || now < until) return
       trips += 1
+      openedAt = now
       until = now + Math.min(longestPause, firstPause * 2 ** (trips - 1))
     },
     succeeded() {
       failures = 0
       trips = 0
+      openedAt = Number.NEGATIVE_INFINITY
       until = Number.NEGATIVE_INFINITY
     },
   }

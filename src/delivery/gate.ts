@@ -79,7 +79,7 @@ export class Gate {
         if (pause !== undefined) account.limiter.pause(now + pause)
         this.concurrency.answered(leftAt ?? begunAt, now, throttled === true)
         if (health === 'alive') this.breaker.succeeded()
-        else if (health !== 'unknown' && throttled !== true) this.breaker.failed(now)
+        else if (health !== 'unknown' && throttled !== true) this.breaker.failed(leftAt ?? begunAt, now)
       },
     }
   }

@@ -5,17 +5,17 @@ import { createBreaker, firstPause, opensAfter, probes } from '../../src/deliver
 describe('the breaker', () => {
   test('opens after some failures in a row, and a success between them closes it', () => {
     const breaker = createBreaker()
-    for (let n = 1; n < opensAfter; n++) breaker.failed(0)
+    for (let n = 1; n < opensAfter; n++) breaker.failed(0, 0)
     breaker.succeeded()
-    for (let n = 1; n < opensAfter; n++) breaker.failed(0)
+    for (let n = 1; n < opensAfter; n++) breaker.failed(0, 0)
     expect([breaker.isClosed, breaker.wait(0, 3)]).toEqual([true, 0])
-    breaker.failed(0)
+    breaker.failed(0, 0)
     expect([breaker.isClosed, breaker.wait(0, 0)]).toEqual([false, firstPause])
   })
 
   test('lets one probe through when the time has come, and nobody beside it', () => {
     const breaker = createBreaker()
-    for (let n = 0; n < opensAfter; n++) breaker.failed(0)
+    for (let n = 0; n < opensAfter; n++) breaker.failed(0, 0)
     expect(breaker.wait(firstPause - 1, 0)).toBe(1)
     expect(breaker.wait(firstPause, 0)).toBe(0)
     expect(breaker.wait(firstPause, 1)).toBeGreaterThan(0)
@@ -25,18 +25,19 @@ describe('the breaker', () => {
 
   test('does not count what was under way when it opened', () => {
     const breaker = createBreaker()
-    for (let n = 0; n < opensAfter + 10; n++) breaker.failed(n)
+    for (let n = 0; n < opensAfter; n++) breaker.failed(0, n)
+    for (let n = 0; n < 10; n++) breaker.failed(n % (opensAfter - 1), 1_000 * n)
     expect(breaker.until).toBe(opensAfter - 1 + firstPause)
     expect(breaker.isHopeless).toBe(false)
   })
 
   test('waits twice as long after each failed probe, and says when it is hopeless', () => {
     const breaker = createBreaker()
-    for (let n = 0; n < opensAfter; n++) breaker.failed(0)
+    for (let n = 0; n < opensAfter; n++) breaker.failed(0, 0)
     const waits: number[] = []
     while (!breaker.isHopeless) {
       const at = breaker.until
-      breaker.failed(at)
+      breaker.failed(at, at)
       waits.push(breaker.until - at)
     }
     expect(waits).toEqual([2, 4, 8, 16].map(times => times * firstPause))
@@ -55,7 +56,7 @@ describe('the breaker', () => {
           expect(wait > 0).toBe(!breaker.isClosed && now < breaker.until)
           if (wait > 0) continue
           row = fails ? row + 1 : 0
-          if (fails) breaker.failed(now)
+          if (fails) breaker.failed(now, now)
           else breaker.succeeded()
           expect(breaker.isClosed).toBe(row < opensAfter)
         }
@@ -65,7 +66,7 @@ describe('the breaker', () => {
 
   test('does not stay open for hours when the clock is set back', () => {
     const breaker = createBreaker()
-    for (let n = 0; n < opensAfter; n++) breaker.failed(36_000_000)
+    for (let n = 0; n < opensAfter; n++) breaker.failed(36_000_000, 36_000_000)
     expect(breaker.wait(0, 0)).toBeLessThanOrEqual(60_000)
   })
 })
