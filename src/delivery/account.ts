@@ -85,7 +85,11 @@ export function createAccount(id: () => string, limits: readonly RateLimit[]): A
   }
 }
 
+/** A process may open an account more than once, one after the other or side by side: each takes turns of its own. */
+let opened = 0
+
 class SharedLimiter implements Limiter {
+  private readonly number = ++opened
   private readonly makeId: () => string
   private id: string | undefined
   private readonly own: LoadableLimiter
