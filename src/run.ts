@@ -296,6 +296,7 @@ async function deliverAndSettle(
     requests,
     retries,
     ...(problems.length === 0 ? {} : { problems }),
+    ...(stopped?.until === undefined ? {} : { resumes_at: new Date(stopped.until).toISOString() }),
   }
 }
 

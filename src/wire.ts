@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Accounts } from './delivery/account.ts'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
@@ -71,6 +72,7 @@ export function wire(project: Project, options: WireOptions): Wired {
   const warehouse = once(() => openWarehouse(project))
   const ledger = once(() => openProjectLedger(project))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
+  const accounts: Accounts = new Map()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
     if (settings === undefined) throw new TypeError(`the project has no destination ${name}`)
@@ -99,6 +101,7 @@ export function wire(project: Project, options: WireOptions): Wired {
             env: options.env,
             root: project.root,
             readFile: path => readFileSync(path, 'utf8'),
+            accounts,
           }),
         )
       destinations.set(name, opening)

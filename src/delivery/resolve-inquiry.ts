@@ -18,6 +18,7 @@ import {
 } from './resolve-outcome.ts'
 import { nextAttempt } from './retry.ts'
 import { type Inquiry, nothingAsked, type Task } from './task.ts'
+import { tokenExpired } from './token.ts'
 
 const unclear: Reason = { code: 'lookup_unclear', message: 'the destination could not tell whether it has this record' }
 const absent: Reason = { code: 'lookup_absent', message: 'the destination does not have it, so it is sent again' }
@@ -87,15 +88,16 @@ function askAgain(
   const inquiry = inquiryOf(task)
   const { code, message, after } = reason
   const throttled = code === 'rate_limited' || after !== undefined
+  const retryClass = code === tokenExpired ? 'token' : throttled ? 'throttle' : 'server'
   const { attempts } = inquiry.spent
-  const next = nextAttempt(inquiry.spent, context.budget, context.random, { throttled, after, attempt: attempts })
+  const next = nextAttempt(inquiry.spent, context.budget, context.random, { retryClass, after, attempt: attempts })
   if (next.kind === 'spent') return stopAsking(task, reason, context)
   const later = { ...task, inquiry: { ...inquiry, spent: next.spent, unclear: nothingAsked.unclear } }
   return {
     ...waiting(later, Math.max(next.delay, least)),
     error: { code, message },
-    ...(throttled && { pause: next.delay }),
-    health: throttled ? 'unknown' : 'failing',
+    ...(throttled && { pause: next.delay, throttled }),
+    health: retryClass === 'server' ? 'failing' : 'unknown',
   }
 }
 
@@ -130,7 +132,7 @@ function conclude(
   const { inquiry: _answered, ...rest } = task
   const sent: Task = { ...rest, doubt: false }
   const { spent } = task
-  const mayGoOn = nextAttempt(spent, budget, random, { throttled: false, attempt: 1 }).kind === 'again'
+  const mayGoOn = nextAttempt(spent, budget, random, { retryClass: 'server', attempt: 1 }).kind === 'again'
   if (missing.length < task.changes.length) {
     const moved = mayGoOn ? [{ changes: missing, delay: 0, spent }] : []
     return { ...closeWith(sent, parked, moved, absent), error: why, health: mayGoOn ? 'alive' : 'exhausted' }

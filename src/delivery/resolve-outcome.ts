@@ -6,8 +6,9 @@ import type { ChangeException, OutcomeCounts } from '../ledger/ledger.ts'
 import type { PlannedChange } from '../plan/plan.ts'
 import type { RecordOutcome, Verdict } from './destination.ts'
 import { settleVerdict } from './interpret.ts'
-import { nextAttempt, onUncertain, type RetryBudget, type Spent } from './retry.ts'
-import { type DefiniteOutcome, halves, isBoundToItsKey, nothingAsked, type Task } from './task.ts'
+import { nextAttempt, onUncertain, type RetryBudget, type RetryClass, type Spent } from './retry.ts'
+import { type DefiniteOutcome, halves, isBoundToItsKey, nothingAsked, nothingSpent, type Task } from './task.ts'
+import { tokenExpired } from './token.ts'
 
 export interface ResolveContext {
   readonly now: number
@@ -44,6 +45,8 @@ export interface Resolution {
   readonly pause?: number
   /** What the attempt says about the destination: it answers, it fails, it used up a request's budget, or nothing. */
   readonly health: 'alive' | 'failing' | 'exhausted' | 'unknown'
+  /** Whether it said that this is too much for it. */
+  readonly throttled?: boolean
   readonly stop?: Reason
   /** Ids in the reply that are not ours. */
   readonly unknown: readonly string[]
@@ -56,9 +59,9 @@ export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveCon
     case 'refused':
       return resolveRefusal(task, verdict)
     case 'retry':
-      return tryAgain(task, verdict, verdict.code === 'rate_limited' || verdict.after !== undefined, context)
+      return tryAgain(task, verdict, retryClassOf(verdict), context)
     case 'uncertain':
-      return tryAgain({ ...task, doubt: true }, verdict, false, context)
+      return tryAgain({ ...task, doubt: true }, verdict, verdict.connection ? 'connection' : 'server', context)
     case 'acked':
       if (task.refused.length + task.withdrawn.length + task.known.size === 0) return allAcked(task)
       return resolveEach(task, verdict, context)
@@ -81,22 +84,29 @@ function resolveRefusal(task: Task, reason: Reason): Resolution {
     const rejected = rest.map(({ changeId }): RecordOutcome => ({ changeId, outcome: 'rejected', ...pick(reason) }))
     return { ...close(task, outcomesBy(rejected), []), error: pick(reason), health: 'alive' }
   }
-  const spent: Spent = { attempts: 0, throttled: task.spent.throttled }
+  const spent: Spent = { ...nothingSpent, throttled: task.spent.throttled }
   const moved = halves(rest).map(changes => ({ changes, delay: 0, spent }))
   return { ...close(task, new Map(), moved, reason), error: pick(reason), health: 'alive' }
+}
+
+function retryClassOf(verdict: Extract<Verdict, { kind: 'retry' }>): RetryClass {
+  if (verdict.code === tokenExpired) return 'token'
+  if (verdict.code === 'rate_limited' || verdict.after !== undefined) return 'throttle'
+  return verdict.connection ? 'connection' : 'server'
 }
 
 /** The same request, same key and bytes, while budget and idempotency allow it. */
 function tryAgain(
   task: Task,
   reason: Reason & { readonly after?: number },
-  throttled: boolean,
+  retryClass: RetryClass,
   context: ResolveContext,
 ): Resolution {
   const { after } = reason
   if (task.doubt && task.idempotency.kind === 'lookup') return askLater(task, reason, task.idempotency.settle)
-  const next = nextAttempt(task.spent, context.budget, context.random, { throttled, after, attempt: task.attempt })
-  if (next.kind === 'spent') return giveUp(task, reason)
+  const throttled = retryClass === 'throttle'
+  const next = nextAttempt(task.spent, context.budget, context.random, { retryClass, after, attempt: task.attempt })
+  if (next.kind === 'spent') return { ...giveUp(task, reason), ...(throttled && { throttled }) }
   if (task.doubt && decide(task, context, next.delay) !== 'resend') return giveUp(task, reason)
   return {
     // After a doubtful attempt `planned` would promise too much: a successor must not send it under another key.
@@ -107,7 +117,8 @@ function tryAgain(
     moved: [],
     counts: none,
     ...((throttled || after !== undefined) && { pause: next.delay }),
-    health: throttled ? 'unknown' : 'failing',
+    ...(throttled && { throttled }),
+    health: throttled || retryClass === 'token' ? 'unknown' : 'failing',
     unknown: [],
   }
 }
@@ -201,10 +212,11 @@ function resolveOpen(
     return askAboutSome(task, task.idempotency.settle, outcomes, open, first)
   const doubt = task.doubt || uncertain.length > 0
   const throttled = uncertain.length === 0 && open.every(({ code }) => code === 'rate_limited')
+  const retryClass = throttled ? 'throttle' : 'server'
   const keyed = task.idempotency.kind === 'keyed' && doubt
   if (keyed || open.length === outcomes.length) {
     const known = new Map(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, outcome]))
-    return tryAgain({ ...task, doubt, known }, first, throttled, context)
+    return tryAgain({ ...task, doubt, known }, first, retryClass, context)
   }
 
   const parks = uncertain.length > 0 && decide({ ...task, doubt }, context, 0) !== 'resend'
@@ -212,7 +224,7 @@ function resolveOpen(
   const fates = new Map<string, Fate>(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, fateOf(outcome)]))
   for (const { changeId, code, message } of parked) fates.set(changeId, { kind: 'parked', code, message })
   const rest = task.changes.filter(({ changeId }) => !fates.has(changeId))
-  const next = nextAttempt(task.spent, context.budget, context.random, { throttled, attempt: task.attempt })
+  const next = nextAttempt(task.spent, context.budget, context.random, { retryClass, attempt: task.attempt })
   const moved =
     rest.length > 0 && next.kind === 'again' ? [{ changes: rest, delay: next.delay, spent: next.spent }] : []
   return { ...closeWith(task, fates, moved, first), health: 'alive' }

@@ -63,7 +63,7 @@ export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
 
 /** With this attempt counted: as a question, or as a send. */
 export function begunOnce(task: Task): Task {
-  const counted = ({ attempts, throttled }: Spent): Spent => ({ attempts: attempts + 1, throttled })
+  const counted = (spent: Spent): Spent => ({ ...spent, attempts: spent.attempts + 1 })
   if (task.inquiry === undefined) return { ...task, spent: counted(task.spent) }
   return { ...task, inquiry: { ...task.inquiry, spent: counted(task.inquiry.spent) } }
 }
@@ -73,7 +73,7 @@ export interface TaskSource {
   readonly destination: Pick<OpenDestination, 'name' | 'action' | 'prepare'>
 }
 
-export const nothingSpent: Spent = { attempts: 0, throttled: 0 }
+export const nothingSpent: Spent = { attempts: 0, connections: 0, throttled: 0 }
 
 export const nothingAsked: Inquiry = { spent: nothingSpent, absent: new Set(), unclear: new Set() }
 

@@ -194,6 +194,19 @@ const limit = z.strictObject({
   per: duration().describe('… within this time, such as 1s or 1m'),
 })
 
+const oauth2 = z
+  .strictObject({
+    token_url: baseUrl().describe('Where access tokens are issued, such as https://login.example.com/oauth2/token'),
+    client_id: secretText().describe('The client, as the issuer knows it'),
+    client_secret: secret().describe("The client's secret, by reference"),
+    scope: z.string().min(1).optional().describe('What is asked for, such as `contacts.write`; names joined by spaces'),
+    client_auth: z
+      .enum(['basic', 'body'])
+      .default('basic')
+      .describe('How the client proves itself: `basic` by a header, which every issuer must take, `body` by fields'),
+  })
+  .describe('OAuth 2.0 client credentials (RFC 6749, 4.4). A token is renewed before it expires, and once after a 401')
+
 export const httpSettings = z
   .strictObject({
     base_url: baseUrl().describe(
@@ -207,12 +220,26 @@ export const httpSettings = z
       .record(headerName, secretText())
       .default({})
       .describe(`Sent with every request; secrets by reference, such as \`Bearer \${env:TOKEN}\``),
+    auth: z
+      .strictObject({ oauth2 })
+      .optional()
+      .describe('For access tokens that expire. A token that does not expire is a header, by reference'),
     signing: z
       .strictObject({ standard_webhooks: secret().describe('The signing secret: `whsec_` and base64, or any text') })
       .optional()
       .describe('Signs every request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature)'),
-    limits: z.array(limit).default([]).describe('Rates that are never exceeded; all of them hold together'),
-    concurrency: z.int().min(1).max(256).default(4).describe('Requests under way at the same time'),
+    limits: z
+      .array(limit)
+      .default([])
+      .describe(
+        'Rates that are never exceeded; all of them hold together, for all destinations and processes that use the same account. A run waits for them for at most 15 minutes, then ends as `partial`',
+      ),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(256)
+      .default(4)
+      .describe('Requests under way at the same time, at most; fewer while the destination is throttling or slow'),
     timeout: duration().prefault('30s').describe('How long one attempt may take, from connecting to the last byte'),
     probe: z
       .string()
@@ -223,7 +250,12 @@ export const httpSettings = z
       .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'a name of letters, digits, _ and -'), action)
       .describe('What syncs can do here, by name'),
   })
-  .superRefine(({ actions }, context) => {
+  .superRefine(({ actions, auth, headers }, context) => {
+    const own = Object.keys(headers).find(name => name.toLowerCase() === 'authorization')
+    if (auth !== undefined && own !== undefined) {
+      const params = { code: 'A1160', help: 'leave the header out: `auth` sends the token' }
+      context.addIssue({ code: 'custom', path: ['headers', own], message: '`auth` makes this header', params })
+    }
     const takers = Object.entries(actions).flatMap(([name, { for: whom }]) => (whom === 'leavers' ? [name] : []))
     if (Object.keys(actions).length === 0)
       context.addIssue({ code: 'custom', path: ['actions'], message: 'at least one action is needed' })
@@ -239,6 +271,7 @@ export const httpSettings = z
     }
   })
 
+export type OAuth2Settings = z.output<typeof oauth2>
 export type HttpSettings = z.output<typeof httpSettings>
 export type HttpActionSettings = HttpSettings['actions'][string]
 export type HttpLookupSettings = z.output<typeof lookup>

@@ -15,6 +15,7 @@ import { ActivateError } from '../project/problem.ts'
 import { type Json, modes } from '../project/project.ts'
 import { lookupFrom } from './http-lookup.ts'
 import { type HttpActionSettings, type HttpSettings, httpSettings } from './http-settings.ts'
+import { clientCredentials } from './oauth2.ts'
 import { readOutcomes, unreadable } from './record-outcomes.ts'
 import { standardWebhookHeaders } from './standard-webhooks.ts'
 
@@ -28,6 +29,7 @@ export const http = defineDestination({
   limits: settings => settings.limits.map(({ requests, per }) => ({ requests, perMilliseconds: per })),
   concurrency: settings => settings.concurrency,
   timeout: settings => settings.timeout,
+  refresh: ({ auth }) => auth && clientCredentials(auth.oauth2),
   sign: ({ signing }, message) =>
     signing === undefined ? {} : standardWebhookHeaders(signing.standard_webhooks, message),
   actions: settings =>

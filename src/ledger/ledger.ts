@@ -6,6 +6,7 @@
  */
 import type { Governance, NewAuditEntry } from './governance.ts'
 import type { RequestState } from './request.ts'
+import type { Usage } from './usage.ts'
 
 export interface Holder {
   readonly host: string
@@ -139,7 +140,7 @@ export interface RunFilter {
   readonly planHash?: string
 }
 
-export interface Ledger extends Governance {
+export interface Ledger extends Governance, Usage {
   acquire(
     scope: string,
     holder: Holder,

@@ -11,6 +11,7 @@ import { optOutsOf } from './opt-outs.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
 import { openSqlite } from './sqlite.ts'
+import { turnsOf } from './turns.ts'
 
 export type SqliteLedgerSettings = Extract<LedgerSettings, { readonly type: 'sqlite' }>
 
@@ -37,6 +38,7 @@ export function ledgerOver(database: Database): Ledger {
     ...holdsOf(database),
     ...approvalsOf(database),
     ...auditOf(database),
+    ...turnsOf(database),
 
     async begin(requests, at, lease) {
       const answer = await sends.add({ kind: 'begin', requests, at, lease })

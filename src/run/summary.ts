@@ -17,6 +17,8 @@ export interface RunSummary {
   readonly started_at: string
   readonly finished_at: string
   readonly problems?: readonly Problem[]
+  /** From when on a run that ended early may go on, where that is known. */
+  readonly resumes_at?: string
 }
 
 /** `run --json`. */
@@ -30,12 +32,15 @@ export interface StartedRun {
   readonly startedAt: number
 }
 
+/** Delivery did what it could: the rest waits for a limit, or for somebody to look at what was refused. */
+const endsPartial: ReadonlySet<string> = new Set(['errors', 'limit', 'throttled'])
+
 export function statusOf(
   { rejected, parked, pending, withdrawn }: OutcomeCounts & { readonly withdrawn: number },
   stopped: string | undefined,
 ): 'succeeded' | 'partial' | 'failed' | 'interrupted' | 'held' {
   if (stopped === 'interrupted' || stopped === 'held') return stopped
-  if (stopped !== undefined && stopped !== 'errors') return 'failed'
+  if (stopped !== undefined && !endsPartial.has(stopped)) return 'failed'
   // Whoever was withdrawn was rightly not sent to.
   return rejected + parked + pending - withdrawn > 0 ? 'partial' : 'succeeded'
 }

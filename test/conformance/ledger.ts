@@ -5,6 +5,7 @@ import type { ChangeException, Conclusion, Holder, Lease, Ledger, NewRequest } f
 import { eventBetween, type RequestState, requestStates } from '../../src/ledger/request.ts'
 import { expectCode } from '../ledger/expect-code.ts'
 import { describeGovernance } from './ledger-governance.ts'
+import { describeUsage } from './ledger-usage.ts'
 
 const minute = 60_000
 const nobodyIsGone = () => false
@@ -12,6 +13,7 @@ const nobodyIsGone = () => false
 /** `open` opens an empty ledger. */
 export function describeLedger(name: string, open: () => Promise<Ledger>): void {
   describeGovernance(name, open)
+  describeUsage(name, open)
 
   let ledger: Ledger
   let made = 0

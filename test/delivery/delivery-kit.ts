@@ -14,9 +14,10 @@ import {
   type DeliveryTotals,
   deliver,
 } from '../../src/delivery/deliver.ts'
-import { type Action, defineDestination, type RateLimit } from '../../src/delivery/destination.ts'
+import { type Action, defineDestination, type RateLimit, type Refresh } from '../../src/delivery/destination.ts'
 import { interpretLookupStatus } from '../../src/delivery/interpret.ts'
 import { type OpenDestination, openHttpDestination } from '../../src/delivery/open-destination.ts'
+import type { ReadLimits } from '../../src/delivery/rate-headers.ts'
 import { redeliver } from '../../src/delivery/recover.ts'
 import type { ChangeException, Lease, Ledger, Request } from '../../src/ledger/ledger.ts'
 import { outcomeCounts, settlementOf } from '../../src/ledger/settlement.ts'
@@ -60,6 +61,8 @@ export interface Far extends Partial<Pick<Action<unknown>, 'fields' | 'interpret
   readonly limits?: readonly RateLimit[]
   readonly concurrency?: number
   readonly timeout?: number
+  readonly readLimits?: ReadLimits
+  readonly refresh?: Refresh
 }
 
 /** Answers per record as `{"results": [{"id", "status"}]}`, which `eachRecord` sends. */
@@ -125,6 +128,8 @@ export function openFar(url: string, far: Far): OpenDestination {
     concurrency: () => far.concurrency ?? 2,
     timeout: () => far.timeout ?? 5_000,
     actions: () => ({ upsert: action, remove: action }),
+    ...(far.readLimits && { readLimits: far.readLimits }),
+    refresh: () => far.refresh,
   })
   return openHttpDestination(definition, {}, { name: 'far' })
 }

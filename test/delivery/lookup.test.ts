@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Clock } from '../../src/delivery/clock.ts'
 import { defineDestination, type LookupVerdict } from '../../src/delivery/destination.ts'
+import type { AttemptHooks } from '../../src/delivery/http-attempt.ts'
 import { openHttpDestination } from '../../src/delivery/open-destination.ts'
 import type { PlannedChange } from '../../src/plan/plan.ts'
 import {
@@ -155,19 +156,17 @@ describe('an answer that was lost', () => {
     const opened = await against(once(lost(false)))
     const times: number[] = []
     const real = opened.destination({ ...single, limits: [{ requests: 1, perMilliseconds: 300_000 }] })
-    const note = () => times.push(opened.clock.now())
+    const noting = (hooks: AttemptHooks | undefined): AttemptHooks => ({
+      ...hooks,
+      onLeaving: () => {
+        hooks?.onLeaving?.()
+        times.push(opened.clock.now())
+      },
+    })
     const destination: typeof real = {
       ...real,
-      attempt: (prepared, at, onLeaving) =>
-        real.attempt(prepared, at, () => {
-          onLeaving?.()
-          note()
-        }),
-      ask: (action, changes, at, onLeaving) =>
-        real.ask(action, changes, at, () => {
-          onLeaving?.()
-          note()
-        }),
+      attempt: (prepared, at, hooks) => real.attempt(prepared, at, noting(hooks)),
+      ask: (action, changes, at, hooks) => real.ask(action, changes, at, noting(hooks)),
     }
     expect((await opened.deliver(rowsOf(1), single, { destination })).totals).toMatchObject({ acked: 1 })
     expect(times).toHaveLength(3)

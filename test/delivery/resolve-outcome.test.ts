@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createAccount } from '../../src/delivery/account.ts'
+import { createBreaker } from '../../src/delivery/breaker.ts'
+import { createConcurrency } from '../../src/delivery/concurrency.ts'
 import type { Idempotency, LookupVerdict, RecordOutcome, Verdict } from '../../src/delivery/destination.ts'
 import { settleFindings } from '../../src/delivery/interpret.ts'
-import { createLimiter } from '../../src/delivery/limiter.ts'
 import type { OpenDestination } from '../../src/delivery/open-destination.ts'
 import { askedNext, resolveInquiry } from '../../src/delivery/resolve-inquiry.ts'
 import { type Resolution, resolveOutcome } from '../../src/delivery/resolve-outcome.ts'
@@ -15,7 +17,10 @@ function destinationWith(idempotency: Idempotency): OpenDestination {
     name: 'far',
     limits: [],
     concurrency: 1,
-    limiter: createLimiter([]),
+    account: createAccount(() => 'far', []),
+    breaker: createBreaker(),
+    adaptive: createConcurrency(1),
+    readLimits: () => [],
     action: () => ({ summary: '', modes: ['upsert'], batch: { maxRecords: 100 }, idempotency }),
     prepare: (action, changes, idempotencyKey) => ({
       action,
@@ -46,7 +51,7 @@ function taskOf(count: number, idempotency: Idempotency): Task {
     { action: 'a', changes: changesOf(count), tooLarge: false },
   )
   if (task === undefined) throw new TypeError('no task')
-  return { ...task, attempt: 1, spent: { attempts: 1, throttled: 0 }, firstSentAt: 0 }
+  return { ...task, attempt: 1, spent: { attempts: 1, connections: 0, throttled: 0 }, firstSentAt: 0 }
 }
 
 const classes = fc.constantFrom<Idempotency>(
