@@ -31,8 +31,8 @@ const steps = 200
 
 export interface Account {
   readonly limiter: Limiter
-  /** When the limiter has to be asked at the latest, if something taken is about to leave. */
-  readonly keepBy: number | undefined
+  /** Keeps the turn while something taken is about to leave; the instant at which to be called again. */
+  tend(now: number): number | undefined
   /** Another destination with this account: its limits hold as well. */
   add(limits: readonly RateLimit[]): void
   /** Shares the limits with other processes until `leave` is called; `track` answers for what fails meanwhile. */
@@ -77,9 +77,7 @@ export function createAccount(id: () => string, limits: readonly RateLimit[]): A
   const limiter = new SharedLimiter(id, limits)
   return {
     limiter,
-    get keepBy() {
-      return limiter.keepBy
-    },
+    tend: now => limiter.tend(now),
     add: more => limiter.add(more),
     join: party => limiter.join(party),
   }
@@ -185,9 +183,10 @@ class SharedLimiter implements Limiter {
     }
   }
 
-  /** When it has to be asked again at the latest, so that the turn outlasts what is about to leave. */
-  get keepBy(): number | undefined {
-    return this.isShared && this.waiting > 0 && Number.isFinite(this.keepAt) ? this.keepAt : undefined
+  tend(now: number): number | undefined {
+    if (!this.isShared || this.waiting === 0) return undefined
+    this.turnWait(now)
+    return Math.max(this.keepAt, now + askEvery)
   }
 
   private get isShared(): boolean {
@@ -225,7 +224,7 @@ class SharedLimiter implements Limiter {
       .turn({
         ...{
           account: this.id,
-          token: party.token,
+          token: `${party.token}/${this.number}`,
           now,
           until,
           windows: windowsOf(this.limits),

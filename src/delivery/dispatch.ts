@@ -321,8 +321,8 @@ export class Dispatch {
     const alone = this.begun.length + this.sending === 0
     const flushAt = this.recorder.tend(now, alone || this.isStopped())
     if (flushAt !== undefined) this.wakeAt(flushAt, 0)
-    const { keepBy } = this.gate
-    if (keepBy !== undefined) this.wakeAt(Math.max(now + 1, keepBy), 0)
+    const keepAt = this.gate.tend(now)
+    if (keepAt !== undefined) this.wakeAt(keepAt, 0)
   }
 
   private stopFor(stop: Stop): void {

@@ -44,8 +44,9 @@ export class Gate {
     return this.destination.account.limiter.taken
   }
 
-  get keepBy(): number | undefined {
-    return this.destination.account.keepBy
+  /** The instant at which to be called again, if something is about to leave. */
+  tend(now: number): number | undefined {
+    return this.destination.account.tend(now)
   }
 
   /** Takes a place when there is one; otherwise the milliseconds after which to ask again. */

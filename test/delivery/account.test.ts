@@ -188,6 +188,23 @@ describe('the limits of an account', () => {
   })
 })
 
+test('an account that a process opens twice takes turns with itself', async () => {
+  const id = `account${++made}`
+  const limits = [{ requests: 10, perMilliseconds: 10_000 }]
+  const open: Promise<void>[] = []
+  const party = { ledger, token: 'same', track: (work: Promise<void>) => open.push(work) }
+  const accounts = [0, 1].map(() => createAccount(() => id, limits))
+  for (const account of accounts) account.join(party)
+  let sent = 0
+  for (let now = 0; now < 5_000; now += step) {
+    for (const account of accounts) {
+      sent += sendAll({ account, leave: async () => {}, idle: async () => {} }, now)
+      await Promise.all(open.splice(0))
+    }
+  }
+  expect(sent).toBe(10)
+})
+
 describe('an account in one process', () => {
   const identity = { type: 'http', address: 'https://a.example/', credentials: { authorization: 'Bearer t' } }
   const limits = [{ requests: 5, perMilliseconds: 1_000 }]
