@@ -5,7 +5,7 @@
  * record anything.
  */
 import type { Governance, NewAuditEntry } from './governance.ts'
-import type { RequestState } from './request.ts'
+import type { ParkedEvent, RequestState } from './request.ts'
 
 export interface Holder {
   readonly host: string
@@ -178,6 +178,18 @@ export interface Ledger extends Governance {
    * moved. From `sending` it leads to `uncertain` only, and only for what a runner with an older fence was sending.
    */
   move(requestIds: readonly string[], from: RequestState, to: RequestState, at: number, lease: Lease): Promise<number>
+  /**
+   * A person said what became of parked requests: moves them along that edge and writes the entry into the audit trail, in
+   * one commit; returns how many moved. What is to be sent again ends `cancelled`: a later plan takes its changes over.
+   * Requests that are not parked stay as they are.
+   */
+  resolveParked(
+    requestIds: readonly string[],
+    event: ParkedEvent,
+    at: number,
+    lease: Lease,
+    entry: NewAuditEntry,
+  ): Promise<number>
   requests(runId: string, states?: readonly RequestState[]): Promise<readonly Request[]>
   exceptions(
     runId: string,
