@@ -146,6 +146,30 @@ describe('rows whose answer was lost', () => {
     expect((await decide('--acked', '--key', 'ann')).stdout).toContain('1 row of hello')
   })
 
+  test('take their request along only when all of it was resolved alike', async () => {
+    const batched = receiverSettings(far.url).replace(
+      'path: /messages\n',
+      'path: /messages\n        batch: { max_records: 2, wrap: records }\n',
+    )
+    await project.write({
+      'activate.yml': `
+name: acme
+sources:
+  people: { csv: data/people.csv, columns: { id: { type: string } } }
+destinations:
+  far: ${batched}`,
+      'data/people.csv': 'id,name\nann,Ann\nbob,Bob\ncat,Cat\ndan,Dan\n',
+    })
+    const lost = await loseAnswers()
+    expect([lost.requests, lost.outcomes.parked]).toEqual([2, 4])
+    await decide('--acked', '--key', 'ann', '--key', 'cat', '--key', 'dan')
+    expect(await requestStates(lost.run_id)).toEqual({ acked: 1, parked: 1 })
+    await decide('--retry', '--key', 'bob')
+    expect((await parked()).length).toBe(0)
+    expect(await run()).toMatchObject({ requests: 1, outcomes: { acked: 1, parked: 0 } })
+    expect(messages()).toEqual(['ann', 'bob', 'cat', 'dan', 'bob'])
+  })
+
   test('can be listed and resolved when an earlier version parked them, but for what it did not keep', async () => {
     await loseAnswers()
     await withProject(project, async wired => {
