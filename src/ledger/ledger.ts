@@ -202,6 +202,12 @@ export interface Ledger extends Governance {
   ): Promise<readonly (ChangeException & { readonly requestId: string; readonly runId: string })[]>
   countByState(runId: string): Promise<Readonly<Record<RequestState, number>>>
 
+  /**
+   * Fetches the key with which dead letters are sealed, and makes it where there is none and nothing was sealed yet. Asked
+   * before a run sends anything: what is refused must have a place to go. Throws A5011 to A5013.
+   */
+  checkKey(): Promise<void>
+
   /** Records that a due time is being served; false when somebody has it already. */
   claimDue(sync: string, nominalAt: number, at: number): Promise<boolean>
   finishDue(sync: string, nominalAt: number, runId: string | undefined, at: number): Promise<void>

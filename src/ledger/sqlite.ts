@@ -140,6 +140,9 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma(`busy_timeout = ${busyTimeout}`)
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
+  // What is deleted is overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete, read 2026-11): expired letters
+  // and erased persons must not stay readable in free pages.
+  connection.pragma('secure_delete = ON')
 }
 
 async function migrate(knex: Knex, path: string): Promise<void> {

@@ -5,6 +5,7 @@
 import type { Knex } from 'knex'
 import { tables } from './0001-tables.ts'
 import { governance } from './0002-governance.ts'
+import { deadLetters } from './0003-dead-letters.ts'
 import type { Flavour } from './flavour.ts'
 
 interface Migration {
@@ -15,6 +16,7 @@ interface Migration {
 const migrations: readonly Migration[] = [
   { name: '0001-tables', statements: tables },
   { name: '0002-governance', statements: governance },
+  { name: '0003-dead-letters', statements: deadLetters },
 ]
 
 export const migrationNames: readonly string[] = migrations.map(migration => migration.name)
