@@ -130,7 +130,25 @@ export const planCodes = {
   A4046: {
     title: 'too little is known of a parked row',
     explanation:
-      'An earlier version of the tool parked the row and did not keep its fields, so that the snapshot cannot take it in. Nothing was resolved. `--retry` sends it again; `--drop` is possible where the re-entry of a trigger keeps the next run from sending it after all. Otherwise the row stays parked, and nothing is sent to it.',
+      'An earlier version of the tool parked the row and did not keep its fields, so that the snapshot cannot take it in. Nothing was resolved. Without the fields, the next run would take a dropped row for one that was never sent, and send it: that is `--retry`, so say so if you mean it. `--drop` is possible where the re-entry of a trigger keeps the next run from sending it after all. Otherwise the row stays parked, and nothing is sent to it.',
+    exit: 'failed',
+  },
+  A4047: {
+    title: 'another verdict on a parked row was cut short',
+    explanation:
+      'Somebody resolved the row, and the command was killed after the ledger had taken their word in and before the warehouse had. Two words on one message would contradict each other in the record, so this one was refused and nothing was resolved. Repeat the first command, which finishes it; `activate audit` tells who said what.',
+    exit: 'failed',
+  },
+  A4048: {
+    title: 'no such open dead letter',
+    explanation:
+      'A dead letter can be shown by its id or the beginning of one, and replayed or dropped as long as it is open. There is none of this id, several begin with it, or it has ended: the row was delivered after all, was refused again (in a letter of its own), was dropped, or the letter expired. Nothing was changed. `activate dead-letters` lists those that are open.',
+    exit: 'failed',
+  },
+  A4049: {
+    title: 'a dead letter cannot be replayed',
+    explanation:
+      'Replaying makes the row due, so that the next run of its sync sends it; the project has no such sync any more, so no run ever would. Nothing was changed. Bring the file of the sync back, or `activate dead-letters drop`.',
     exit: 'failed',
   },
   A4050: {

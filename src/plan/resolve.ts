@@ -4,11 +4,12 @@
  *
  *   acked   it arrived: the snapshot moves, and the delivery counts as one
  *   retry   it did not: nothing of it counts, and the next run plans the row anew
- *   drop    nobody will know: the snapshot moves as for a skip, and caps and re-entry go on counting what may have arrived
+ *   drop    nobody will know: the snapshot moves, and caps and re-entry go on counting what may have arrived. The version
+ *           counts up, because the change id was used and a destination may remember it
  *
+ * What was skipped that night because it would have said the same to the same person is settled along with it.
  * All of it is one transaction, and repeating it changes nothing, because the rows have left `unresolved` by then.
  */
-import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
@@ -65,14 +66,18 @@ export function parkedOf(row: Row): ParkedChange {
 export function canResolve(
   { seq }: Pick<ParkedChange, 'seq'>,
   verdict: Verdict,
-  { trigger }: Pick<Sync, 'trigger'>,
+  { trigger }: Pick<ResolvedSync, 'trigger'>,
 ): boolean {
   if (seq !== undefined || verdict === 'retry') return true
   return verdict === 'drop' && trigger !== undefined && trigger.reentry !== 'always'
 }
 
+/** What matters of a sync; of one that the project no longer has, its name is known and no more. */
+export type ResolvedSync = Pick<Sync, 'name'> &
+  Partial<Pick<Sync, 'place' | 'channel' | 'purpose' | 'priority' | 'trigger'>>
+
 export interface ResolveParams {
-  readonly sync: Sync
+  readonly sync: ResolvedSync
   readonly verdict: Verdict
   /** Undefined means every parked change of the sync. */
   readonly keys: readonly string[] | undefined
@@ -86,7 +91,14 @@ export function resolveStatements(dialect: Dialect, params: ResolveParams): read
   const { sync, keys, tables } = params
   const which = matches(keys === undefined ? { sync: sync.name } : { sync: sync.name, keys })
   const chosen = sql`(select * from ${tables.unresolved} where ${which})`
-  return [...takeIn(dialect, params, chosen), sql`delete from ${tables.unresolved} where ${which}`]
+  const following = sql`sync = ${sync.name} and follows in (select key from ${chosen} chosen)`
+  const followers = sql`(select * from ${tables.followers} where ${following})`
+  return [
+    ...takeIn(dialect, params, chosen),
+    ...(params.verdict === 'retry' ? [] : moveSnapshot(params, followers, raw('version - 1'))),
+    sql`delete from ${tables.followers} where ${following}`,
+    sql`delete from ${tables.unresolved} where ${which}`,
+  ]
 }
 
 function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): readonly Fragment[] {
@@ -103,7 +115,7 @@ function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): read
       return [sql`delete from ${tables.deliveries} where outcome = 'uncertain' and ${isChosen}`]
     case 'drop':
       return [
-        ...moveSnapshot(params, chosen, raw('version - 1')),
+        ...moveSnapshot(params, chosen, raw('version')),
         sql`update ${tables.decisions} set outcome = 'dropped' where outcome = 'parked' and ${isChosen}`,
       ]
   }
@@ -119,12 +131,12 @@ function moveSnapshot(
   return [
     sql`delete from ${snapshot} where key in (select key from ${moving} moving)`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
-select key, row_hash, payload, digest, episode, ${version}, standing, run_id, since, person, topic, address from ${moving} moving`,
+select key, row_hash, payload, digest, episode, ${version}, standing, run_id, since, nullif(person, key), nullif(topic, ''), address from ${moving} moving`,
     sql`delete from ${tables.rejections} where sync = ${sync.name} and key in (select key from ${moving} moving)`,
   ]
 }
 
-/** A communication was written down as uncertain when its run was settled; of a record nothing was. */
+/** A communication was written down as uncertain when its run was settled; of a record nothing was, so what is missing is one. */
 function confirmDeliveries(
   dialect: Dialect,
   { sync, tables, resolvedAt }: ResolveParams,
@@ -137,7 +149,7 @@ function confirmDeliveries(
     sql`insert into ${tables.deliveries} (${columnList(Object.keys(stateTables.deliveries))})
 select c.sync, c.key, ${text(sync.channel)}, ${text(sync.purpose)}, c.op, c.change_id, 'acked', c.run_id, c.since,
   coalesce(r.settled_at, ${raw(dialect.timestamp(dialect.literal(resolvedAt)))}),
-  c.person, c.topic, c.address, ${raw(String(isCommunication(sync)))}, ${raw(String(sync.priority))}, ${text(undefined)}, ${text(undefined)}
+  c.person, c.topic, c.address, false, ${raw(String(sync.priority ?? 0))}, ${text(undefined)}, ${text(undefined)}
 from ${chosen} c
 left join ${tables.runs} r on r.run_id = c.run_id
 where not exists (select 1 from ${tables.deliveries} d where d.change_id = c.change_id and d.run_id = c.run_id)`,

@@ -153,6 +153,12 @@ function replaceUnresolved(
 select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)},
   seq, op, row_hash, payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges} where outcome = 'parked'`,
+    sql`delete from ${tables.followers} where sync = ${sync.name} and run_id = ${runId}`,
+    sql`insert into ${tables.followers} (${columnList(Object.keys(stateTables.followers))})
+select ${sync.name}, key, follows, ${runId}, ${instant(dialect, asOf)},
+  row_hash, payload, digest, episode, version, standing, person, topic, address
+from ${outcomesOfChanges}
+where standing is not null and follows in (select key from ${outcomesOfChanges} where outcome = 'parked')`,
   ]
 }
 

@@ -181,6 +181,27 @@ export const stateTables = {
     topic: 'text',
     address: 'text',
   },
+  /**
+   * Changes that were skipped because the `unresolved` change of another row says the same to the same person: blocked with
+   * it, and settled with it. The columns are those of the change as it stood in the outbox.
+   */
+  followers: {
+    sync: 'text',
+    key: 'text',
+    /** The key of the unresolved change. */
+    follows: 'text',
+    run_id: 'text',
+    since: 'timestamp',
+    row_hash: 'text',
+    payload: 'text',
+    digest: 'bigint',
+    episode: 'bigint',
+    version: 'bigint',
+    standing: 'text',
+    person: 'text',
+    topic: 'text',
+    address: 'text',
+  },
   /** Rows that break their contract: from the run that first saw it to the first in which they no longer do. */
   quarantine: {
     /** `model:<name>` or `source:<name>`. */

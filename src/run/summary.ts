@@ -81,11 +81,11 @@ export function lockedSummary(wired: Wired, sync: Sync, run: StartedRun, locked:
   return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems }
 }
 
-export function lockedProblem(sync: Sync, { by, until }: Locked): Problem {
+export function lockedProblem(sync: Pick<Sync, 'name'> & Partial<Pick<Sync, 'place'>>, { by, until }: Locked): Problem {
   return {
     code: 'A9001',
     message: `${sync.name} is being run by process ${by.pid} on ${by.host}, until ${new Date(until).toISOString()} at the latest`,
-    place: sync.place,
+    ...(sync.place === undefined ? {} : { place: sync.place }),
     help: 'wait for it to finish; a runner that has died on this host is taken over at once',
   }
 }

@@ -1,7 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Story } from '../../src/report/story.ts'
+import { resolveParked } from '../../src/run/resolve.ts'
 import type { RunDocument } from '../../src/run.ts'
-import { activate, finish, start, until } from './command-line.ts'
+import { shell } from '../cli/activate.ts'
+import { finish, start, until } from './command-line.ts'
 import { makeProject, type TestProject, withProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -43,15 +47,17 @@ interface Parked {
   readonly parked: readonly { readonly key: string; readonly change_id: string; readonly run_id: string }[]
 }
 
-const resolve = (...args: readonly string[]) => activate(project.root, 'resolve', ...args)
-const parked = async () => (await resolve('--json')).json<Parked>().parked
+/** The command line in this process. */
+const activate = (...args: readonly string[]) => shell(() => project.root, { ACTIVATE_USER: 'eve' })(...args)
+const resolve = (...args: readonly string[]) => activate('resolve', ...args)
+const parked = async () => (JSON.parse((await resolve('--json')).stdout) as Parked).parked
 const decide = (verdict: string, ...args: readonly string[]) =>
   resolve(verdict, '--reason', 'asked the provider', '--by', 'ada', ...args)
-const story = async (key: string) => (await activate(project.root, 'inspect', key, '--json')).json<Story>()
+const story = async (key: string) => JSON.parse((await activate('inspect', key, '--json')).stdout) as Story
 const messages = () => far.received.map(({ key }) => key)
 
 async function run() {
-  const { stdout, stderr } = await activate(project.root, 'run', '--json')
+  const { stdout, stderr } = await activate('run', '--json')
   const [summary] = (JSON.parse(stdout) as RunDocument).runs
   if (summary === undefined) throw new Error(stderr)
   return summary
@@ -103,8 +109,8 @@ describe('rows whose answer was lost', () => {
 
     const first = async (key: string) => (await story(key)).events[0]?.outcome
     expect([await first('ann'), await first('bob'), await first('cat')]).toEqual(['acked', 'parked', 'dropped'])
-    expect((await activate(project.root, 'inspect', 'cat')).stdout).toContain('sent, dropped: it may have arrived')
-    const trail = (await activate(project.root, 'audit', '--json')).stdout
+    expect((await activate('inspect', 'cat')).stdout).toContain('sent, dropped: it may have arrived')
+    const trail = (await activate('audit', '--json')).stdout
     const { entries } = JSON.parse(trail) as { entries: readonly unknown[] }
     expect(entries).toMatchObject(
       ['drop', 'retry', 'acked'].map(verdict => ({
@@ -170,6 +176,75 @@ destinations:
     expect(messages()).toEqual(['ann', 'bob', 'cat', 'dan', 'bob'])
   })
 
+  test('are listed of the chosen syncs alone', async () => {
+    await project.write({ 'syncs/bye.yml': sync('bye') })
+    await loseAnswers()
+    const listed = async (...args: readonly string[]) => {
+      const { parked } = JSON.parse((await resolve('--json', ...args)).stdout) as {
+        parked: readonly { sync: string }[]
+      }
+      return [...new Set(parked.map(row => row.sync))]
+    }
+    expect(await listed()).toEqual(['bye', 'hello'])
+    expect(await listed('--select', 'bye')).toEqual(['bye'])
+    expect(await listed('--exclude', 'bye')).toEqual(['hello'])
+    expect(await listed('hello', '--exclude', 'bye')).toEqual(['hello'])
+    expect(await resolve('--select', 'nobody')).toMatchObject({ code: 7 })
+    expect(await decide('--acked', '--select', 'bye', '--key', 'ann')).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('--select and --exclude choose what is listed'),
+    })
+  })
+
+  test.each([
+    'acked',
+    'retry',
+    'drop',
+  ])('can be resolved with --%s when the project no longer has their sync', async verdict => {
+    await project.write({ 'syncs/other.yml': sync('other').replace('channel', 'enabled: false\nchannel') })
+    await loseAnswers()
+    await rm(join(project.root, 'syncs/hello.yml'))
+    expect((await resolve()).stdout).toContain('hello (no longer in the project)')
+    expect(await decide(`--${verdict}`, 'hello', '--key', 'ann')).toMatchObject({ code: 0 })
+    const rest = await decide(`--${verdict}`, 'hello', '--all')
+    expect([rest.code, rest.stdout]).toEqual([0, expect.stringContaining('2 rows of hello')])
+    if (verdict === 'retry') expect(rest.stderr).toContain('no run sends it: the project has no sync hello any more')
+    expect(await parked()).toEqual([])
+    expect(await decide(`--${verdict}`, 'hello', '--all')).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('there is no sync "hello"'),
+    })
+
+    await project.write({ 'syncs/hello.yml': sync('hello') })
+    expect(await run()).toMatchObject({ requests: verdict === 'retry' ? 3 : 0 })
+  })
+
+  test.each([
+    ['acked', 'retry'],
+    ['retry', 'drop'],
+    ['drop', 'acked'],
+  ] as const)('that a crash left half resolved with --%s are finished by the same command, and by no other', async (verdict, other) => {
+    const lost = await loseAnswers()
+    await withProject(project, async wired => {
+      const warehouse = await wired.warehouse()
+      vi.spyOn(warehouse, 'transaction').mockRejectedValue(new Error('killed'))
+      const sync = { name: 'hello', place: { file: 'syncs/hello.yml', line: 1, column: 1 } }
+      const resolution = { verdict, keys: undefined, actor: 'ada', reason: 'asked the provider' }
+      await expect(resolveParked(wired, sync, resolution)).rejects.toThrow('killed')
+    })
+    expect(await parked()).toHaveLength(3)
+    expect(await run()).toMatchObject({ requests: 0, plan: { reasons: { 'unresolved.parked': 3 } } })
+    expect(await decide(`--${other}`, 'hello', '--all')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`error[A4047]: "ann" of hello was resolved with --${verdict} before`),
+    })
+    expect((await decide(`--${verdict}`, 'hello', '--all')).code).toBe(0)
+    expect(await parked()).toEqual([])
+    const ended = { acked: 'acked', retry: 'cancelled', drop: 'dead' }[verdict]
+    expect(await requestStates(lost.run_id)).toEqual({ [ended]: 3 })
+    expect(await run()).toMatchObject({ requests: verdict === 'retry' ? 3 : 0 })
+  })
+
   test('can be listed and resolved when an earlier version parked them, but for what it did not keep', async () => {
     await loseAnswers()
     await withProject(project, async wired => {
@@ -211,13 +286,17 @@ describe('resolve', () => {
   })
 
   test('is turned away while a run holds the sync, with exit code 6', async () => {
-    far.slowness = 500
+    let open = () => {}
+    far.gate = new Promise(resolve => {
+      open = resolve
+    })
     const running = finish(start(project.root, 'run'))
     await until(() => far.requests > 0)
     expect(await decide('--acked', 'hello', '--all')).toMatchObject({
       code: 6,
       stderr: expect.stringContaining('error[A9001]'),
     })
+    open()
     expect((await running).code).toBe(0)
   })
 })

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { canResolve, parkedOf, resolveStatements, selectParked, type Verdict } from '../../src/plan/resolve.ts'
-import { execute, query } from '../../src/plan/stage.ts'
+import { execute, query, writeScratch } from '../../src/plan/stage.ts'
 import { prepareState } from '../../src/plan/state-tables.ts'
-import type { Cap } from '../../src/project/policies.ts'
+import type { Cap, Identity } from '../../src/project/policies.ts'
 import type { Sync } from '../../src/project/project.ts'
 import { raw, render } from '../../src/warehouse/sql.ts'
-import { model, openNights, type PlanNights, syncOf } from './plan-nights.ts'
+import { fieldsOf, model, type NightOptions, openNights, type PlanNights, syncOf } from './plan-nights.ts'
 
 let nights: PlanNights
 beforeEach(async () => {
@@ -144,7 +144,7 @@ describe('a record that is dropped', () => {
     await resolve('drop', ['a'])
     expect((await nights.night(model({ a: 'y' }), { asOf: day(3) })).changes.change).toBe(0)
     expect((await nights.snapshot()).map(({ version, standing }) => [Number(version), standing])).toEqual([
-      [1, 'member'],
+      [2, 'member'],
     ])
     expect((await nights.rows('decisions')).map(({ outcome }) => outcome)).toEqual(['acked', 'dropped'])
     expect((await nights.plan(model({ a: 'z' }))).decisions.send).toBe(1)
@@ -186,7 +186,7 @@ describe('a communication', () => {
 
   test.each([
     ['acked', 1],
-    ['drop', 0],
+    ['drop', 1],
   ] as const)('that is resolved with %s is not repeated when the person enters again', async (verdict, version) => {
     const empty = { sync: { ...mails, guard: { minRows: 0, mappingChange: 'pass' } } } as const
     await nights.night(model({ a: 'x' }), { sync: mails, parked: ['a'], asOf: day(1) })
@@ -216,5 +216,95 @@ describe('a row that an earlier version parked', () => {
     const plan = await nights.night(model({ a: 'x' }), { sync: mails, asOf: day(2) })
     expect(plan.reasons).toEqual({ 'reentry.recent': 1 })
     expect((await nights.plan(model({ a: 'x' }), { sync: mails })).changes.enter).toBe(0)
+  })
+})
+
+describe('a dropped communication', () => {
+  const always = { ...mails, trigger: { ...mails.trigger, reentry: 'always' } } as const
+  test('has another change id than the one that is sent when the same row enters again', async () => {
+    const empty = { sync: { ...always, guard: { minRows: 0, mappingChange: 'pass' } } } as const
+    await nights.night(model({ a: 'x' }), { sync: always, parked: ['a'], asOf: day(1) })
+    const first = (await changeIds()).a
+    await resolve('drop', ['a'], always)
+    await nights.night(model({}), { ...empty, asOf: day(2) })
+    const plan = await nights.night(model({ a: 'x' }), { sync: always, asOf: day(3) })
+    expect(plan.decisions.send).toBe(1)
+    expect((await changeIds()).a).not.toBe(first)
+  })
+})
+
+describe('another record of the person whose communication is parked', () => {
+  const one: Identity = {
+    ...{ entity: 'person', key: 'id', identifiers: [], links: [], maxCluster: 50 },
+    ...{ minConfidence: 0, place },
+  }
+  const on = (event: 'enter' | 'exit' | 'change') =>
+    ({
+      ...mails,
+      trigger: { on: event, reentry: 'always', firstRun: 'send' },
+      guard: { minRows: 0, mappingChange: 'pass' },
+    }) as const
+  let made = 0
+  const together = async (sync: Partial<Sync>, keys: readonly string[]): Promise<NightOptions> => {
+    made += 1
+    const rows = keys.map(key => `('${key}', 'a')`).join(', ')
+    const select = raw(`select * from (values ${rows}) t(key, entity)`)
+    return { sync, identity: one, relations: { members: await writeScratch(nights.warehouse, `same_${made}`, select) } }
+  }
+  const decided = async () =>
+    Object.fromEntries(
+      (await nights.outbox()).map(row => [String(row.key), `${row.decision} ${row.reason ?? ''}`.trim()]),
+    )
+  const waits = 'blocked unresolved.duplicate'
+
+  test('waits with it, whatever is sent on, and is settled with it', async () => {
+    for (const event of ['enter', 'exit', 'change'] as const) {
+      for (const verdict of verdicts) {
+        const sync = { ...on(event), name: `${event}_${verdict}` }
+        const options = await together(sync, ['a', 'b'])
+        const before = event === 'enter' ? {} : { a: 'x', b: 'x' }
+        const after = event === 'exit' ? {} : { a: 'y', b: 'y' }
+        await nights.night(model(before), { ...options, asOf: day(1) })
+        await nights.night(model(after), { ...options, parked: ['a'], asOf: day(2) })
+        expect(await decided(), event).toEqual({ a: 'send', b: 'skip duplicate.person' })
+        await nights.night(model(after), { ...options, asOf: day(3) })
+        expect(await decided(), event).toEqual({ a: 'blocked unresolved.parked', b: waits })
+
+        await resolve(verdict, ['a'], sync)
+        const { changes } = await nights.night(model(after), { ...options, asOf: day(4) })
+        if (verdict === 'retry') expect(await decided(), event).toEqual({ a: 'send', b: 'skip duplicate.person' })
+        else expect(changes, `${event} ${verdict}`).toEqual({ enter: 0, change: 0, leave: 0 })
+        expect((await nights.plan(model(after), { ...options, asOf: day(5) })).decisions.send).toBe(0)
+      }
+    }
+  })
+
+  test('waits when it enters later, by the person or by the address', async () => {
+    await nights.night(model({ a: 'x' }), { ...(await together(on('enter'), ['a', 'b'])), parked: ['a'], asOf: day(1) })
+    await nights.night(model({ a: 'x', b: 'x', c: 'x' }), {
+      ...(await together(on('enter'), ['a', 'b'])),
+      asOf: day(2),
+    })
+    expect(await decided()).toEqual({ a: 'blocked unresolved.parked', b: waits, c: 'send' })
+    await resolve('acked', ['a'], on('enter'))
+    await nights.night(model({ a: 'x', b: 'x', c: 'x' }), {
+      ...(await together(on('enter'), ['a', 'b'])),
+      asOf: day(3),
+    })
+    expect(await decided()).toEqual({ b: 'skip duplicate.person' })
+
+    const mailed = { ...on('enter'), name: 'm', fields: fieldsOf({ to: 'email' }) }
+    const rows = (extra = '') => `select * from (values ('a', 'Ann@x.example')${extra}) t(id, email)`
+    await nights.night(rows(), { sync: mailed, parked: ['a'], asOf: day(1) })
+    await nights.night(rows(`, ('b', 'ann@x.example'), ('c', 'c@x.example')`), { sync: mailed, asOf: day(2) })
+    expect(await decided()).toEqual({ a: 'blocked unresolved.parked', b: waits, c: 'send' })
+  })
+
+  test('cannot be resolved apart from it', async () => {
+    const options = await together(on('enter'), ['a', 'b'])
+    await nights.night(model({ a: 'y', b: 'y' }), { ...options, parked: ['a'], asOf: day(1) })
+    expect((await parked()).map(({ key }) => key)).toEqual(['a'])
+    await resolve('acked', ['b'], on('enter'))
+    expect((await nights.plan(model({ a: 'y', b: 'y' }), { ...options, asOf: day(2) })).decisions.blocked).toBe(2)
   })
 })
