@@ -125,12 +125,17 @@ function ledgerIsThere({ ledger }: Project): boolean {
   return ledger.type !== 'sqlite' || existsSync(ledger.path)
 }
 
-async function openProjectLedger({ ledger }: Project, readers: SecretReaders, clock: Clock): Promise<Ledger> {
+async function openProjectLedger(
+  { ledger, retention }: Project,
+  readers: SecretReaders,
+  clock: Clock,
+): Promise<Ledger> {
   const { key } = ledger
   if (ledger.type === 'sqlite')
     return openLedger(ledger, {
       key: key === undefined ? keyBeside(ledger.path) : keyOfSecret(() => resolveSecretText(key, readers)),
       now: clock.now,
+      letterRetention: retention.deadLetters,
     })
   throw notYet(`ledger type "${ledger.type}"`)
 }

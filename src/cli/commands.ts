@@ -9,6 +9,8 @@ export interface ArgumentDefinition {
   readonly name: string
   readonly summary: string
   readonly required: boolean
+  /** The last one may be given several times. */
+  readonly repeatable?: true
 }
 
 export interface CommandDefinition {
@@ -247,6 +249,32 @@ export const commands: readonly CommandDefinition[] = [
       'activate resolve reminder --retry --all --reason "their outage, nothing was sent"',
     ],
     load: () => import('./commands/resolve.ts'),
+  },
+  {
+    name: 'dead-letters',
+    summary: 'rows that were refused for good: look at them, have them tried again, let them rest',
+    description:
+      'Lists the open dead letters, shows one with its fields masked, makes rows due again (the next run plans, decides and sends them like any other), or lets them rest until they change.',
+    arguments: [
+      { name: 'action', summary: 'list (the default), show, replay or drop', required: false },
+      { name: 'id', summary: 'ids of letters, or their beginnings', required: false, repeatable: true },
+    ],
+    options: [
+      { flags: '--sync <name>', summary: 'only letters of this sync; also one that the project no longer has' },
+      { flags: '--all', summary: 'replay, drop: every open letter' },
+      { flags: '--limit <n>', summary: 'list: how many (default: 100)' },
+      { flags: '--show-pii', summary: 'show: personal data as it is, instead of masked' },
+      { flags: '--reason <text>', summary: 'replay, drop: why; kept in the audit trail (required)' },
+      by,
+    ],
+    examples: [
+      'activate dead-letters',
+      'activate dead-letters show 5f2c90ab --show-pii',
+      'activate dead-letters replay 5f2c90ab 77e01c3d --reason "the field was added at the CRM"',
+      'activate dead-letters replay --select lapsing --reason "their validation was broken"',
+      'activate dead-letters drop --sync lapsing --reason "test accounts"',
+    ],
+    load: () => import('./commands/dead-letters.ts'),
   },
   {
     name: 'audit',

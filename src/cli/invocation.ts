@@ -22,7 +22,7 @@ export interface Input {
   argument(name: string): string | undefined
   flag(option: string): boolean
   text(option: string): string | undefined
-  /** Everything that a repeatable option was given, in its order. */
+  /** Everything that a repeatable option or argument was given, in its order. */
   list(option: string): readonly string[]
   /** A whole number of at least `min`, or A8003. */
   count(option: string, min?: number): number | undefined

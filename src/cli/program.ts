@@ -72,7 +72,8 @@ function addCommand(program: Command, definition: CommandDefinition, chosen: Cho
     .summary(definition.summary)
     .description(definition.description ?? definition.summary)
   for (const argument of definition.arguments) {
-    command.argument(argument.required ? `<${argument.name}>` : `[${argument.name}]`, argument.summary)
+    const name = argument.repeatable === undefined ? argument.name : `${argument.name}...`
+    command.argument(argument.required ? `<${name}>` : `[${name}]`, argument.summary)
   }
   for (const option of definition.options) command.addOption(optionOf(option))
   const examples = definition.examples.map(example => `  ${example}`).join('\n')
@@ -82,7 +83,11 @@ function addCommand(program: Command, definition: CommandDefinition, chosen: Cho
     const parameters = Object.fromEntries(
       definition.arguments.map((argument, index) => [argument.name, command.args[index]]),
     )
-    chosen(definition, globalFlags(program.opts()), inputOf(parameters, command.opts()))
+    const repeated = definition.arguments.flatMap((argument, index) =>
+      argument.repeatable === undefined ? [] : [[argument.name, command.args.slice(index)] as const],
+    )
+    const options = { ...command.opts(), ...Object.fromEntries(repeated) }
+    chosen(definition, globalFlags(program.opts()), inputOf(parameters, options))
   })
 }
 

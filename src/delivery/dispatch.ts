@@ -7,9 +7,11 @@
 import { ActivateError } from '../project/problem.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
 import { Backlog } from './backlog.ts'
+import { deadLettersOf } from './dead-letters.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
 import type { Verdict } from './destination.ts'
+import { withoutEchoes } from './echo.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import {
@@ -336,7 +338,8 @@ export class Dispatch {
   private async record(task: Task, resolution: Resolution): Promise<void> {
     const { ledger, lease, clock, log } = this.context
     const { requestId } = task.request
-    const { state, exceptions, error, again, afterwards } = resolution
+    const said = withoutEchoes(task, resolution)
+    const { state, exceptions, error, again, afterwards } = said
     try {
       const at = clock.now()
       const due = again === undefined ? undefined : at + again.delay
@@ -344,6 +347,7 @@ export class Dispatch {
         state,
         at,
         exceptions,
+        deadLetters: deadLettersOf(task, resolution.exceptions),
         ...(error && { error }),
         ...(due !== undefined && { nextAttemptAt: due }),
       }
@@ -357,7 +361,7 @@ export class Dispatch {
     } finally {
       this.concluding -= 1
     }
-    noteResolution(log, requestId, resolution)
+    noteResolution(log, requestId, said)
   }
 
   private continue(task: Task, { changes, delay, spent }: Continuation, at: number): void {

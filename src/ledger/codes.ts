@@ -73,7 +73,7 @@ export const ledgerCodes = {
   A5011: {
     title: 'the key file of the ledger is gone',
     explanation:
-      'What dead letters hold of a record is encrypted with a key, which is in a file beside the ledger unless `ledger.key` names a secret. That file is not there any more, and the ledger holds what was sealed with it, so that a new one would only hide the loss. Restore the file from a backup. If it is lost for good, `activate dead-letters drop --all --reason …` erases what cannot be read any more; the rows stay blocked until they change. The next run then makes a new key. Nothing is sent until then.',
+      'What dead letters hold of a record is encrypted with a key, which is in a file beside the ledger unless `ledger.key` names a secret. That file is not there any more, and the ledger holds what was sealed with it, so that a new one would only hide the loss. Restore the file from a backup. If it is lost for good, `activate dead-letters drop --all --reason …` erases what cannot be read any more; the rows are tried again when they change or their date comes. The next run then makes a new key. Nothing is sent until then.',
     exit: 'credentials',
   },
   A5012: {

@@ -4,6 +4,7 @@
  * its lease, and are refused with A5003 when a newer fence exists: a runner that was paused past its lease can no longer
  * record anything.
  */
+import type { DeadLetters, NewDeadLetter } from './dead-letter.ts'
 import type { Governance, NewAuditEntry } from './governance.ts'
 import type { ParkedEvent, RequestState } from './request.ts'
 
@@ -127,6 +128,8 @@ export interface Conclusion {
   readonly nextAttemptAt?: number
   readonly error?: { readonly code: string; readonly message: string }
   readonly exceptions: readonly ChangeException[]
+  /** Of the records among the exceptions that were refused for good; written in the same commit. */
+  readonly deadLetters?: readonly NewDeadLetter[]
 }
 
 export interface RunFilter {
@@ -138,7 +141,7 @@ export interface RunFilter {
   readonly planHash?: string
 }
 
-export interface Ledger extends Governance {
+export interface Ledger extends Governance, DeadLetters {
   acquire(
     scope: string,
     holder: Holder,

@@ -211,6 +211,11 @@ function databaseOver(knex: Knex, path: string): Database {
         }
         return statements.commit(sends satisfies readonly Send[])
       }),
+    // Erased cells are zeros in the file; the log still has the pages as they were before, until it is emptied.
+    forget: () =>
+      withConnection(connection => {
+        connection.pragma('wal_checkpoint(TRUNCATE)')
+      }),
     close: () => knex.destroy(),
   }
 }

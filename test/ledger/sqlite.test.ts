@@ -145,7 +145,7 @@ test('says so when the file cannot be there', async () => {
 })
 
 test('waits for another writer no longer than it was told to', async () => {
-  const ledger = ledgerOver(await openSqlite(path, 50), { key: keyBeside(path), now: Date.now })
+  const ledger = ledgerOver(await openSqlite(path, 50), { key: keyBeside(path), now: Date.now, letterRetention: 1 })
   const lease = await leaseOn(ledger)
   const other = new Sqlite(path)
   other.exec('begin immediate')
@@ -161,7 +161,7 @@ test('waits for another writer no longer than it was told to', async () => {
 
 test('fails whole commits when the disk is full, and keeps all that was committed', async () => {
   const database = await openSqlite(path)
-  const ledger = ledgerOver(database, { key: keyBeside(path), now: Date.now })
+  const ledger = ledgerOver(database, { key: keyBeside(path), now: Date.now, letterRetention: 1 })
   const lease = await leaseOn(ledger)
   await ledger.startRun({ runId: 'run1', sync: 'a', asOf: 1, startedAt: 1 }, lease)
   const [{ page_count: pages }] = await database.knex.raw('pragma page_count')

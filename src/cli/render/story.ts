@@ -128,7 +128,7 @@ function quarantinedLines({ sync, reason, since, until, row }: Quarantined, colo
 function blockedLine(blocked: Blocked, colors: Colors): string {
   const said = blocked.message === null ? '' : `: ${printable(blocked.message)}`
   const until =
-    blocked.next_attempt_at === null
+    blocked.next_attempt_at === null || blocked.next_attempt_at.startsWith('9999-')
       ? 'until the row changes'
       : `until ${when(blocked.next_attempt_at)} or the row changes`
   const why =
