@@ -8,6 +8,7 @@ import type { Plan } from './plan/plan.ts'
 import { outboxName } from './plan/state.ts'
 import { ActivateError, type Problem } from './project/problem.ts'
 import type { Sync } from './project/project.ts'
+import { endSettledLetters } from './run/dead-letters.ts'
 import { lastLook } from './run/last-look.ts'
 import { withLease } from './run/lease-keeper.ts'
 import {
@@ -186,6 +187,7 @@ async function runUnderLease(
   try {
     const hold = await holdOver(ledger, sync)
     if (hold !== undefined) return await holdBack(wired, sync, run, lease, [holdProblem(hold, sync)])
+    await ledger.checkKey()
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)
@@ -279,6 +281,8 @@ async function deliverAndSettle(
     columns,
   }
   const outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
+  const over = { warehouse, ledger, lease, sync, runIds: [run.runId], now: wired.clock.now() }
+  await endSettledLetters(over, prepared.state)
   const finishedAt = wired.clock.now()
   const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]
   const { requests, retries } = totals

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Accounts } from './delivery/account.ts'
 import type { Clock } from './delivery/clock.ts'
@@ -13,10 +14,12 @@ import { type DestinationShape, destinationShape, openDestination } from './deli
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
+import { keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import { openLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
+import { resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
@@ -70,7 +73,9 @@ export const systemClock: Clock = {
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
-  const ledger = once(() => openProjectLedger(project))
+  const clock = options.clock ?? systemClock
+  const readers = { env: options.env, readFile: (path: string) => readFileSync(resolve(project.root, path), 'utf8') }
+  const ledger = once(() => openProjectLedger(project, readers, clock))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const accounts: Accounts = new Map()
   const settingsOf = (name: string): DestinationSettings => {
@@ -80,7 +85,7 @@ export function wire(project: Project, options: WireOptions): Wired {
   }
   return {
     project,
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random ?? Math.random,
     env: options.env,
     identity: { holder, isGone: other => isGone(other, holder) },
@@ -97,10 +102,9 @@ export function wire(project: Project, options: WireOptions): Wired {
         destinations.get(name) ??
         once(() =>
           openDestination(settingsOf(name), {
+            ...readers,
             definitions,
-            env: options.env,
             root: project.root,
-            readFile: path => readFileSync(path, 'utf8'),
             accounts,
           }),
         )
@@ -124,8 +128,18 @@ function ledgerIsThere({ ledger }: Project): boolean {
   return ledger.type !== 'sqlite' || existsSync(ledger.path)
 }
 
-async function openProjectLedger({ ledger }: Project): Promise<Ledger> {
-  if (ledger.type === 'sqlite') return openLedger(ledger)
+async function openProjectLedger(
+  { ledger, retention }: Project,
+  readers: SecretReaders,
+  clock: Clock,
+): Promise<Ledger> {
+  const { key } = ledger
+  if (ledger.type === 'sqlite')
+    return openLedger(ledger, {
+      key: key === undefined ? keyBeside(ledger.path) : keyOfSecret(() => resolveSecretText(key, readers)),
+      now: clock.now,
+      letterRetention: retention.deadLetters,
+    })
   throw notYet(`ledger type "${ledger.type}"`)
 }
 

@@ -1,7 +1,9 @@
 /** Concludes requests in the ledger, each with what became of its records, and starts what continues from them. */
 import type { Backlog } from './backlog.ts'
+import { deadLettersOf } from './dead-letters.ts'
 import type { DeliveryContext } from './delivery-context.ts'
 import { noteResolution } from './delivery-notes.ts'
+import { withoutEchoes } from './echo.ts'
 import type { Continuation, Resolution } from './resolve-outcome.ts'
 import type { Tally } from './tally.ts'
 import { isRepeatable, type Task, tasksOfBatch } from './task.ts'
@@ -83,7 +85,8 @@ export class Recorder {
   private async record(task: Task, resolution: Resolution): Promise<void> {
     const { ledger, lease, clock, log } = this.context
     const { requestId } = task.request
-    const { state, exceptions, error, again, afterwards } = resolution
+    const said = withoutEchoes(task, resolution)
+    const { state, exceptions, error, again, afterwards } = said
     try {
       const at = clock.now()
       const due = again === undefined ? undefined : at + again.delay
@@ -91,6 +94,7 @@ export class Recorder {
         state,
         at,
         exceptions,
+        deadLetters: deadLettersOf(task, resolution.exceptions),
         ...(error && { error }),
         ...(due !== undefined && { nextAttemptAt: due }),
       }
@@ -104,7 +108,7 @@ export class Recorder {
     } finally {
       this.open -= 1
     }
-    noteResolution(log, requestId, resolution)
+    noteResolution(log, requestId, said)
   }
 
   private continue(task: Task, { changes, delay, spent }: Continuation, at: number): void {

@@ -28,6 +28,8 @@ export interface Task {
   readonly changes: readonly PlannedChange[]
   /** Members of the request that are not in its body, because they were refused before sending. */
   readonly refused: readonly ChangeException[]
+  /** The same records with their fields. */
+  readonly unsendable: readonly PlannedChange[]
   /** Taken out before the request was built, and recorded with it. */
   readonly withdrawn: readonly ChangeException[]
   /** Rows of its body that were withdrawn once it had been begun: it may only be concluded. */
@@ -127,13 +129,18 @@ export function tasksOfBatch(source: TaskSource, batch: Batch, spent: Spent = no
     else sendable.push(change)
   }
   const members = membersOf(changes)
-  if (sendable.length === 0) return [makeTask(source, action, members, undefined, [], refused, spent)]
+  const make = (request: PreparedRequest | undefined, inBody: readonly PlannedChange[], refusals = refused) => {
+    const body = new Set(inBody)
+    const unsendable = body.size === changes.length ? [] : changes.filter(change => !body.has(change))
+    return makeTask(source, action, members, request, inBody, refusals, unsendable, spent)
+  }
+  if (sendable.length === 0) return [make(undefined, [])]
 
   const prepared = prepare(source, action, sendable)
-  if (prepared.kind === 'ready') return [makeTask(source, action, members, prepared.request, sendable, refused, spent)]
+  if (prepared.kind === 'ready') return [make(prepared.request, sendable)]
   if (changes.length === 1) {
     const exceptions = [...refused, ...sendable.map(change => refusal(change, prepared.code, prepared.message))]
-    return [makeTask(source, action, members, undefined, [], exceptions, spent)]
+    return [make(undefined, [], exceptions)]
   }
   return halves(changes).flatMap(half => tasksOfBatch(source, { action, changes: half, tooLarge: false }, spent))
 }
@@ -179,6 +186,7 @@ function makeTask(
   prepared: PreparedRequest | undefined,
   changes: readonly PlannedChange[],
   refused: readonly ChangeException[],
+  unsendable: readonly PlannedChange[],
   spent: Spent,
 ): Task {
   const idempotencyKey = prepared?.idempotencyKey ?? idempotencyKeyOf(action, refused)
@@ -196,6 +204,7 @@ function makeTask(
     prepared,
     changes,
     refused,
+    unsendable,
     withdrawn: [],
     notAfter: firstEnd(changes),
     begunAt: Number.NEGATIVE_INFINITY,

@@ -39,7 +39,18 @@ export interface Approval extends Deed {
   readonly reason: string
 }
 
-export const auditActions = ['suppress', 'lift', 'hold', 'release', 'approve', 'override', 'held'] as const
+export const auditActions = [
+  'suppress',
+  'lift',
+  'hold',
+  'release',
+  'approve',
+  'override',
+  'held',
+  'resolve',
+  'replay',
+  'drop',
+] as const
 export type AuditAction = (typeof auditActions)[number]
 
 export interface NewAuditEntry extends Deed {

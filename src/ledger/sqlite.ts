@@ -140,6 +140,9 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma(`busy_timeout = ${busyTimeout}`)
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
+  // What is deleted is overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete, read 2026-11): expired letters
+  // and erased persons must not stay readable in free pages.
+  connection.pragma('secure_delete = ON')
 }
 
 async function migrate(knex: Knex, path: string): Promise<void> {
@@ -207,6 +210,11 @@ function databaseOver(knex: Knex, path: string): Database {
           prepared.set(connection, statements)
         }
         return statements.commit(sends satisfies readonly Send[])
+      }),
+    // Erased cells are zeros in the file; the log still has the pages as they were before, until it is emptied.
+    forget: () =>
+      withConnection(connection => {
+        connection.pragma('wal_checkpoint(TRUNCATE)')
       }),
     close: () => knex.destroy(),
   }

@@ -3,10 +3,13 @@ import type { LedgerSettings } from '../project/project.ts'
 import { approvalsOf } from './approvals.ts'
 import { auditOf } from './audit.ts'
 import type { Answer, Database, Send } from './database.ts'
+import { deadLettersOf, sealLetter } from './dead-letters.ts'
 import { groupCommit } from './group-commit.ts'
 import { holdsOf } from './holds.ts'
+import { type KeySource, keyBeside } from './key.ts'
 import { leasesOf } from './leases.ts'
 import type { Ledger } from './ledger.ts'
+import { ledgerKey } from './ledger-key.ts'
 import { optOutsOf } from './opt-outs.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
@@ -16,18 +19,36 @@ import { turnsOf } from './turns.ts'
 export type SqliteLedgerSettings = Extract<LedgerSettings, { readonly type: 'sqlite' }>
 
 /**
- * Opens the ledger and brings it up to date; several processes may do so at once. Its folder is made when it is missing.
+ * Opens the ledger, brings it up to date and erases what has expired; several processes may do so at once. Its folder is made when it is missing.
  *
  * @throws A5001 the file is damaged or not a ledger, A5002 it is newer than this tool, A5004 it is locked,
  *   A5005 it cannot be written, A5008 it cannot be opened
  */
-export async function openLedger(settings: SqliteLedgerSettings): Promise<Ledger> {
-  return ledgerOver(await openSqlite(settings.path))
+export async function openLedger(
+  { path }: SqliteLedgerSettings,
+  options: Partial<LedgerOptions> = {},
+): Promise<Ledger> {
+  const defaults = { key: keyBeside(path), now: Date.now, letterRetention: 30 * day }
+  const ledger = ledgerOver(await openSqlite(path), { ...defaults, ...options })
+  await ledger.expireLetters((options.now ?? Date.now)())
+  return ledger
 }
 
+export interface LedgerOptions {
+  /** Where the key comes from; a file beside the ledger unless given. */
+  readonly key: KeySource
+  /** Wall time in milliseconds. */
+  readonly now: () => number
+  /** Milliseconds for which a dead letter is kept. */
+  readonly letterRetention: number
+}
+
+const day = 86_400_000
+
 /** The ledger over an engine that is open already. */
-export function ledgerOver(database: Database): Ledger {
+export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
   const sends = groupCommit<Send, Answer>(group => database.commit(group))
+  const key = ledgerKey(database, options.key, options.now)
 
   return {
     ...leasesOf(database),
@@ -39,6 +60,11 @@ export function ledgerOver(database: Database): Ledger {
     ...approvalsOf(database),
     ...auditOf(database),
     ...turnsOf(database),
+    ...deadLettersOf(database, key),
+
+    async checkKey() {
+      await key()
+    },
 
     async begin(requests, at, lease) {
       const answer = await sends.add({ kind: 'begin', requests, at, lease })
@@ -46,8 +72,12 @@ export function ledgerOver(database: Database): Ledger {
       throw refusal(answer)
     },
 
-    async conclude(conclusion, lease) {
-      const answer = await sends.add({ kind: 'conclude', conclusion, lease })
+    async conclude({ deadLetters = [], ...conclusion }, lease) {
+      const sealer = deadLetters.length === 0 ? undefined : await key()
+      const letters = deadLetters.flatMap(letter =>
+        sealer === undefined ? [] : [sealLetter(sealer, letter, options.letterRetention)],
+      )
+      const answer = await sends.add({ kind: 'conclude', conclusion, letters, lease })
       if (answer.kind === 'concluded') return answer.won
       throw refusal(answer)
     },

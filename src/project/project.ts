@@ -47,8 +47,12 @@ export type WarehouseSettings =
     }
 
 export type LedgerSettings =
-  | { readonly type: 'sqlite'; readonly path: string }
-  | { readonly type: 'postgres'; readonly url: SecretText }
+  | {
+      readonly type: 'sqlite'
+      readonly path: string /** Undefined: a key file beside it. */
+      readonly key?: SecretText
+    }
+  | { readonly type: 'postgres'; readonly url: SecretText; readonly key?: SecretText }
 
 /** A declared check of a model's or a source's column, or of the whole relation. */
 export type ColumnTest =
@@ -231,6 +235,11 @@ export interface TemplatePartial {
   readonly text: string
 }
 
+/** How long what is recorded of people is kept, in milliseconds. */
+export interface Retention {
+  readonly deadLetters: number
+}
+
 export interface Project {
   readonly name: string
   /** Absolute path of the folder that holds `activate.yml`. */
@@ -245,6 +254,7 @@ export interface Project {
   readonly identity?: Identity
   readonly policies: Policies
   readonly ownership: readonly Ownership[]
+  readonly retention: Retention
   readonly sources: readonly Source[]
   readonly models: readonly Model[]
   readonly partials: readonly TemplatePartial[]

@@ -49,14 +49,23 @@ export const warehouseSchema = z.discriminatedUnion('type', [
   }),
 ])
 
+const ledgerKey = () =>
+  secretText()
+    .optional()
+    .describe(
+      'The secret with which dead letters are encrypted, as a reference: at least 32 random characters. Unless set, a key file is made beside the SQLite file.',
+    )
+
 export const ledgerSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('sqlite').describe('SQLite, embedded: nothing to install or to start.'),
     path: filePath().optional().describe('The file of the ledger, from activate.yml; .activate/ledger.db unless set.'),
+    key: ledgerKey(),
   }),
   z.strictObject({
     type: z.literal('postgres').describe('A PostgreSQL server. Not available in this version.'),
     url: secretText().describe('The connection, as a reference to a secret.'),
+    key: ledgerKey(),
   }),
 ])
 
@@ -95,6 +104,14 @@ const destinationSchema = z.looseObject({
 
 const vars = z.record(identifier(), scalar())
 const destinations = z.record(name(), destinationSchema)
+
+const retentionSchema = z.strictObject({
+  dead_letters: duration()
+    .prefault('30d')
+    .describe(
+      'How long the fields of a record that was refused are kept, encrypted, to be looked at or replayed: 30d unless set.',
+    ),
+})
 
 const targetSchema = z.strictObject({
   warehouse: warehouseSchema
@@ -135,6 +152,7 @@ export const projectSchema = z
       .describe(
         'Who answers for the syncs below a path, such as `syncs/billing/**`: the last path that matches counts.',
       ),
+    retention: retentionSchema.optional().describe('How long what is recorded of people is kept.'),
     targets: z
       .record(name(), targetSchema)
       .optional()
