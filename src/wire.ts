@@ -12,11 +12,14 @@ import { type DestinationShape, destinationShape, openDestination } from './deli
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
+import { type KeySource, keyBeside } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import { openLedger } from './ledger/store.ts'
+import { type Tombstones, tombstonesWith } from './ledger/tombstone.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
+import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -37,9 +40,16 @@ export interface Wired {
   readonly log: (sync: string, note: DeliveryNote) => void
   warehouse(): Promise<Warehouse>
   warehouseIsOpen(): boolean
+  /**
+   * Closes the warehouse and leaves nothing of deleted rows in its file; answers why that could not be done. A warehouse
+   * that is a service has its own housekeeping, which is what it answers then.
+   */
+  rewriteWarehouse(): Promise<string | undefined>
   ledger(): Promise<Ledger>
   /** The ledger if there is one: what only reads does not make it. */
   knownLedger(): Promise<Ledger | undefined>
+  /** How erased people are recognised; makes the ledger's key when there is none and nobody was erased yet. */
+  tombstones(): Promise<Tombstones>
   /** What planning needs to know of a destination; opens nothing and needs no secrets. */
   shape(name: string): DestinationShape
   /** Opened once per process, so that every sync shares its rate limit. */
@@ -70,6 +80,7 @@ export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
   const ledger = once(() => openProjectLedger(project))
+  const tombstones = once(async () => openTombstones(project, await ledger.get(), options.clock ?? systemClock))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
@@ -87,7 +98,13 @@ export function wire(project: Project, options: WireOptions): Wired {
     log: options.log ?? (() => undefined),
     warehouse: warehouse.get,
     warehouseIsOpen: () => warehouse.opened() !== undefined,
+    async rewriteWarehouse() {
+      await (await warehouse.opened())?.close()
+      warehouse.forget()
+      return rewriteWarehouse(project)
+    },
     ledger: ledger.get,
+    tombstones: tombstones.get,
     knownLedger: async () => (ledgerIsThere(project) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
@@ -117,6 +134,11 @@ async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
   throw notYet(`warehouse type "${warehouse.type}"`)
 }
 
+async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefined> {
+  if (warehouse.type === 'duckdb') return rewriteDuckdb(warehouse)
+  return `${warehouse.type} keeps deleted rows until its own housekeeping, backups and time travel have let go of them`
+}
+
 function ledgerIsThere({ ledger }: Project): boolean {
   return ledger.type !== 'sqlite' || existsSync(ledger.path)
 }
@@ -124,6 +146,17 @@ function ledgerIsThere({ ledger }: Project): boolean {
 async function openProjectLedger({ ledger }: Project): Promise<Ledger> {
   if (ledger.type === 'sqlite') return openLedger(ledger)
   throw notYet(`ledger type "${ledger.type}"`)
+}
+
+/** Tombstones that stand were made with a key that a new one cannot take the place of. */
+async function openTombstones({ ledger: settings }: Project, ledger: Ledger, clock: Clock): Promise<Tombstones> {
+  const standing = await ledger.tombstones(clock.now())
+  return tombstonesWith(keyOf(settings)({ mayMake: standing.length === 0 }))
+}
+
+function keyOf(settings: Project['ledger']): KeySource {
+  if (settings.type === 'sqlite') return keyBeside(settings.path)
+  throw notYet(`ledger type "${settings.type}"`)
 }
 
 function notYet(what: string): ActivateError {
@@ -138,6 +171,8 @@ function notYet(what: string): ActivateError {
 function once<Opened>(open: () => Promise<Opened>): {
   get(): Promise<Opened>
   opened(): Promise<Opened | undefined> | undefined
+  /** It is opened anew when it is asked for again. */
+  forget(): void
 } {
   let opening: Promise<Opened> | undefined
   return {
@@ -149,5 +184,8 @@ function once<Opened>(open: () => Promise<Opened>): {
       return opening
     },
     opened: () => opening,
+    forget() {
+      opening = undefined
+    },
   }
 }

@@ -2,6 +2,7 @@
  * The three places a command may speak to: data on stdout, talk on stderr, colours on either when somebody is looking.
  * A reader who has gone (`activate history | head`) ends the output, never the work.
  */
+import { createInterface } from 'node:readline/promises'
 import picocolors from 'picocolors'
 import { ActivateError } from '../project/problem.ts'
 
@@ -19,6 +20,8 @@ export interface Io {
   readonly stderr: Stream
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** Asks the person at the terminal; absent where nobody is there to answer. */
+  readonly ask?: (question: string) => Promise<string>
 }
 
 export type Colors = ReturnType<typeof picocolors.createColors>
@@ -41,7 +44,18 @@ export interface Terminal {
 }
 
 export function processIo(): Io {
-  return { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() }
+  const { stdin, stdout, stderr, env } = process
+  const io = { stdout, stderr, env, cwd: process.cwd() }
+  return stdin.isTTY && stderr.isTTY ? { ...io, ask } : io
+}
+
+async function ask(question: string): Promise<string> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await asking.question(question)
+  } finally {
+    asking.close()
+  }
 }
 
 /** Whether to colour: --no-color, then NO_COLOR (no-color.org), then CLICOLOR_FORCE (bixense.com/clicolors), then the TTY. */

@@ -26,5 +26,10 @@ export interface Database {
   write<Result>(work: (bind: Bind) => Promise<Result>): Promise<Result>
   /** One transaction for all of them: answers in their order. Throws when the commit failed, and then nothing was written. */
   commit(sends: readonly Send[]): Promise<readonly Answer[]>
+  /**
+   * Overwrites what was deleted, as far as the engine can; false when another process kept it from finishing. An engine
+   * that leaves this to housekeeping of its own does not have it.
+   */
+  purge?(): Promise<boolean>
   close(): Promise<void>
 }

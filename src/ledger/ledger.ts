@@ -4,6 +4,7 @@
  * its lease, and are refused with A5003 when a newer fence exists: a runner that was paused past its lease can no longer
  * record anything.
  */
+import type { Erasures } from './erasure.ts'
 import type { Governance, NewAuditEntry } from './governance.ts'
 import type { RequestState } from './request.ts'
 
@@ -138,7 +139,7 @@ export interface RunFilter {
   readonly planHash?: string
 }
 
-export interface Ledger extends Governance {
+export interface Ledger extends Governance, Erasures {
   acquire(
     scope: string,
     holder: Holder,

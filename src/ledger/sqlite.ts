@@ -140,6 +140,24 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma(`busy_timeout = ${busyTimeout}`)
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
+  // Deleted content is zeroed: what is pruned or erased should not lie in the file until its page is used again.
+  connection.pragma('secure_delete = ON')
+}
+
+/**
+ * A vacuum writes the live rows into new pages and cuts off the rest; the checkpoints before and after it leave nothing in
+ * the write-ahead log. What a disk or a file system keeps of overwritten blocks is beyond a database.
+ */
+function purge(connection: Sqlite.Database): boolean {
+  const truncate = () => connection.pragma('wal_checkpoint(truncate)', { simple: true }) === 0
+  try {
+    if (!truncate()) return false
+    connection.exec('vacuum')
+    return truncate()
+  } catch (error) {
+    if (codeOf(error).startsWith('SQLITE_BUSY')) return false
+    throw error
+  }
 }
 
 async function migrate(knex: Knex, path: string): Promise<void> {
@@ -208,6 +226,7 @@ function databaseOver(knex: Knex, path: string): Database {
         }
         return statements.commit(sends satisfies readonly Send[])
       }),
+    purge: () => withConnection(purge),
     close: () => knex.destroy(),
   }
 }

@@ -3,6 +3,7 @@ import type { LedgerSettings } from '../project/project.ts'
 import { approvalsOf } from './approvals.ts'
 import { auditOf } from './audit.ts'
 import type { Answer, Database, Send } from './database.ts'
+import { erasuresOf } from './erasures.ts'
 import { groupCommit } from './group-commit.ts'
 import { holdsOf } from './holds.ts'
 import { leasesOf } from './leases.ts'
@@ -37,6 +38,7 @@ export function ledgerOver(database: Database): Ledger {
     ...holdsOf(database),
     ...approvalsOf(database),
     ...auditOf(database),
+    ...erasuresOf(database),
 
     async begin(requests, at, lease) {
       const answer = await sends.add({ kind: 'begin', requests, at, lease })

@@ -231,6 +231,22 @@ export interface TemplatePartial {
   readonly text: string
 }
 
+/** How long the tool keeps what it wrote, in milliseconds; undefined keeps it for good. */
+export interface Retention {
+  /** What was decided, and who was not allowed to take part until when. */
+  readonly decisions?: number
+  /** What was delivered; never less than policies and reports need. */
+  readonly deliveries?: number
+  /** Rows of people in the plans of past runs. */
+  readonly samples?: number
+  /** The ledger's requests of settled runs. */
+  readonly requests?: number
+  /** Rows in quarantine that were mended since. */
+  readonly quarantine?: number
+  /** Tombstones of erased people. */
+  readonly erasures?: number
+}
+
 export interface Project {
   readonly name: string
   /** Absolute path of the folder that holds `activate.yml`. */
@@ -244,6 +260,7 @@ export interface Project {
   readonly vars: Readonly<Record<string, Scalar>>
   readonly identity?: Identity
   readonly policies: Policies
+  readonly retention?: Retention
   readonly ownership: readonly Ownership[]
   readonly sources: readonly Source[]
   readonly models: readonly Model[]

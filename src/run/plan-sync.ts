@@ -1,6 +1,7 @@
 /** From a prepared sync to its plan: the policies of the night are gathered, the plan is made, its approval is looked up. */
 import { withApproval } from '../plan/approval.ts'
 import { buildPlan, type PlanInput, type Planned } from '../plan/planner.ts'
+import { findErased } from './erased.ts'
 import { modelNamed, type Night, type PreparedSync } from './night.ts'
 import { policiesFor } from './policies.ts'
 
@@ -19,7 +20,8 @@ export async function planSync(night: Night, prepared: PreparedSync, options: Pl
   const { warehouse, wired } = night
   const { name: project, timezone, identity, policies } = wired.project
   const { asOf, ...settings } = options
-  const { relations, notes, newestOptOut } = await policiesFor(night, prepared.sync)
+  const { relations: policed, notes, newestOptOut } = await policiesFor(night, prepared.sync)
+  const relations = { ...policed, erased: await findErased(night, prepared, policed) }
   const instant = (at: number) => new Date(at).toISOString()
   const clocks = { asOf: instant(asOf), recordedAt: instant(wired.clock.now()) }
   const world = { warehouse, project, timezone, identity, policies, relations, sha256: wired.sha256, ...clocks }

@@ -5,6 +5,7 @@
 import type { Knex } from 'knex'
 import { tables } from './0001-tables.ts'
 import { governance } from './0002-governance.ts'
+import { erasures } from './0005-erasures.ts'
 import type { Flavour } from './flavour.ts'
 
 interface Migration {
@@ -15,6 +16,7 @@ interface Migration {
 const migrations: readonly Migration[] = [
   { name: '0001-tables', statements: tables },
   { name: '0002-governance', statements: governance },
+  { name: '0005-erasures', statements: erasures },
 ]
 
 export const migrationNames: readonly string[] = migrations.map(migration => migration.name)
