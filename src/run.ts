@@ -186,6 +186,7 @@ async function runUnderLease(
   try {
     const hold = await holdOver(ledger, sync)
     if (hold !== undefined) return await holdBack(wired, sync, run, lease, [holdProblem(hold, sync)])
+    await ledger.checkKey()
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)

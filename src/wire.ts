@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
@@ -12,12 +13,12 @@ import { type DestinationShape, destinationShape, openDestination } from './deli
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
-import { type KeySource, keyBeside } from './ledger/key.ts'
+import { keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import { openLedger } from './ledger/store.ts'
-import { type Tombstones, tombstonesWith } from './ledger/tombstone.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
+import { resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
@@ -48,8 +49,6 @@ export interface Wired {
   ledger(): Promise<Ledger>
   /** The ledger if there is one: what only reads does not make it. */
   knownLedger(): Promise<Ledger | undefined>
-  /** How erased people are recognised; makes the ledger's key when there is none and nobody was erased yet. */
-  tombstones(): Promise<Tombstones>
   /** What planning needs to know of a destination; opens nothing and needs no secrets. */
   shape(name: string): DestinationShape
   /** Opened once per process, so that every sync shares its rate limit. */
@@ -79,8 +78,9 @@ export const systemClock: Clock = {
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
-  const ledger = once(() => openProjectLedger(project))
-  const tombstones = once(async () => openTombstones(project, await ledger.get(), options.clock ?? systemClock))
+  const clock = options.clock ?? systemClock
+  const readers = { env: options.env, readFile: (path: string) => readFileSync(resolve(project.root, path), 'utf8') }
+  const ledger = once(() => openProjectLedger(project, readers, clock))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
@@ -89,7 +89,7 @@ export function wire(project: Project, options: WireOptions): Wired {
   }
   return {
     project,
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random ?? Math.random,
     env: options.env,
     identity: { holder, isGone: other => isGone(other, holder) },
@@ -104,7 +104,6 @@ export function wire(project: Project, options: WireOptions): Wired {
       return rewriteWarehouse(project)
     },
     ledger: ledger.get,
-    tombstones: tombstones.get,
     knownLedger: async () => (ledgerIsThere(project) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
@@ -112,10 +111,9 @@ export function wire(project: Project, options: WireOptions): Wired {
         destinations.get(name) ??
         once(() =>
           openDestination(settingsOf(name), {
+            ...readers,
             definitions,
-            env: options.env,
             root: project.root,
-            readFile: path => readFileSync(path, 'utf8'),
           }),
         )
       destinations.set(name, opening)
@@ -143,20 +141,14 @@ function ledgerIsThere({ ledger }: Project): boolean {
   return ledger.type !== 'sqlite' || existsSync(ledger.path)
 }
 
-async function openProjectLedger({ ledger }: Project): Promise<Ledger> {
-  if (ledger.type === 'sqlite') return openLedger(ledger)
+async function openProjectLedger({ ledger }: Project, readers: SecretReaders, clock: Clock): Promise<Ledger> {
+  const { key } = ledger
+  if (ledger.type === 'sqlite')
+    return openLedger(ledger, {
+      key: key === undefined ? keyBeside(ledger.path) : keyOfSecret(() => resolveSecretText(key, readers)),
+      now: clock.now,
+    })
   throw notYet(`ledger type "${ledger.type}"`)
-}
-
-/** Tombstones that stand were made with a key that a new one cannot take the place of. */
-async function openTombstones({ ledger: settings }: Project, ledger: Ledger, clock: Clock): Promise<Tombstones> {
-  const standing = await ledger.tombstones(clock.now())
-  return tombstonesWith(keyOf(settings)({ mayMake: standing.length === 0 }))
-}
-
-function keyOf(settings: Project['ledger']): KeySource {
-  if (settings.type === 'sqlite') return keyBeside(settings.path)
-  throw notYet(`ledger type "${settings.type}"`)
 }
 
 function notYet(what: string): ActivateError {

@@ -245,6 +245,32 @@ export const commands: readonly CommandDefinition[] = [
     load: () => import('./commands/approve.ts'),
   },
   {
+    name: 'resolve',
+    summary: 'say what became of rows that may or may not have arrived',
+    description:
+      'Lists the rows that are parked; with --acked, --retry or --drop, says what became of them. The sync may be left out where one alone has the key.',
+    arguments: [{ name: 'sync', summary: 'one sync', required: false }],
+    options: [
+      { flags: '--acked', summary: 'it arrived' },
+      { flags: '--retry', summary: 'it did not: the next run sends it again' },
+      { flags: '--drop', summary: 'leave it: neither sent nor waited for; caps and re-entry go on counting it' },
+      {
+        flags: '--key <key>',
+        summary: 'the key of a row, or of a person for all of their rows; may be repeated',
+        repeatable: true,
+      },
+      { flags: '--all', summary: 'everything that is parked of the sync' },
+      reason,
+      by,
+    ],
+    examples: [
+      'activate resolve',
+      'activate resolve reminder --acked --key C00042 --reason "in the provider\'s log"',
+      'activate resolve reminder --retry --all --reason "their outage, nothing was sent"',
+    ],
+    load: () => import('./commands/resolve.ts'),
+  },
+  {
     name: 'audit',
     summary: 'who did what and why, newest first',
     arguments: [],

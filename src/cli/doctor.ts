@@ -142,7 +142,8 @@ function holdFinding(hold: Hold): Finding {
 
 /** Names only; a value is never shown. */
 async function checkSecrets({ io }: Invocation, project: Project): Promise<readonly Finding[]> {
-  const references = listSecretRefs(project.destinations.map(({ settings }) => settings))
+  const ofLedger = (project.ledger.key ?? []).filter(part => typeof part !== 'string')
+  const references = [...ofLedger, ...listSecretRefs(project.destinations.map(({ settings }) => settings))]
   const files = new Map<string, string>()
   for (const { secret, name } of references) {
     if (secret === 'file') await readSecretFile(resolve(project.root, name), text => files.set(name, text))

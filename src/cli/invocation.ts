@@ -22,6 +22,8 @@ export interface Input {
   argument(name: string): string | undefined
   flag(option: string): boolean
   text(option: string): string | undefined
+  /** Everything that a repeatable option was given, in its order. */
+  list(option: string): readonly string[]
   /** A whole number of at least `min`, or A8003. */
   count(option: string, min?: number): number | undefined
 }
@@ -50,6 +52,10 @@ export function inputOf(
     argument: name => parameters[name],
     flag: option => options[option] === true,
     text,
+    list: option => {
+      const value = options[option]
+      return Array.isArray(value) ? value.map(String) : []
+    },
     count: (option, min = 0) => {
       const written = text(option)
       if (written === undefined) return undefined

@@ -11,7 +11,7 @@ export const deliveryCodes = {
   A6002: {
     title: 'the destination cannot be reached',
     explanation:
-      'Several requests in a row spent all their attempts without a single success between them: connections were refused, timed out, or ended in server errors. Delivery stopped; what is pending is planned anew by the next run. What may have arrived without an answer, and cannot be repeated safely, is parked: nothing more is sent to those keys by this sync, and `activate status` counts them.',
+      'Several requests in a row spent all their attempts without a single success between them: connections were refused, timed out, or ended in server errors. Delivery stopped; what is pending is planned anew by the next run. What may have arrived without an answer, and cannot be repeated safely, is parked: nothing more is sent to those keys by this sync, `activate status` counts them, and `activate resolve` says what became of them.',
     exit: 'failed',
   },
   A6003: {

@@ -1,6 +1,6 @@
 /** Forgetting a person, and pruning what is old: part of the port in `ledger.ts`. Instants are milliseconds since the epoch. */
 import type { NewAuditEntry } from './governance.ts'
-import type { Tombstone } from './tombstone.ts'
+import type { Tombstone, TombstoneMaker } from './tombstone.ts'
 
 /** How a person is recognised in what the ledger keeps. */
 export interface LedgerTraces {
@@ -26,6 +26,8 @@ export interface LedgerCutoffs {
 export interface Erasures {
   /** Makes the tombstones, or renews them, with the entry of the audit trail. */
   bury(tombstones: readonly Tombstone[], entry: NewAuditEntry): Promise<void>
+  /** How people are recognised by their tombstones. Throws A5011 to A5013 when the ledger's key is not there. */
+  tombstoneMaker(): Promise<TombstoneMaker>
   /** Those that have not run out. */
   tombstones(now: number): Promise<readonly Tombstone[]>
   /** Rows that would go or be redacted. */

@@ -2,7 +2,8 @@
 import { appendEntry, lockTrail } from './audit.ts'
 import type { Bind, Database } from './database.ts'
 import type { Erasures, LedgerCutoffs, LedgerTraces, Tally } from './erasure.ts'
-import type { Tombstone } from './tombstone.ts'
+import type { LedgerKey } from './seal.ts'
+import { type Tombstone, tombstoneMakerWith } from './tombstone.ts'
 
 interface TombstoneRow {
   hash: string
@@ -38,7 +39,7 @@ interface Edit {
   readonly text: string
 }
 
-export function erasuresOf(database: Database): Erasures {
+export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): Erasures {
   const { knex } = database
 
   return {
@@ -52,6 +53,8 @@ export function erasuresOf(database: Database): Erasures {
         await appendEntry(database, bind, entry)
       }),
 
+    tombstoneMaker: async () => tombstoneMakerWith(await key()),
+
     async tombstones(now) {
       const query = knex<TombstoneRow>('erasures').where('expires_at', '>', now).orderBy('hash')
       const rows: readonly TombstoneRow[] = await database.read(query)
@@ -63,12 +66,19 @@ export function erasuresOf(database: Database): Erasures {
     async countTraces(traces) {
       const edits = await editsFor(database, traces)
       const changes = await database.read(countOfKeys(database, traces.keys))
-      return tallyOf([...edits.map(({ what }) => [what, 1] as const), ['requests that were not accepted', changes]])
+      const letters = await countLetters(database, traces.keys, await keyOfLetters(database, key))
+      return tallyOf([
+        ...edits.map(({ what }) => [what, 1] as const),
+        ['dead letters', letters],
+        ['requests that were not accepted', changes],
+      ])
     },
 
     async forget(traces) {
       const edits = await editsFor(database, traces)
+      const letterKey = await keyOfLetters(database, key)
       return database.write(async bind => {
+        const letters = await forgetLetters(database, bind, traces.keys, letterKey)
         let changes = 0
         for (let start = 0; start < traces.keys.length; start += keysPerStatement) {
           const keys = traces.keys.slice(start, start + keysPerStatement)
@@ -76,7 +86,11 @@ export function erasuresOf(database: Database): Erasures {
         }
         for (const { table, column, ordinal, text } of edits)
           await bind(knex(table).where({ ordinal }).update({ [column]: text }))
-        return tallyOf([...edits.map(({ what }) => [what, 1] as const), ['requests that were not accepted', changes]])
+        return tallyOf([
+          ...edits.map(({ what }) => [what, 1] as const),
+          ['dead letters', letters],
+          ['requests that were not accepted', changes],
+        ])
       })
     },
 
@@ -124,6 +138,45 @@ export function erasuresOf(database: Database): Erasures {
         await bind(knex<HousekeepingRow>('housekeeping').insert({ task, done_at: at }).onConflict('task').merge())
       }),
   }
+}
+
+/** Dead letters know their person by a keyed hash. */
+function lettersOf({ knex }: Database, keys: readonly string[], key: LedgerKey) {
+  return knex('dead_letters').whereIn(
+    'key_hash',
+    keys.map(each => key.hash('key', each)),
+  )
+}
+
+/** Undefined while there are none: nobody needs a key then. */
+async function keyOfLetters(
+  { knex, read }: Database,
+  key: () => Promise<LedgerKey>,
+): Promise<LedgerKey | undefined> {
+  return (await read(knex('dead_letters').first('letter_id'))) === undefined ? undefined : key()
+}
+
+async function countLetters(
+  database: Database,
+  keys: readonly string[],
+  key: LedgerKey | undefined,
+): Promise<number> {
+  if (key === undefined) return 0
+  const [row] = await database.read(lettersOf(database, keys, key).count({ n: '*' }))
+  return Number(row?.n ?? 0)
+}
+
+async function forgetLetters(
+  database: Database,
+  bind: Bind,
+  keys: readonly string[],
+  key: LedgerKey | undefined,
+): Promise<number> {
+  let letters = 0
+  if (key === undefined) return letters
+  for (let start = 0; start < keys.length; start += keysPerStatement)
+    letters += await bind(lettersOf(database, keys.slice(start, start + keysPerStatement), key).delete())
+  return letters
 }
 
 async function countOfKeys({ knex, read }: Database, keys: readonly string[]): Promise<number> {

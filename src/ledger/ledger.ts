@@ -6,7 +6,7 @@
  */
 import type { Erasures } from './erasure.ts'
 import type { Governance, NewAuditEntry } from './governance.ts'
-import type { RequestState } from './request.ts'
+import type { ParkedEvent, RequestState } from './request.ts'
 
 export interface Holder {
   readonly host: string
@@ -179,6 +179,18 @@ export interface Ledger extends Governance, Erasures {
    * moved. From `sending` it leads to `uncertain` only, and only for what a runner with an older fence was sending.
    */
   move(requestIds: readonly string[], from: RequestState, to: RequestState, at: number, lease: Lease): Promise<number>
+  /**
+   * A person said what became of parked requests: moves them along that edge and writes the entry into the audit trail, in
+   * one commit; returns how many moved. What is to be sent again ends `cancelled`: a later plan takes its changes over.
+   * Requests that are not parked stay as they are.
+   */
+  resolveParked(
+    requestIds: readonly string[],
+    event: ParkedEvent,
+    at: number,
+    lease: Lease,
+    entry: NewAuditEntry,
+  ): Promise<number>
   requests(runId: string, states?: readonly RequestState[]): Promise<readonly Request[]>
   exceptions(
     runId: string,
@@ -190,6 +202,12 @@ export interface Ledger extends Governance, Erasures {
     key: string,
   ): Promise<readonly (ChangeException & { readonly requestId: string; readonly runId: string })[]>
   countByState(runId: string): Promise<Readonly<Record<RequestState, number>>>
+
+  /**
+   * Fetches the key with which dead letters are sealed, and makes it where there is none and nothing was sealed yet. Asked
+   * before a run sends anything: what is refused must have a place to go. Throws A5011 to A5013.
+   */
+  checkKey(): Promise<void>
 
   /** Records that a due time is being served; false when somebody has it already. */
   claimDue(sync: string, nominalAt: number, at: number): Promise<boolean>

@@ -37,6 +37,9 @@ export const transitions = {
 
 export type RequestEvent = { [State in RequestState]: keyof (typeof transitions)[State] }[RequestState]
 
+/** What a person can say of a parked request. */
+export type ParkedEvent = keyof (typeof transitions)['parked']
+
 /** The state after an event; throws when the machine has no such edge, which is a defect of the caller. */
 export function transition(from: RequestState, event: RequestEvent): RequestState {
   const next = (transitions[from] as Partial<Record<RequestEvent, RequestState>>)[event]

@@ -140,7 +140,8 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma(`busy_timeout = ${busyTimeout}`)
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
-  // Deleted content is zeroed: what is pruned or erased should not lie in the file until its page is used again.
+  // What is deleted is overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete, read 2026-11): expired letters
+  // and erased persons must not stay readable in free pages.
   connection.pragma('secure_delete = ON')
 }
 

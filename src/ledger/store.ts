@@ -6,8 +6,10 @@ import type { Answer, Database, Send } from './database.ts'
 import { erasuresOf } from './erasures.ts'
 import { groupCommit } from './group-commit.ts'
 import { holdsOf } from './holds.ts'
+import { type KeySource, keyBeside } from './key.ts'
 import { leasesOf } from './leases.ts'
 import type { Ledger } from './ledger.ts'
+import { ledgerKey } from './ledger-key.ts'
 import { optOutsOf } from './opt-outs.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
@@ -21,13 +23,24 @@ export type SqliteLedgerSettings = Extract<LedgerSettings, { readonly type: 'sql
  * @throws A5001 the file is damaged or not a ledger, A5002 it is newer than this tool, A5004 it is locked,
  *   A5005 it cannot be written, A5008 it cannot be opened
  */
-export async function openLedger(settings: SqliteLedgerSettings): Promise<Ledger> {
-  return ledgerOver(await openSqlite(settings.path))
+export async function openLedger(
+  { path }: SqliteLedgerSettings,
+  options: Partial<LedgerOptions> = {},
+): Promise<Ledger> {
+  return ledgerOver(await openSqlite(path), { key: keyBeside(path), now: Date.now, ...options })
+}
+
+export interface LedgerOptions {
+  /** Where the key comes from; a file beside the ledger unless given. */
+  readonly key: KeySource
+  /** Wall time in milliseconds. */
+  readonly now: () => number
 }
 
 /** The ledger over an engine that is open already. */
-export function ledgerOver(database: Database): Ledger {
+export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
   const sends = groupCommit<Send, Answer>(group => database.commit(group))
+  const key = ledgerKey(database, options.key, options.now)
 
   return {
     ...leasesOf(database),
@@ -38,7 +51,11 @@ export function ledgerOver(database: Database): Ledger {
     ...holdsOf(database),
     ...approvalsOf(database),
     ...auditOf(database),
-    ...erasuresOf(database),
+    ...erasuresOf(database, key),
+
+    async checkKey() {
+      await key()
+    },
 
     async begin(requests, at, lease) {
       const answer = await sends.add({ kind: 'begin', requests, at, lease })

@@ -24,16 +24,16 @@ export interface Tombstone {
 /** Hex digits of a bucket. */
 export const bucketDigits = 3
 
-export interface Tombstones {
+export interface TombstoneMaker {
   readonly keyId: string
   of(key: string): Pick<Tombstone, 'hash' | 'bucket' | 'keyId'>
 }
 
 /** `key` is the ledger's. */
-export function tombstonesWith(key: {
+export function tombstoneMakerWith(key: {
   readonly id: string
   readonly hash: (kind: string, value: string) => string
-}): Tombstones {
+}): TombstoneMaker {
   return {
     keyId: key.id,
     of: person => ({

@@ -121,6 +121,18 @@ export const planCodes = {
       'The sync has owners, in its file or by its path under `owners` of activate.yml, and only they approve its plans. Nothing was approved. An owner approves with `--by` or with ACTIVATE_USER set; who that is, the tool takes on trust and writes into the audit trail.',
     exit: 'failed',
   },
+  A4045: {
+    title: 'nothing is parked there',
+    explanation:
+      'Only a row that is parked can be resolved: its request may or may not have arrived, and waits for a person to say which. This one is not, or was resolved before; of several keys that were given, none was resolved. `activate resolve` without a verdict lists what is parked. A run that died has its rows parked by the next run.',
+    exit: 'failed',
+  },
+  A4046: {
+    title: 'too little is known of a parked row',
+    explanation:
+      'An earlier version of the tool parked the row and did not keep its fields, so that the snapshot cannot take it in. Nothing was resolved. `--retry` sends it again; `--drop` is possible where the re-entry of a trigger keeps the next run from sending it after all. Otherwise the row stays parked, and nothing is sent to it.',
+    exit: 'failed',
+  },
   A4050: {
     title: 'a column in use has changed its type',
     explanation:

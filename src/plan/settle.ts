@@ -150,7 +150,9 @@ function replaceUnresolved(
   return [
     sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})
-select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)} from ${outcomesOfChanges} where outcome = 'parked'`,
+select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)},
+  seq, op, row_hash, payload, digest, episode, version, standing, person, topic, address
+from ${outcomesOfChanges} where outcome = 'parked'`,
   ]
 }
 

@@ -159,8 +159,28 @@ export const stateTables = {
     next_attempt_at: 'timestamp',
     run_id: 'text',
   },
-  /** Keys whose last change may or may not have arrived: blocked until a person resolves it. */
-  unresolved: { sync: 'text', key: 'text', change_id: 'text', run_id: 'text', since: 'timestamp' },
+  /**
+   * Keys whose last change may or may not have arrived: blocked until a person resolves it. Everything from `seq` on is
+   * the change as it stood in the outbox, which is gone by then; NULL in rows that an earlier version of this tool wrote.
+   */
+  unresolved: {
+    sync: 'text',
+    key: 'text',
+    change_id: 'text',
+    run_id: 'text',
+    since: 'timestamp',
+    seq: 'bigint',
+    op: 'text',
+    row_hash: 'text',
+    payload: 'text',
+    digest: 'bigint',
+    episode: 'bigint',
+    version: 'bigint',
+    standing: 'text',
+    person: 'text',
+    topic: 'text',
+    address: 'text',
+  },
   /** Rows that break their contract: from the run that first saw it to the first in which they no longer do. */
   quarantine: {
     /** `model:<name>` or `source:<name>`. */

@@ -47,8 +47,12 @@ export type WarehouseSettings =
     }
 
 export type LedgerSettings =
-  | { readonly type: 'sqlite'; readonly path: string }
-  | { readonly type: 'postgres'; readonly url: SecretText }
+  | {
+      readonly type: 'sqlite'
+      readonly path: string /** Undefined: a key file beside it. */
+      readonly key?: SecretText
+    }
+  | { readonly type: 'postgres'; readonly url: SecretText; readonly key?: SecretText }
 
 /** A declared check of a model's or a source's column, or of the whole relation. */
 export type ColumnTest =
@@ -231,8 +235,11 @@ export interface TemplatePartial {
   readonly text: string
 }
 
-/** How long the tool keeps what it wrote, in milliseconds; undefined keeps it for good. */
+/** How long what is recorded of people is kept, in milliseconds; undefined keeps it for good. */
 export interface Retention {
+  readonly deadLetters: number
+  /** Tombstones of erased people. */
+  readonly erasures: number
   /** What was decided, and who was not allowed to take part until when. */
   readonly decisions?: number
   /** What was delivered; never less than policies and reports need. */
@@ -243,8 +250,6 @@ export interface Retention {
   readonly requests?: number
   /** Rows in quarantine that were mended since. */
   readonly quarantine?: number
-  /** Tombstones of erased people. */
-  readonly erasures?: number
 }
 
 export interface Project {
@@ -260,8 +265,8 @@ export interface Project {
   readonly vars: Readonly<Record<string, Scalar>>
   readonly identity?: Identity
   readonly policies: Policies
-  readonly retention?: Retention
   readonly ownership: readonly Ownership[]
+  readonly retention: Retention
   readonly sources: readonly Source[]
   readonly models: readonly Model[]
   readonly partials: readonly TemplatePartial[]

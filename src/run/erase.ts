@@ -69,7 +69,7 @@ async function eraseAlone(wired: Wired, files: StateFiles, key: string, options:
   const warehouse = await wired.warehouse()
   const person = await findPerson(warehouse, wired.project, key)
   const { traces } = person
-  const until = wired.clock.now() + (wired.project.retention?.erasures ?? defaultErasures)
+  const until = wired.clock.now() + wired.project.retention.erasures
   const known = { keys: traces.persons.length, leftAt: person.leftAt, until }
   const ledgerTraces = { keys: traces.keys, redact: person.redact, redactPlan: person.redactPlan }
 
@@ -91,16 +91,13 @@ async function eraseAlone(wired: Wired, files: StateFiles, key: string, options:
   return { status: 'erased', ...known, ledger: forgotten, warehouse: person.tally, files: redacted, remains }
 }
 
-/** Long enough for every source, backup and export to have forgotten the person as well. */
-export const defaultErasures = 400 * 24 * 60 * 60 * 1000
-
 async function bury(
   wired: Wired,
   persons: readonly string[],
   { actor, until, state }: Pick<EraseOptions, 'actor'> & { readonly until: number; readonly state: Tombstone['state'] },
 ): Promise<void> {
   const ledger = await wired.ledger()
-  const tombstones = await wired.tombstones()
+  const tombstones = await ledger.tombstoneMaker()
   const at = wired.clock.now()
   const made = persons.map(key => ({ ...tombstones.of(key), state, erasedAt: at, expiresAt: until }))
   const detail = { state, tombstones: made.map(({ hash }) => hash), expires_at: new Date(until).toISOString() }

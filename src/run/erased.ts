@@ -24,8 +24,8 @@ async function graveyardOf(night: Night): Promise<Graveyard | undefined> {
   return night.once('tombstones', async () => {
     const ledger = await night.wired.knownLedger()
     const standing = await ledger?.tombstones(night.wired.clock.now())
-    if (standing === undefined || standing.length === 0) return undefined
-    const made = await night.wired.tombstones()
+    if (ledger === undefined || standing === undefined || standing.length === 0) return undefined
+    const made = await ledger.tombstoneMaker()
     const foreign = standing.find(({ keyId }) => keyId !== made.keyId)
     if (foreign !== undefined) throw lostKey(foreign.keyId, made.keyId)
     const hashes = new Set(standing.map(({ hash }) => hash))

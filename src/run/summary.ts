@@ -71,19 +71,23 @@ export function failedSummary(wired: Wired, sync: Sync, run: StartedRun, error: 
   return { ...base, status: 'failed', problems: [{ code: 'A9003', message, place: sync.place }] }
 }
 
-export function lockedSummary(
-  wired: Wired,
-  sync: Sync,
-  run: StartedRun,
-  by: { readonly by: { readonly host: string; readonly pid: number }; readonly until: number },
-): RunSummary {
-  const problem = {
+interface Locked {
+  readonly by: { readonly host: string; readonly pid: number }
+  readonly until: number
+}
+
+export function lockedSummary(wired: Wired, sync: Sync, run: StartedRun, locked: Locked): RunSummary {
+  const problems = [lockedProblem(sync, locked)]
+  return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems }
+}
+
+export function lockedProblem(sync: Sync, { by, until }: Locked): Problem {
+  return {
     code: 'A9001',
-    message: `${sync.name} is being run by process ${by.by.pid} on ${by.by.host}, until ${new Date(by.until).toISOString()} at the latest`,
+    message: `${sync.name} is being run by process ${by.pid} on ${by.host}, until ${new Date(until).toISOString()} at the latest`,
     place: sync.place,
     help: 'wait for it to finish; a runner that has died on this host is taken over at once',
   }
-  return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems: [problem] }
 }
 
 export function firstProblem(error: unknown): { readonly code: string; readonly message: string } {

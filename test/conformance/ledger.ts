@@ -251,6 +251,27 @@ export function describeLedger(name: string, open: () => Promise<Ledger>): void 
       expect(await stateOf(runId, c.requestId)).toBe('sending')
     })
 
+    test.each([
+      ['resolve', 'acked'],
+      ['retry', 'cancelled'],
+      ['drop', 'dead'],
+    ] as const)('moves parked requests when a person says %s, and writes it into the trail', async (event, to) => {
+      const { sync, lease, runId } = await running()
+      const [a, b] = [request(runId), request(runId)]
+      await ledger.begin([a, b], 20, lease)
+      await ledger.conclude(conclusion(a.requestId, 'uncertain'), lease)
+      await ledger.move([a.requestId], 'uncertain', 'parked', 40, lease)
+      const ids = [a, b].map(({ requestId }) => requestId)
+      const entry = { actor: 'ada', at: 50, action: 'resolve', subject: `sync:${sync}`, detail: { rows: 1 } } as const
+      expect(await ledger.resolveParked(ids, event, 50, lease, entry)).toBe(1)
+      expect([await stateOf(runId, a.requestId), await stateOf(runId, b.requestId)]).toEqual([to, 'sending'])
+      expect(await ledger.audit({ limit: 1 })).toMatchObject([entry])
+      expect(await ledger.resolveParked(ids, event, 51, lease, entry)).toBe(0)
+      await acquireAgain(lease)
+      await expectCode('A5003', ledger.resolveParked([], event, 52, lease, { ...entry, actor: 'bob' }))
+      expect(await ledger.audit({ limit: 1 })).toMatchObject([{ actor: 'ada' }])
+    })
+
     test('moves thousands at once', async () => {
       const { lease, runId } = await running()
       const many = Array.from({ length: 2_500 }, () => request(runId))

@@ -2,6 +2,8 @@
 export interface Flavour {
   /** A 64-bit integer. */
   readonly integer: string
+  /** Bytes. */
+  readonly blob: string
   /** A key that counts up by itself, in the order of insertion. */
   readonly ordinal: string
   /** Follows the closing parenthesis of a table. */
@@ -13,6 +15,7 @@ export interface Flavour {
 /** STRICT keeps a text out of an integer column (sqlite.org/stricttables.html, read 2026-11). */
 export const sqliteFlavour: Flavour = {
   integer: 'integer',
+  blob: 'blob',
   ordinal: 'integer primary key',
   strict: 'strict',
   appendOnly: table =>

@@ -5,6 +5,7 @@
 import type { Knex } from 'knex'
 import { tables } from './0001-tables.ts'
 import { governance } from './0002-governance.ts'
+import { deadLetters } from './0003-dead-letters.ts'
 import { erasures } from './0005-erasures.ts'
 import type { Flavour } from './flavour.ts'
 
@@ -16,6 +17,7 @@ interface Migration {
 const migrations: readonly Migration[] = [
   { name: '0001-tables', statements: tables },
   { name: '0002-governance', statements: governance },
+  { name: '0003-dead-letters', statements: deadLetters },
   { name: '0005-erasures', statements: erasures },
 ]
 
