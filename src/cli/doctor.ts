@@ -55,6 +55,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
     findings.push(...(await checkGovernance(wired)))
+    findings.push(...(await checkErasures(wired)))
     findings.push(...(await checkHoldouts(wired)))
     findings.push(...(await checkSecrets(invocation, project)))
     for (const { name } of project.destinations) findings.push(await checkDestination(name, wired))
@@ -95,6 +96,21 @@ async function checkGovernance(wired: Wired): Promise<readonly Finding[]> {
     return [auditFinding(await ledger.verifyAudit()), ...(await ledger.holds()).map(holdFinding)]
   } catch (error) {
     return [failure('audit trail', error)]
+  }
+}
+
+/** People whom the next runs remove from destinations, and who have yet to be forgotten. */
+async function checkErasures(wired: Wired): Promise<readonly Finding[]> {
+  const ledger = await wired.ledger().catch(() => undefined)
+  if (ledger === undefined) return []
+  try {
+    const waiting = (await ledger.tombstones(wired.clock.now())).filter(({ state }) => state === 'removing')
+    const [first] = waiting.map(({ erasedAt }) => erasedAt).sort((left, right) => left - right)
+    if (first === undefined) return []
+    const found = `${counted(waiting.length, 'key')} to be erased once removed from destinations, since ${new Date(first).toISOString().slice(0, 10)}`
+    return [{ check: 'erasures', status: 'warn', found, help: 'run, then `activate erase` with the same key again' }]
+  } catch (error) {
+    return [failure('erasures', error)]
   }
 }
 

@@ -85,7 +85,11 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
           changes += await bind(knex('request_changes').whereIn('key', keys).delete())
         }
         for (const { table, column, ordinal, text } of edits)
-          await bind(knex(table).where({ ordinal }).update({ [column]: text }))
+          await bind(
+            knex(table)
+              .where({ ordinal })
+              .update({ [column]: text }),
+          )
         return tallyOf([
           ...edits.map(({ what }) => [what, 1] as const),
           ['dead letters', letters],
@@ -149,18 +153,11 @@ function lettersOf({ knex }: Database, keys: readonly string[], key: LedgerKey) 
 }
 
 /** Undefined while there are none: nobody needs a key then. */
-async function keyOfLetters(
-  { knex, read }: Database,
-  key: () => Promise<LedgerKey>,
-): Promise<LedgerKey | undefined> {
+async function keyOfLetters({ knex, read }: Database, key: () => Promise<LedgerKey>): Promise<LedgerKey | undefined> {
   return (await read(knex('dead_letters').first('letter_id'))) === undefined ? undefined : key()
 }
 
-async function countLetters(
-  database: Database,
-  keys: readonly string[],
-  key: LedgerKey | undefined,
-): Promise<number> {
+async function countLetters(database: Database, keys: readonly string[], key: LedgerKey | undefined): Promise<number> {
   if (key === undefined) return 0
   const [row] = await database.read(lettersOf(database, keys, key).count({ n: '*' }))
   return Number(row?.n ?? 0)
@@ -231,10 +228,7 @@ function oldOf({ knex }: Database, { samples, requests }: LedgerCutoffs) {
     knex('requests')
       .whereIn('state', ended)
       .whereIn('run_id', settledBefore(at).select('run_id'))
-      .whereNotIn(
-        'request_id',
-        knex('request_changes').whereIn('state', ['parked', 'uncertain']).select('request_id'),
-      )
+      .whereNotIn('request_id', knex('request_changes').whereIn('state', ['parked', 'uncertain']).select('request_id'))
   return {
     samples: samples === undefined ? undefined : settledBefore(samples).whereNotNull('plan').whereRaw(holdsSamples),
     requests: requests === undefined ? undefined : old(requests),
@@ -252,7 +246,11 @@ async function dropSamples({ knex }: Database, bind: Bind, old: ReturnType<Datab
   const rows: readonly { ordinal: number; plan: string }[] = await bind(old.select('ordinal', 'plan'))
   for (const { ordinal, plan } of rows) {
     const bare = { ...(JSON.parse(plan) as Record<string, unknown>), samples: [], ineligible: [] }
-    await bind(knex('runs').where({ ordinal }).update({ plan: JSON.stringify(bare) }))
+    await bind(
+      knex('runs')
+        .where({ ordinal })
+        .update({ plan: JSON.stringify(bare) }),
+    )
   }
   return rows.length
 }

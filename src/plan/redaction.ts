@@ -31,7 +31,7 @@ export function redactorOf(values: readonly string[]): (text: string) => string 
   )
   if (forms.size === 0) return text => text
   const longestFirst = [...forms].sort((left, right) => right.length - left.length)
-  const any = longestFirst.map(form => form.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|')
+  const any = longestFirst.map(form => form.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|')
   const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${any})(?![\\p{L}\\p{N}])`, 'gu')
   return text => text.replaceAll(pattern, erasedMark)
 }

@@ -2,10 +2,11 @@
  * Keeps who was erased from coming back while the source still has them: their keys are found among tonight's by their
  * tombstones, and everything that the night writes down leaves them out. What is found stays in scratch tables.
  */
-import { subjectOf } from '../plan/policies/subject.ts'
+
+import { personOfRow } from '../plan/erasure.ts'
 import { selectCandidates, selectErased } from '../plan/policies/erased.ts'
 import type { PolicyRelations } from '../plan/policies/relations.ts'
-import { personOfRow } from '../plan/erasure.ts'
+import { subjectOf } from '../plan/policies/subject.ts'
 import { execute, writeScratch } from '../plan/stage.ts'
 import { ActivateError } from '../project/problem.ts'
 import { type Fragment, join, raw, render, sql } from '../warehouse/sql.ts'
@@ -15,6 +16,8 @@ import { modelNamed, type Night, type PreparedSync } from './night.ts'
 interface Graveyard {
   readonly buckets: readonly string[]
   readonly isErased: (key: string) => boolean
+  /** Not of those who have yet to be removed from destinations: they must be found again to be forgotten. */
+  readonly isForgotten: (key: string) => boolean
 }
 
 const keysPerStatement = 500
@@ -28,15 +31,17 @@ async function graveyardOf(night: Night): Promise<Graveyard | undefined> {
     const made = await ledger.tombstoneMaker()
     const foreign = standing.find(({ keyId }) => keyId !== made.keyId)
     if (foreign !== undefined) throw lostKey(foreign.keyId, made.keyId)
-    const hashes = new Set(standing.map(({ hash }) => hash))
+    const states = new Map(standing.map(({ hash, state }) => [hash, state]))
     const buckets = [...new Set(standing.map(({ bucket }) => bucket))].sort()
     const inBucket = new Set(buckets)
+    const stateOf = (key: string) => {
+      const { hash, bucket } = made.of(key)
+      return inBucket.has(bucket) ? states.get(hash) : undefined
+    }
     return {
       buckets,
-      isErased: key => {
-        const { hash, bucket } = made.of(key)
-        return inBucket.has(bucket) && hashes.has(hash)
-      },
+      isErased: key => stateOf(key) !== undefined,
+      isForgotten: key => stateOf(key) === 'erased',
     }
   })
 }
@@ -67,7 +72,7 @@ export async function findErased(
     selectCandidates(dialect, population.stage.relation, person, graveyard.buckets),
     ...(members === undefined ? [] : [selectCandidates(dialect, members, 'key', graveyard.buckets)]),
   ]
-  return writeErased(night, `erased__${runId}`, graveyard, candidates, { members })
+  return writeErased(night, `erased__${runId}`, graveyard.isErased, candidates, { members })
 }
 
 /** The same among the people whom links name, for what is remembered of who is who. */
@@ -79,13 +84,13 @@ export async function findErasedPeople(
   const graveyard = await graveyardOf(night)
   if (graveyard === undefined) return undefined
   const candidates = [selectCandidates(night.warehouse.dialect, persons, 'key', graveyard.buckets)]
-  return writeErased(night, `erased__${night.name}`, graveyard, candidates, { members })
+  return writeErased(night, `erased__${night.name}`, graveyard.isForgotten, candidates, { members })
 }
 
 async function writeErased(
   night: Night,
   name: string,
-  { isErased }: Graveyard,
+  isWanted: (key: string) => boolean,
   candidates: readonly Fragment[],
   relations: Pick<PolicyRelations, 'members'>,
 ): Promise<Fragment | undefined> {
@@ -93,7 +98,7 @@ async function writeErased(
   const keys: string[] = []
   for (const select of candidates)
     for await (const rows of warehouse.stream(render(select, warehouse.dialect.placeholder)))
-      keys.push(...rows.map(({ key }) => String(key)).filter(isErased))
+      keys.push(...rows.map(({ key }) => String(key)).filter(isWanted))
   if (keys.length === 0) return undefined
   const text = raw(warehouse.dialect.castTo('null', 'string'))
   const found = await writeScratch(warehouse, `${name}__keys`, sql`select ${text} as key where 1 = 0`)
@@ -116,14 +121,7 @@ export async function withoutErased(night: Night, found: Fragment | undefined): 
     for (const { key, row_text } of rows) {
       const row = String(row_text)
       const person = personOfRow(row, keyName) ?? (typeof key === 'string' ? key : undefined)
-      if (person !== undefined && graveyard.isErased(person)) theirs.push(row)
+      if (person !== undefined && graveyard.isForgotten(person)) theirs.push(row)
     }
   for (const row of theirs) await execute(warehouse, sql`delete from ${found} as q where q.row = ${row}`)
-}
-
-/** How many people are being removed from destinations, and have yet to be forgotten. */
-export async function countRemoving(night: Pick<Night, 'wired'>): Promise<number> {
-  const ledger = await night.wired.knownLedger()
-  const standing = (await ledger?.tombstones(night.wired.clock.now())) ?? []
-  return standing.filter(({ state }) => state === 'removing').length
 }

@@ -1,5 +1,5 @@
-import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import type { Tally } from '../../ledger/erasure.ts'
+import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { type EraseOptions, type Erasure, erasePerson } from '../../run/erase.ts'
 import { actorOf } from '../deed.ts'
 import type { Input, Invocation } from '../invocation.ts'

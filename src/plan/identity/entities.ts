@@ -121,7 +121,8 @@ export function rememberStatements(
     erased === undefined
       ? everyone
       : sql`(select * from ${everyone} e where e.entity not in ${gone} and not (e.type = ${key} and e.value in ${gone}))`
-  const told = erased === undefined ? raw('') : sql` and e.entity not in ${gone} and (e.other is null or e.other not in ${gone})`
+  const told =
+    erased === undefined ? raw('') : sql` and e.entity not in ${gone} and (e.other is null or e.other not in ${gone})`
   const same = raw('c.type = i.type and c.value = i.value and c.entity = i.entity')
   const at = raw(dialect.timestamp(dialect.literal(asOf)))
   return [

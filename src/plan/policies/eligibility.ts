@@ -8,8 +8,8 @@ import type { Policies } from '../../project/policies.ts'
 import type { Sync } from '../../project/project.ts'
 import type { Dialect } from '../../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
-import { type OptOuts, type PolicyRelations, withEntity } from './relations.ts'
 import { erasedReason } from './erased.ts'
+import { type OptOuts, type PolicyRelations, withEntity } from './relations.ts'
 import type { Subject } from './subject.ts'
 
 export interface EligibilityParams {
