@@ -10,15 +10,18 @@ import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
+import { scrubbedDestination } from './delivery/scrubbed.ts'
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
 import { keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
+import { scrubbedLedger } from './ledger/scrubbed.ts'
 import { openLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
-import { resolveSecretText, type SecretReaders } from './project/secret.ts'
+import { createScrubber, type Scrubber } from './project/scrubber.ts'
+import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
@@ -61,6 +64,8 @@ export interface WireOptions {
   readonly log?: (sync: string, note: DeliveryNote) => void
   readonly clock?: Clock
   readonly random?: () => number
+  /** Told of every secret that is read, and asked before anything is stored. */
+  readonly secrets?: Scrubber
 }
 
 export const systemClock: Clock = {
@@ -79,8 +84,14 @@ export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
   const clock = options.clock ?? systemClock
-  const readers = { env: options.env, readFile: (path: string) => readFileSync(resolve(project.root, path), 'utf8') }
-  const ledger = once(() => openProjectLedger(project, readers, clock))
+  const secrets = options.secrets ?? createScrubber()
+  const readers: SecretReaders = {
+    env: options.env,
+    readFile: path => readFileSync(resolve(project.root, path), 'utf8'),
+    onSecret: secrets.register,
+  }
+  registerSecrets(project, readers)
+  const ledger = once(async () => scrubbedLedger(await openProjectLedger(project, readers, clock), secrets))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
@@ -109,12 +120,11 @@ export function wire(project: Project, options: WireOptions): Wired {
     destination(name) {
       const opening =
         destinations.get(name) ??
-        once(() =>
-          openDestination(settingsOf(name), {
-            ...readers,
-            definitions,
-            root: project.root,
-          }),
+        once(async () =>
+          scrubbedDestination(
+            await openDestination(settingsOf(name), { ...readers, definitions, root: project.root }),
+            secrets,
+          ),
         )
       destinations.set(name, opening)
       return opening.get()
@@ -124,6 +134,20 @@ export function wire(project: Project, options: WireOptions): Wired {
       await (await ledger.opened())?.close()
       await (await warehouse.opened())?.close()
     },
+  }
+}
+
+/** All that the project refers to, used or not: what a person types as a reason may be one. What is missing is told when it is needed. */
+function registerSecrets({ destinations, ledger, warehouse }: Project, readers: SecretReaders): void {
+  const written = listSecretRefs(destinations.map(({ settings }) => settings))
+  const urls = [ledger, warehouse].flatMap(settings => ('url' in settings ? settings.url : []))
+  const parsed = [...(ledger.key ?? []), ...urls].filter(part => typeof part !== 'string')
+  for (const ref of [...written, ...parsed]) {
+    try {
+      resolveSecretText([ref], readers)
+    } catch (error) {
+      if (!(error instanceof ActivateError)) throw error
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { localTime } from '../plan/policies/local-time.ts'
 import { stateRelation } from '../plan/state.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Project } from '../project/project.ts'
+import { safeLength } from '../project/scrubber.ts'
 import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
 import { describeHold } from '../run/permission.ts'
 import { render, sql } from '../warehouse/sql.ts'
@@ -157,7 +158,7 @@ function holdFinding(hold: Hold): Finding {
 }
 
 /** Names only; a value is never shown. */
-async function checkSecrets({ io }: Invocation, project: Project): Promise<readonly Finding[]> {
+async function checkSecrets({ io, secrets }: Invocation, project: Project): Promise<readonly Finding[]> {
   const ofLedger = (project.ledger.key ?? []).filter(part => typeof part !== 'string')
   const references = [...ofLedger, ...listSecretRefs(project.destinations.map(({ settings }) => settings))]
   const files = new Map<string, string>()
@@ -165,12 +166,14 @@ async function checkSecrets({ io }: Invocation, project: Project): Promise<reado
     if (secret === 'file') await readSecretFile(resolve(project.root, name), text => files.set(name, text))
   }
   const read = (path: string) => files.get(path) ?? missing(path)
-  const readers = { env: io.env, readFile: read }
+  const readers = { env: io.env, readFile: read, onSecret: secrets.register }
   return Promise.all(
     references.map(({ secret, name }) =>
       attempt(`secret ${secret}:${name}`, async () => {
-        resolveSecrets(`\${${secret}:${name}}`, readers)
-        return 'present'
+        const value = String(resolveSecrets(`\${${secret}:${name}}`, readers))
+        return value.length < safeLength
+          ? `present, but shorter than ${safeLength} characters: too short to be taken out of every message`
+          : 'present'
       }),
     ),
   )

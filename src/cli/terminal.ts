@@ -66,19 +66,25 @@ export function wantsColor(isTTY: boolean, env: Io['env'], noColor: boolean): bo
   return isTTY && env.TERM !== 'dumb' && env.CLICOLOR !== '0'
 }
 
-export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonly quiet: boolean }): Terminal {
+/** `scrub` takes secrets out of whatever is written; everything a command says passes here. */
+export function openTerminal(
+  io: Io,
+  flags: { readonly noColor: boolean; readonly quiet: boolean },
+  scrub: (text: string) => string = text => text,
+): Terminal {
   const { stdout, stderr } = io
   let reader = true
   stdout.on('error', () => undefined) // the callback of each write carries the error
   stderr.on('error', () => undefined) // talk that nobody hears changes nothing
-  const talk = (text: string) => {
+  const talk = (said: string) => {
+    const text = scrub(said)
     stderr.write(text.endsWith('\n') ? text : `${text}\n`)
   }
   return {
     write: text =>
       new Promise((resolve, reject) => {
         if (!reader || text === '') return resolve()
-        stdout.write(text, error => {
+        stdout.write(scrub(text), error => {
           if (error === undefined || error === null) return resolve()
           reader = false
           if ('code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED')) return resolve()
@@ -90,7 +96,7 @@ export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonl
     },
     complain: talk,
     draw: text => {
-      if (!flags.quiet) stderr.write(text)
+      if (!flags.quiet) stderr.write(scrub(text))
     },
     paint: picocolors.createColors(wantsColor(stdout.isTTY === true, io.env, flags.noColor)),
     ink: picocolors.createColors(wantsColor(stderr.isTTY === true, io.env, flags.noColor)),

@@ -15,7 +15,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const document = await plan(invocation)
   const shown: PlanDocument = input.flag('showPii') ? document : { ...document, plans: document.plans.map(maskPlan) }
   const file = input.text('save')
-  if (file !== undefined) await save(resolve(invocation.io.cwd, file), shown)
+  if (file !== undefined) await save(resolve(invocation.io.cwd, file), invocation.secrets.scrubAll(shown))
 
   if (flags.json) await terminal.write(toJson(shown))
   else await terminal.write(`${shown.plans.map(each => renderPlan(each, terminal.paint)).join('\n\n')}\n`)
@@ -51,7 +51,7 @@ async function plan(invocation: Invocation): Promise<PlanDocument> {
 
 async function save(file: string, document: PlanDocument): Promise<void> {
   try {
-    await writeFile(file, toJson(document))
+    await writeFile(file, toJson(document), { mode: 0o600 })
   } catch (error) {
     throw new ActivateError(
       'failed',
