@@ -209,6 +209,16 @@ export const commands: readonly CommandDefinition[] = [
     load: () => import('./commands/erase.ts'),
   },
   {
+    name: 'prune',
+    summary: 'remove what is older than `retention` allows',
+    description:
+      'Removes old decisions, deliveries, samples, requests and mended rows, as `retention` in activate.yml says; a run does so once a day. What caps, re-entry, holdouts and reports still need stays, and the audit trail always does.',
+    arguments: [],
+    options: [{ flags: '--dry-run', summary: 'count what would go, and change nothing' }, by],
+    examples: ['activate prune --dry-run', 'activate prune'],
+    load: () => import('./commands/prune.ts'),
+  },
+  {
     name: 'hold',
     summary: 'pause a sync, a destination or everything',
     arguments: [{ name: 'sync', summary: 'one sync', required: false }],

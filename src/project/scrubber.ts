@@ -101,7 +101,12 @@ function formsOf(secret: string): readonly Form[] {
   const whole = bytes.toString('utf8')
   const percent = encodeURIComponent(whole)
   const texts = [
-    ...[secret, percent, percent.replaceAll(/%[0-9A-F]{2}/g, code => code.toLowerCase()), percent.replaceAll('%20', '+')],
+    ...[
+      secret,
+      percent,
+      percent.replaceAll(/%[0-9A-F]{2}/g, code => code.toLowerCase()),
+      percent.replaceAll('%20', '+'),
+    ],
     ...[encodeURI(whole), new URLSearchParams({ '': whole }).toString().slice(1)],
     ...jsonForms(secret),
     ...[0, 1, 2].flatMap(offset => base64Forms(bytes, offset)),

@@ -108,16 +108,23 @@ test('no secret is in anything that is shown or stored, whatever a destination s
     { where: `stderr of command ${index}`, content: Buffer.from(stderr) },
   ])
   for (const entry of await readdir(project.root, { withFileTypes: true, recursive: true }))
-    if (entry.isFile())
-      outputs.push({ where: entry.name, content: await readFile(join(entry.parentPath, entry.name)) })
+    if (entry.isFile()) outputs.push({ where: entry.name, content: await readFile(join(entry.parentPath, entry.name)) })
 
   // The destinations truly sent them back, and it was recorded that they did.
   expect(outputs.filter(({ content }) => content.includes('***')).map(({ where }) => where)).toEqual(
-    expect.arrayContaining(['stderr of command 0', 'stdout of command 1', 'stderr of command 1', 'stdout of command 4', 'ledger.db']),
+    expect.arrayContaining([
+      'stderr of command 0',
+      'stdout of command 1',
+      'stderr of command 1',
+      'stdout of command 4',
+      'ledger.db',
+    ]),
   )
   const leaks = outputs.flatMap(({ where, content }) =>
     Object.entries(secrets).flatMap(([name, secret]) =>
-      telling(secret).filter(form => content.includes(form)).map(form => `${where}: ${name} as ${form}`),
+      telling(secret)
+        .filter(form => content.includes(form))
+        .map(form => `${where}: ${name} as ${form}`),
     ),
   )
   expect(leaks).toEqual([])

@@ -8,7 +8,9 @@ const scrubberOf = (...secrets: readonly string[]) => {
   return scrubber
 }
 
-const secret = fc.string({ minLength: safeLength, maxLength: 40, unit: 'grapheme' }).filter(text => text.trim() === text)
+const secret = fc
+  .string({ minLength: safeLength, maxLength: 40, unit: 'grapheme' })
+  .filter(text => text.trim() === text)
 
 /** Base64 of text that has the secret somewhere inside. */
 const wrapped = (encoding: 'base64' | 'base64url') =>
