@@ -1,6 +1,6 @@
 /** The set-up check: each part is tried for real, and one that fails does not keep the others from being tried. */
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, relative, resolve } from 'node:path'
 import type { AuditVerdict, Hold } from '../ledger/governance.ts'
 import { countReached, isOver } from '../plan/policies/holdout.ts'
 import { localTime } from '../plan/policies/local-time.ts'
@@ -55,6 +55,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     const findings = [clock(project, wired.clock.now())]
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
+    findings.push(...(await checkModes(project)))
     findings.push(...(await checkGovernance(wired)))
     findings.push(...(await checkErasures(wired)))
     findings.push(...(await checkHoldouts(wired)))
@@ -98,6 +99,28 @@ async function checkGovernance(wired: Wired): Promise<readonly Finding[]> {
   } catch (error) {
     return [failure('audit trail', error)]
   }
+}
+
+/** Files that hold keys of people, or secrets, and that others on this machine may read. */
+async function checkModes({ root, warehouse, ledger, destinations }: Project): Promise<readonly Finding[]> {
+  if (process.platform === 'win32') return []
+  const state = [
+    ...(warehouse.type === 'duckdb' ? [warehouse.path] : []),
+    ...(ledger.type === 'sqlite' ? [ledger.path, `${ledger.path}.key`] : []),
+  ]
+  const folders = [...new Set(state.map(path => dirname(path)))].filter(folder => resolve(folder) !== resolve(root))
+  const secrets = listSecretRefs(destinations.map(({ settings }) => settings))
+    .filter(({ secret }) => secret === 'file')
+    .map(({ name }) => resolve(root, name))
+  const open: string[] = []
+  for (const path of [...folders, ...state, ...secrets]) {
+    const found = await stat(path).catch(() => undefined) // a file that is missing is told elsewhere
+    if (found !== undefined && (found.mode & 0o077) !== 0)
+      open.push(`${relative(root, path) || '.'} (${(found.mode & 0o777).toString(8)})`)
+  }
+  if (open.length === 0) return [{ check: 'file modes', status: 'ok', found: 'state is for its owner alone', help: null }]
+  const help = 'chmod 700 the folders and 600 the files, unless others are meant to read them'
+  return [{ check: 'file modes', status: 'warn', found: `others may read ${open.join(', ')}`, help }]
 }
 
 /** People whom the next runs remove from destinations, and who have yet to be forgotten. */

@@ -66,6 +66,17 @@ export function wantsColor(isTTY: boolean, env: Io['env'], noColor: boolean): bo
   return isTTY && env.TERM !== 'dumb' && env.CLICOLOR !== '0'
 }
 
+const colour = String.raw`\x1b\[[\d;]*m`
+const controls = String.raw`(?![\n\t])\p{Cc}|\p{Bidi_Control}`
+
+/**
+ * The last line of defence: text from rows, files and servers is made printable where it is rendered, and what was forgotten
+ * there ends here. Nothing but colours reaches a terminal as a control sequence, and not even those where none are wanted.
+ */
+export function withoutControls(text: string, colours: boolean): string {
+  return text.replaceAll(new RegExp(colours ? `(${colour})|${controls}` : `${colour}|${controls}`, 'gu'), colours ? '$1' : '')
+}
+
 /** `scrub` takes secrets out of whatever is written; everything a command says passes here. */
 export function openTerminal(
   io: Io,
@@ -73,18 +84,20 @@ export function openTerminal(
   scrub: (text: string) => string = text => text,
 ): Terminal {
   const { stdout, stderr } = io
+  const writesInColor = wantsColor(stdout.isTTY === true, io.env, flags.noColor)
+  const talksInColor = wantsColor(stderr.isTTY === true, io.env, flags.noColor)
   let reader = true
   stdout.on('error', () => undefined) // the callback of each write carries the error
   stderr.on('error', () => undefined) // talk that nobody hears changes nothing
   const talk = (said: string) => {
-    const text = scrub(said)
+    const text = withoutControls(scrub(said), talksInColor)
     stderr.write(text.endsWith('\n') ? text : `${text}\n`)
   }
   return {
     write: text =>
       new Promise((resolve, reject) => {
         if (!reader || text === '') return resolve()
-        stdout.write(scrub(text), error => {
+        stdout.write(withoutControls(scrub(text), writesInColor), error => {
           if (error === undefined || error === null) return resolve()
           reader = false
           if ('code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED')) return resolve()
@@ -98,8 +111,8 @@ export function openTerminal(
     draw: text => {
       if (!flags.quiet) stderr.write(scrub(text))
     },
-    paint: picocolors.createColors(wantsColor(stdout.isTTY === true, io.env, flags.noColor)),
-    ink: picocolors.createColors(wantsColor(stderr.isTTY === true, io.env, flags.noColor)),
+    paint: picocolors.createColors(writesInColor),
+    ink: picocolors.createColors(talksInColor),
     interactive: stderr.isTTY === true && io.env.TERM !== 'dumb',
     columns: stderr.columns ?? 100,
   }

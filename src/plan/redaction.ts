@@ -3,8 +3,8 @@
 /** What stands where a person stood. */
 export const erasedMark = '[erased]'
 
-/** Shorter values are words and numbers of any text; taking them out everywhere would make every message unreadable. */
-const shortest = 4
+/** Shorter values are words and numbers of any text, such as `HTTP 500`; taking them out would make every message unreadable. */
+const isLong = (value: string) => value.length >= (/^\d+$/.test(value) ? 5 : 3)
 
 /** A word, a date, a code: `at-risk`, `2026-03-01`. Many people have it, so it tells nobody. */
 const common = /^[a-z0-9_.:/-]*$/
@@ -27,7 +27,7 @@ export function textsWithin(value: unknown): readonly string[] {
 /** Replaces these values where they stand by themselves: not `C42` within `C421`. Longer ones first. */
 export function redactorOf(values: readonly string[]): (text: string) => string {
   const forms = new Set(
-    values.filter(value => value.length >= shortest).flatMap(value => [value, JSON.stringify(value).slice(1, -1)]),
+    values.filter(isLong).flatMap(value => [value, JSON.stringify(value).slice(1, -1)]),
   )
   if (forms.size === 0) return text => text
   const longestFirst = [...forms].sort((left, right) => right.length - left.length)
@@ -37,46 +37,48 @@ export function redactorOf(values: readonly string[]): (text: string) => string 
 }
 
 /**
- * A plan as JSON without the samples of these rows, and with everything else in it redacted. The same text when the person is
- * not in it, or when it is no plan.
+ * A plan as JSON without the samples of these rows, and with every text in it redacted. The same text when the person is not
+ * in it, or when it is no JSON.
  */
 export function redactPlan(text: string, keys: ReadonlySet<string>, redact: (text: string) => string): string {
   const plan = parse(text)
   if (plan === undefined) return redact(text)
-  const bare = withoutSamples(plan, keys)
-  return redact(bare === plan ? text : JSON.stringify(bare))
+  const bare = redactWithin(plan, keys, redact)
+  return bare === plan ? text : JSON.stringify(bare)
+}
+
+/** A document of `dry-run --save` in the same way, laid out as it was. */
+export function redactPlanDocument(text: string, keys: ReadonlySet<string>, redact: (text: string) => string): string {
+  const document = parse(text)
+  if (document === undefined) return redact(text)
+  const bare = redactWithin(document, keys, redact)
+  return bare === document ? text : `${JSON.stringify(bare, null, 2)}\n`
 }
 
 function parse(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+    return typeof value === 'object' && value !== null ? value : undefined
   } catch {
-    return undefined // nobody's plan; what it says is redacted as it stands
+    return undefined // what it says is redacted as it stands
   }
 }
 
-/** The same object when there is nothing to take out. */
-function withoutSamples(plan: object, keys: ReadonlySet<string>): object {
-  const taken = Object.entries(plan).flatMap(([name, value]: [string, unknown]) => {
-    if ((name !== 'samples' && name !== 'ineligible') || !Array.isArray(value)) return []
-    const left = value.filter(sample => !keys.has(keyOf(sample)))
-    return left.length === value.length ? [] : [[name, left] as const]
-  })
-  return taken.length === 0 ? plan : { ...plan, ...Object.fromEntries(taken) }
+/** The same value when there is nothing to take out. Only texts are touched: a number that is somebody's key counts rows, too. */
+function redactWithin(value: unknown, keys: ReadonlySet<string>, redact: (text: string) => string): unknown {
+  if (typeof value === 'string') return redact(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const left = value.filter(item => !keys.has(keyOf(item))).map(item => redactWithin(item, keys, redact))
+    return left.length === value.length && left.every((item, index) => item === value[index]) ? value : left
+  }
+  const entries = Object.entries(value).map(([name, inner]) => [name, redactWithin(inner, keys, redact)] as const)
+  return entries.every(([name, inner]) => inner === (value as Record<string, unknown>)[name])
+    ? value
+    : Object.fromEntries(entries)
 }
 
-function keyOf(sample: unknown): string {
-  return typeof sample === 'object' && sample !== null && 'key' in sample ? String(sample.key) : ''
-}
-
-/** A document of `dry-run --save` in the same way. */
-export function redactPlanDocument(text: string, keys: ReadonlySet<string>, redact: (text: string) => string): string {
-  const document = parse(text)
-  if (document === undefined || !('plans' in document) || !Array.isArray(document.plans)) return redact(text)
-  const plans = document.plans.map((plan: unknown) =>
-    typeof plan === 'object' && plan !== null ? withoutSamples(plan, keys) : plan,
-  )
-  const touched = plans.some((plan, index) => plan !== (document.plans as readonly unknown[])[index])
-  return redact(touched ? `${JSON.stringify({ ...document, plans }, null, 2)}\n` : text)
+/** Samples are known by the key of their row. */
+function keyOf(item: unknown): string {
+  return typeof item === 'object' && item !== null && 'key' in item ? String(item.key) : ''
 }

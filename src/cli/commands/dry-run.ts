@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { type PlanDocument, planSyncs } from '../../run.ts'
@@ -52,6 +52,7 @@ async function plan(invocation: Invocation): Promise<PlanDocument> {
 async function save(file: string, document: PlanDocument): Promise<void> {
   try {
     await writeFile(file, toJson(document), { mode: 0o600 })
+    await chmod(file, 0o600) // it may have been there before
   } catch (error) {
     throw new ActivateError(
       'failed',
