@@ -66,8 +66,8 @@ function rendered(erasure: Erasure): string {
       : [renderTable([{ head: 'where' }, { head: 'what' }, { head: 'rows', align: 'right' }], rows), '']
   const found = rows.length === 0 && status !== 'removing' ? ['Nothing is stored under this key.', ''] : []
   const there = leftAt.map(({ destination, sync, removable }) => {
-    const how =
-      status === 'removing' && removable ? `the next run of ${sync} removes it` : 'only there can it be deleted'
+    const run = status === 'removing' ? `the next run of ${sync} removes it` : `--remove-first lets ${sync} remove it`
+    const how = removable && status !== 'erased' ? run : 'only there can it be deleted'
     return `still at ${destination}, sent by ${sync}: ${how}`
   })
   return [
@@ -84,8 +84,8 @@ function sentence(status: Erasure['status'], keys: number, until: string): strin
   const who = keys === 1 ? 'the person' : `the person, known by ${counted(keys, 'key')},`
   if (status === 'counted') return `Nothing was changed. Erasing would remove this, and keep ${who} out until ${until}.`
   if (status === 'removing')
-    return `From now on ${who} is kept out until ${until}. Not erased yet: run, then erase again with the same key.`
-  return `Erased. Should the source still have ${who} it is kept out until ${until}.`
+    return `From now on ${who} is kept out, until ${until}. Not erased yet: run, then erase again with the same key.`
+  return `Erased. As long as the source still has ${who} nothing is sent, until ${until}.`
 }
 
 function rowsOf(where: string, tally: Tally): readonly (readonly string[])[] {
