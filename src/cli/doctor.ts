@@ -118,7 +118,8 @@ async function checkModes({ root, warehouse, ledger, destinations }: Project): P
     if (found !== undefined && (found.mode & 0o077) !== 0)
       open.push(`${relative(root, path) || '.'} (${(found.mode & 0o777).toString(8)})`)
   }
-  if (open.length === 0) return [{ check: 'file modes', status: 'ok', found: 'state is for its owner alone', help: null }]
+  if (open.length === 0)
+    return [{ check: 'file modes', status: 'ok', found: 'state is for its owner alone', help: null }]
   const help = 'chmod 700 the folders and 600 the files, unless others are meant to read them'
   return [{ check: 'file modes', status: 'warn', found: `others may read ${open.join(', ')}`, help }]
 }

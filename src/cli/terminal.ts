@@ -74,7 +74,10 @@ const controls = String.raw`(?![\n\t])\p{Cc}|\p{Bidi_Control}`
  * there ends here. Nothing but colours reaches a terminal as a control sequence, and not even those where none are wanted.
  */
 export function withoutControls(text: string, colours: boolean): string {
-  return text.replaceAll(new RegExp(colours ? `(${colour})|${controls}` : `${colour}|${controls}`, 'gu'), colours ? '$1' : '')
+  return text.replaceAll(
+    new RegExp(colours ? `(${colour})|${controls}` : `${colour}|${controls}`, 'gu'),
+    colours ? '$1' : '',
+  )
 }
 
 /** `scrub` takes secrets out of whatever is written; everything a command says passes here. */

@@ -24,10 +24,10 @@ const keysPerStatement = 500
 
 /** Texts in which a person may be named: what a destination answered, what a run stumbled over, what a plan showed. */
 const texts = [
-  { table: 'runs', column: 'plan', what: 'plans', plan: true },
-  { table: 'runs', column: 'error_message', what: 'error messages', plan: false },
-  { table: 'requests', column: 'error_message', what: 'error messages', plan: false },
-  { table: 'request_changes', column: 'message', what: 'error messages', plan: false },
+  { table: 'runs', column: 'plan', what: 'plans', plan: true, key: undefined },
+  { table: 'runs', column: 'error_message', what: 'error messages', plan: false, key: undefined },
+  { table: 'requests', column: 'error_message', what: 'error messages', plan: false, key: undefined },
+  { table: 'request_changes', column: 'message', what: 'error messages', plan: false, key: 'key' },
 ] as const
 
 /** A text that has to be another one. */
@@ -189,8 +189,10 @@ async function countOfKeys({ knex, read }: Database, keys: readonly string[]): P
 /** Reads every text once, outside of any write; only those that name the person are kept. */
 async function editsFor(database: Database, traces: LedgerTraces): Promise<readonly Edit[]> {
   const edits: Edit[] = []
-  for (const { table, column, what, plan } of texts) {
-    for await (const { ordinal, text } of textsOf(database, table, column)) {
+  const gone = new Set(traces.keys)
+  for (const { table, column, what, plan, key: own } of texts) {
+    for await (const { ordinal, text, key } of textsOf(database, table, column, own)) {
+      if (key !== undefined && gone.has(key)) continue // the whole row goes
       const redacted = plan ? traces.redactPlan(text) : traces.redact(text)
       if (redacted !== text) edits.push({ table, column, what, ordinal, text: redacted })
     }
@@ -202,7 +204,8 @@ async function* textsOf(
   { knex, read }: Database,
   table: string,
   column: string,
-): AsyncGenerator<{ readonly ordinal: number; readonly text: string }> {
+  key: string | undefined,
+): AsyncGenerator<{ readonly ordinal: number; readonly text: string; readonly key?: string }> {
   let after = 0
   for (;;) {
     const query = knex(table)
@@ -210,8 +213,8 @@ async function* textsOf(
       .where('ordinal', '>', after)
       .orderBy('ordinal')
       .limit(chunkRows)
-      .select('ordinal', { text: column })
-    const rows: readonly { ordinal: number; text: string }[] = await read(query)
+      .select('ordinal', { text: column, ...(key === undefined ? {} : { key }) })
+    const rows: readonly { ordinal: number; text: string; key?: string }[] = await read(query)
     const last = rows.at(-1)
     if (last === undefined) return
     yield* rows

@@ -26,9 +26,7 @@ export function textsWithin(value: unknown): readonly string[] {
 
 /** Replaces these values where they stand by themselves: not `C42` within `C421`. Longer ones first. */
 export function redactorOf(values: readonly string[]): (text: string) => string {
-  const forms = new Set(
-    values.filter(isLong).flatMap(value => [value, JSON.stringify(value).slice(1, -1)]),
-  )
+  const forms = new Set(values.filter(isLong).flatMap(value => [value, JSON.stringify(value).slice(1, -1)]))
   if (forms.size === 0) return text => text
   const longestFirst = [...forms].sort((left, right) => right.length - left.length)
   const any = longestFirst.map(form => form.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|')

@@ -147,7 +147,10 @@ async function unkeyedRows(warehouse: Warehouse, tables: readonly ErasableTable[
   const removals = theirs.map(row => sql`delete from ${relation} as q where q.row = ${row}`)
   let rows = 0
   for (const row of theirs)
-    rows += await countRows(warehouse, sql`${relation} q where q.row = ${row} and not ${isAbout(quarantine, traces)}`)
+    rows += await countRows(
+      warehouse,
+      sql`${relation} q where q.row = ${row} and (key is null or not ${isAbout(quarantine, traces)})`,
+    )
   return { what: 'quarantine', rows, removals }
 }
 

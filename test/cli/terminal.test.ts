@@ -145,7 +145,7 @@ describe('what a row or a server says', () => {
   test.each(hostile)('%j reaches no terminal as more than text', text => {
     for (const colours of [true, false]) {
       const shown = withoutControls(`<${text}>\n`, colours)
-      expect(shown.replaceAll(/\x1b\[[\d;]*m/g, '')).toMatch(/^[^\p{Cc}\p{Bidi_Control}]*\n$/u)
+      expect(shown.replaceAll('\x1b[31m', '')).toMatch(/^[^\p{Cc}\p{Bidi_Control}]*\n$/u)
       if (!colours) expect(shown).not.toContain('\x1b')
     }
     const json = toJson({ text })

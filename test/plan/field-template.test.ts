@@ -49,7 +49,9 @@ test.each([
   ['expressions', '{{name}}'.repeat(10_000)],
   ['characters', 'x'.repeat(1024 * 1024 + 1)],
 ])('%s without end are refused before the parser sees them', (_, template) => {
-  expect(read(template)).toMatchObject({ problem: { code: 'A4004', message: expect.stringContaining('the template has') } })
+  expect(read(template)).toMatchObject({
+    problem: { code: 'A4004', message: expect.stringContaining('the template has') },
+  })
 })
 
 test('a syntax tree in place of a text is refused', () => {

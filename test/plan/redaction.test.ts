@@ -39,7 +39,10 @@ test.each([
 test('a plan loses the samples of the person and keeps those of others', () => {
   const plan = {
     rows: { model: 2 },
-    samples: [{ key: 'C42', after: { name: 'x' } }, { key: 'C7', after: { name: 'y' } }],
+    samples: [
+      { key: 'C42', after: { name: 'x' } },
+      { key: 'C7', after: { name: 'y' } },
+    ],
     ineligible: [{ key: 'C42', reason: 'consent.denied' }],
     warnings: ['C42 looks odd'],
   }
