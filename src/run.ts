@@ -25,6 +25,7 @@ import {
 import { heldEntry, holdOver, holdProblem, objections, overrideEntry } from './run/permission.ts'
 import { type PlannedSync, type PlanSettings, planSync } from './run/plan-sync.ts'
 import { peopleSummary } from './run/policies.ts'
+import { pruneIfDue } from './run/prune.ts'
 import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
@@ -132,7 +133,8 @@ export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: Ru
     runs.push(summary)
     options.onProgress({ ...progress(sync, 'done'), status: summary.status })
   }
-  return { schema: 'activate.run/1', runs }
+  const unpruned = await pruneIfDue(wired)
+  return { schema: 'activate.run/1', runs, ...(unpruned === undefined ? {} : { problems: [unpruned] }) }
 }
 
 /** Where several syncs want the same person under a cap, the first to be planned has the first say. */

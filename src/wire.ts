@@ -11,16 +11,20 @@ import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
+import { scrubbedDestination } from './delivery/scrubbed.ts'
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
 import { keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
+import { scrubbedLedger } from './ledger/scrubbed.ts'
 import { openLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
-import { resolveSecretText, type SecretReaders } from './project/secret.ts'
+import { createScrubber, type Scrubber } from './project/scrubber.ts'
+import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
+import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -41,6 +45,11 @@ export interface Wired {
   readonly log: (sync: string, note: DeliveryNote) => void
   warehouse(): Promise<Warehouse>
   warehouseIsOpen(): boolean
+  /**
+   * Closes the warehouse and leaves nothing of deleted rows in its file; answers why that could not be done. A warehouse
+   * that is a service has its own housekeeping, which is what it answers then.
+   */
+  rewriteWarehouse(): Promise<string | undefined>
   ledger(): Promise<Ledger>
   /** The ledger if there is one: what only reads does not make it. */
   knownLedger(): Promise<Ledger | undefined>
@@ -56,6 +65,8 @@ export interface WireOptions {
   readonly log?: (sync: string, note: DeliveryNote) => void
   readonly clock?: Clock
   readonly random?: () => number
+  /** Told of every secret that is read, and asked before anything is stored. */
+  readonly secrets?: Scrubber
 }
 
 export const systemClock: Clock = {
@@ -74,8 +85,14 @@ export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
   const clock = options.clock ?? systemClock
-  const readers = { env: options.env, readFile: (path: string) => readFileSync(resolve(project.root, path), 'utf8') }
-  const ledger = once(() => openProjectLedger(project, readers, clock))
+  const secrets = options.secrets ?? createScrubber()
+  const readers: SecretReaders = {
+    env: options.env,
+    readFile: path => readFileSync(resolve(project.root, path), 'utf8'),
+    onSecret: secrets.register,
+  }
+  registerSecrets(project, readers)
+  const ledger = once(async () => scrubbedLedger(await openProjectLedger(project, readers, clock), secrets))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const accounts: Accounts = new Map()
   const settingsOf = (name: string): DestinationSettings => {
@@ -94,20 +111,21 @@ export function wire(project: Project, options: WireOptions): Wired {
     log: options.log ?? (() => undefined),
     warehouse: warehouse.get,
     warehouseIsOpen: () => warehouse.opened() !== undefined,
+    async rewriteWarehouse() {
+      await (await warehouse.opened())?.close()
+      warehouse.forget()
+      return rewriteWarehouse(project)
+    },
     ledger: ledger.get,
     knownLedger: async () => (ledgerIsThere(project) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
       const opening =
         destinations.get(name) ??
-        once(() =>
-          openDestination(settingsOf(name), {
-            ...readers,
-            definitions,
-            root: project.root,
-            accounts,
-          }),
-        )
+        once(async () => {
+          const context = { ...readers, definitions, root: project.root, accounts }
+          return scrubbedDestination(await openDestination(settingsOf(name), context), secrets)
+        })
       destinations.set(name, opening)
       return opening.get()
     },
@@ -119,9 +137,28 @@ export function wire(project: Project, options: WireOptions): Wired {
   }
 }
 
+/** All that the project refers to, used or not: what a person types as a reason may be one. What is missing is told when it is needed. */
+function registerSecrets({ destinations, ledger, warehouse }: Project, readers: SecretReaders): void {
+  const written = listSecretRefs(destinations.map(({ settings }) => settings))
+  const urls = [ledger, warehouse].flatMap(settings => ('url' in settings ? settings.url : []))
+  const parsed = [...(ledger.key ?? []), ...urls].filter(part => typeof part !== 'string')
+  for (const ref of [...written, ...parsed]) {
+    try {
+      resolveSecretText([ref], readers)
+    } catch (error) {
+      if (!(error instanceof ActivateError)) throw error
+    }
+  }
+}
+
 async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
   if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
   throw notYet(`warehouse type "${warehouse.type}"`)
+}
+
+async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefined> {
+  if (warehouse.type === 'duckdb') return rewriteDuckdb(warehouse)
+  return `${warehouse.type} keeps deleted rows until its own housekeeping, backups and time travel have let go of them`
 }
 
 function ledgerIsThere({ ledger }: Project): boolean {
@@ -155,6 +192,8 @@ function notYet(what: string): ActivateError {
 function once<Opened>(open: () => Promise<Opened>): {
   get(): Promise<Opened>
   opened(): Promise<Opened | undefined> | undefined
+  /** It is opened anew when it is asked for again. */
+  forget(): void
 } {
   let opening: Promise<Opened> | undefined
   return {
@@ -166,5 +205,8 @@ function once<Opened>(open: () => Promise<Opened>): {
       return opening
     },
     opened: () => opening,
+    forget() {
+      opening = undefined
+    },
   }
 }

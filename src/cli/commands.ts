@@ -189,6 +189,38 @@ export const commands: readonly CommandDefinition[] = [
     load: () => import('./commands/suppress.ts'),
   },
   {
+    name: 'erase',
+    summary: 'forget a person everywhere, and keep them from coming back',
+    description:
+      'Removes every trace of a person, under all of their keys, from the ledger, the warehouse state and saved files. A keyed hash stays until retention.erasures, so that nothing is sent to them again while the source still has them.',
+    arguments: [
+      { name: 'key', summary: "the person's key, as text; a composite key as a JSON array of texts", required: true },
+    ],
+    options: [
+      { flags: '--dry-run', summary: 'count what would go, and change nothing' },
+      { flags: '--remove-first', summary: 'keep them out, so that the next runs remove them; then erase again' },
+      { flags: '--keep-at-destinations', summary: 'forget them here, and leave them where they are' },
+      { flags: '--yes', summary: 'do not ask' },
+      by,
+    ],
+    examples: [
+      'activate erase C00042 --dry-run',
+      'activate erase C00042 --remove-first --yes',
+      'activate erase C00042 --yes',
+    ],
+    load: () => import('./commands/erase.ts'),
+  },
+  {
+    name: 'prune',
+    summary: 'remove what is older than `retention` allows',
+    description:
+      'Removes old decisions, deliveries, samples, requests and mended rows, as `retention` in activate.yml says; a run does so once a day. What caps, re-entry, holdouts and reports still need stays, and the audit trail always does.',
+    arguments: [],
+    options: [{ flags: '--dry-run', summary: 'count what would go, and change nothing' }, by],
+    examples: ['activate prune --dry-run', 'activate prune'],
+    load: () => import('./commands/prune.ts'),
+  },
+  {
     name: 'hold',
     summary: 'pause a sync, a destination or everything',
     arguments: [{ name: 'sync', summary: 'one sync', required: false }],

@@ -1,5 +1,6 @@
 /** One call of one command: what it was given and whom it may speak to. */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
+import type { Scrubber } from '../project/scrubber.ts'
 import type { CommandDefinition } from './commands.ts'
 import type { Io, Terminal } from './terminal.ts'
 
@@ -33,6 +34,8 @@ export interface Invocation {
   readonly input: Input
   readonly terminal: Terminal
   readonly io: Io
+  /** Knows every secret that was read so far, and keeps it out of what is written anywhere. */
+  readonly secrets: Scrubber
   /** Every command there is, for those that speak about the others. */
   readonly commands: readonly CommandDefinition[]
 }

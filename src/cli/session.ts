@@ -49,14 +49,14 @@ export function knownSync({ syncs }: Pick<Project, 'syncs'>, name: string): Sync
 
 /** Opens nothing yet; closes whatever the work opened, whether it succeeded or not. */
 export async function withWired<Result>(
-  { io, flags, terminal }: Invocation,
+  { io, flags, terminal, secrets }: Invocation,
   project: Project,
   work: (wired: Wired) => Promise<Result>,
 ): Promise<Result> {
   const log: WireOptions['log'] = (sync, { kind, code, message }) => {
     if (flags.verbose) terminal.say(printable(`${sync}: ${kind} ${code}: ${message}`))
   }
-  const wired = wire(project, { env: io.env, log })
+  const wired = wire(project, { env: io.env, log, secrets })
   try {
     return await work(wired)
   } finally {

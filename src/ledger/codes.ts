@@ -94,6 +94,18 @@ export const ledgerCodes = {
       'What is encrypted in the ledger is bound to its row, and this does not fit: it was changed, damaged, or belongs to another row. It is not shown and not used. Restore the ledger from a backup, or drop the entry, and find out who could write to the file.',
     exit: 'failed',
   },
+  A5015: {
+    title: 'who was erased cannot be told',
+    explanation:
+      'People who were erased are kept out by keyed hashes, and the key that is given is not the one that these were made with. Running without them could write to somebody who was promised not to be written to, so nothing is planned. Give the first key again, under `ledger.key` or as the key file beside the ledger.',
+    exit: 'credentials',
+  },
+  A5016: {
+    title: 'old rows were not pruned',
+    explanation:
+      'Once a day, at the end of a run, what is older than `retention` allows is removed from the ledger and the warehouse. This time it could not be; the message says why. The run itself is not touched by it, and the next one tries again. `activate prune` does it at once.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes
 
 export type LedgerCode = keyof typeof ledgerCodes

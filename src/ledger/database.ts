@@ -44,5 +44,10 @@ export interface Database {
   commit(sends: readonly Send[]): Promise<readonly Answer[]>
   /** Sees to it that what was erased is in no file of the engine any more, as far as others who read it allow. */
   forget(): Promise<void>
+  /**
+   * Overwrites what was deleted, as far as the engine can; false when another process kept it from finishing. An engine
+   * that leaves this to housekeeping of its own does not have it.
+   */
+  purge?(): Promise<boolean>
   close(): Promise<void>
 }

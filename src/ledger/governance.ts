@@ -40,16 +40,8 @@ export interface Approval extends Deed {
 }
 
 export const auditActions = [
-  'suppress',
-  'lift',
-  'hold',
-  'release',
-  'approve',
-  'override',
-  'held',
-  'resolve',
-  'replay',
-  'drop',
+  ...(['suppress', 'lift', 'hold', 'release', 'approve', 'override', 'held', 'resolve', 'replay', 'drop'] as const),
+  ...(['erase', 'prune'] as const),
 ] as const
 export type AuditAction = (typeof auditActions)[number]
 

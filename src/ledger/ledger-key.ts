@@ -45,6 +45,8 @@ function knownKey({ knex }: Database) {
 
 /** Whether anything in the ledger can be read, or found again, with its key alone. */
 async function isNeeded(database: Database, bind: Bind = query => query): Promise<boolean> {
-  const query = database.knex('dead_letters').where({ state: 'open' }).first('letter_id')
-  return (await database.read(bind(query))) !== undefined
+  const letter = database.knex('dead_letters').where({ state: 'open' }).first('letter_id')
+  if ((await database.read(bind(letter))) !== undefined) return true
+  const tombstone = database.knex('erasures').first('hash')
+  return (await database.read(bind(tombstone))) !== undefined
 }

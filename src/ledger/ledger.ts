@@ -5,6 +5,7 @@
  * record anything.
  */
 import type { DeadLetters, NewDeadLetter } from './dead-letter.ts'
+import type { Erasures } from './erasure.ts'
 import type { Governance, NewAuditEntry } from './governance.ts'
 import type { ParkedEvent, RequestState } from './request.ts'
 import type { Usage } from './usage.ts'
@@ -143,7 +144,7 @@ export interface RunFilter {
   readonly planHash?: string
 }
 
-export interface Ledger extends Governance, DeadLetters, Usage {
+export interface Ledger extends Governance, DeadLetters, Erasures, Usage {
   acquire(
     scope: string,
     holder: Holder,

@@ -145,6 +145,22 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma('secure_delete = ON')
 }
 
+/**
+ * A vacuum writes the live rows into new pages and cuts off the rest; the checkpoints before and after it leave nothing in
+ * the write-ahead log. What a disk or a file system keeps of overwritten blocks is beyond a database.
+ */
+function purge(connection: Sqlite.Database): boolean {
+  const truncate = () => connection.pragma('wal_checkpoint(truncate)', { simple: true }) === 0
+  try {
+    if (!truncate()) return false
+    connection.exec('vacuum')
+    return truncate()
+  } catch (error) {
+    if (codeOf(error).startsWith('SQLITE_BUSY')) return false
+    throw error
+  }
+}
+
 async function migrate(knex: Knex, path: string): Promise<void> {
   if ((await pending(knex)).length === 0) return
   await knex.transaction(async transaction => {
@@ -216,6 +232,7 @@ function databaseOver(knex: Knex, path: string): Database {
       withConnection(connection => {
         connection.pragma('wal_checkpoint(TRUNCATE)')
       }),
+    purge: () => withConnection(purge),
     close: () => knex.destroy(),
   }
 }

@@ -4,6 +4,7 @@ import { approvalsOf } from './approvals.ts'
 import { auditOf } from './audit.ts'
 import type { Answer, Database, Send } from './database.ts'
 import { deadLettersOf, sealLetter } from './dead-letters.ts'
+import { erasuresOf } from './erasures.ts'
 import { groupCommit } from './group-commit.ts'
 import { holdsOf } from './holds.ts'
 import { type KeySource, keyBeside } from './key.ts'
@@ -61,6 +62,7 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
     ...auditOf(database),
     ...turnsOf(database),
     ...deadLettersOf(database, key),
+    ...erasuresOf(database, key),
 
     async checkKey() {
       await key()

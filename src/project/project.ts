@@ -235,9 +235,21 @@ export interface TemplatePartial {
   readonly text: string
 }
 
-/** How long what is recorded of people is kept, in milliseconds. */
+/** How long what is recorded of people is kept, in milliseconds; undefined keeps it for good. */
 export interface Retention {
   readonly deadLetters: number
+  /** Tombstones of erased people. */
+  readonly erasures: number
+  /** What was decided, and who was not allowed to take part until when. */
+  readonly decisions?: number
+  /** What was delivered; never less than policies and reports need. */
+  readonly deliveries?: number
+  /** Rows of people in the plans of past runs. */
+  readonly samples?: number
+  /** The ledger's requests of settled runs. */
+  readonly requests?: number
+  /** Rows in quarantine that were mended since. */
+  readonly quarantine?: number
 }
 
 export interface Project {

@@ -74,7 +74,8 @@ export function zoneOfWritten(
 const day = 86_400_000
 
 export function retentionOf({ retention }: ProjectFile): Retention {
-  return { deadLetters: retention?.dead_letters ?? 30 * day }
+  const { dead_letters = 30 * day, erasures = 400 * day, ...others } = retention ?? {}
+  return { ...present(others), deadLetters: dead_letters, erasures }
 }
 
 export function ownershipOf(file: ProjectFile): readonly Ownership[] {

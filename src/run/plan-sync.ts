@@ -3,6 +3,7 @@ import { withApproval } from '../plan/approval.ts'
 import { buildPlan, type PlanInput, type Planned } from '../plan/planner.ts'
 import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
+import { findErased } from './erased.ts'
 import { findLostRun } from './lost-ledger.ts'
 import { modelNamed, type Night, type PreparedSync } from './night.ts'
 import { policiesFor } from './policies.ts'
@@ -22,7 +23,8 @@ export async function planSync(night: Night, prepared: PreparedSync, options: Pl
   const { warehouse, wired } = night
   const { name: project, timezone, identity, policies } = wired.project
   const { asOf, ...settings } = options
-  const { relations, notes, newestOptOut } = await policiesFor(night, prepared.sync)
+  const { relations: policed, notes, newestOptOut } = await policiesFor(night, prepared.sync)
+  const relations = { ...policed, erased: await findErased(night, prepared, policed) }
   const instant = (at: number) => new Date(at).toISOString()
   const clocks = { asOf: instant(asOf), recordedAt: instant(wired.clock.now()) }
   const world = { warehouse, project, timezone, identity, policies, relations, sha256: wired.sha256, ...clocks }

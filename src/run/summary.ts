@@ -25,6 +25,8 @@ export interface RunSummary {
 export interface RunDocument {
   readonly schema: 'activate.run/1'
   readonly runs: readonly RunSummary[]
+  /** What went wrong beside the runs, such as the pruning of old rows. */
+  readonly problems?: readonly Problem[]
 }
 
 export interface StartedRun {

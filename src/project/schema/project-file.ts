@@ -111,6 +111,30 @@ const retentionSchema = z.strictObject({
     .describe(
       'How long the fields of a record that was refused are kept, encrypted, to be looked at or replayed: 30d unless set.',
     ),
+  erasures: duration()
+    .prefault('400d')
+    .describe(
+      'How long erased people are kept from coming back, by a keyed hash: 400d unless set. The source should have forgotten them by then.',
+    ),
+  decisions: duration()
+    .optional()
+    .describe('How long `inspect` knows what was decided, and who was not allowed to take part. For good unless set.'),
+  deliveries: duration()
+    .optional()
+    .describe(
+      'How long deliveries are kept. What caps, re-entry and holdouts still need stays, however old. For good unless set.',
+    ),
+  samples: duration()
+    .optional()
+    .describe("How long the plans of past runs keep their samples, which are people's rows. For good unless set."),
+  requests: duration()
+    .optional()
+    .describe(
+      'How long the ledger keeps requests of settled runs, with what was refused of them. What waits for a person stays. For good unless set.',
+    ),
+  quarantine: duration()
+    .optional()
+    .describe('How long rows that were mended since stay in the quarantine. For good unless set.'),
 })
 
 const targetSchema = z.strictObject({
