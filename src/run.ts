@@ -189,6 +189,8 @@ async function runUnderLease(
   try {
     const hold = await holdOver(ledger, sync)
     if (hold !== undefined) return await holdBack(wired, sync, run, lease, [holdProblem(hold, sync)])
+    // A daemon has its ledger open for months.
+    await ledger.expireLetters(wired.clock.now())
     await ledger.checkKey()
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))

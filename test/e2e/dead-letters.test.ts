@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
-import { activate as program } from './command-line.ts'
+import { activate as program, until } from './command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -182,6 +182,46 @@ test('letters expire, and then nothing can be replayed', async () => {
     code: 1,
     stderr: expect.stringContaining('A4048'),
   })
+})
+
+test('letters expire in a process that goes on running, too', async () => {
+  refuse('bob')
+  let now = Date.parse('2026-03-01T02:00:00Z')
+  const clock = {
+    now: () => now,
+    sleep: async (_: number, signal?: AbortSignal) => until(() => signal?.aborted === true),
+  }
+  await withProject(
+    project,
+    async wired => {
+      const ledger = await wired.ledger()
+      await runSyncs(wired, wired.project.syncs, runOptions('2026-03-01'))
+      expect(await ledger.countOpenLetters('sync')).toEqual(new Map([['contacts', 1]]))
+      now += 30 * 86_400_000
+      await runSyncs(wired, wired.project.syncs, runOptions('2026-03-02'))
+      expect(await ledger.countOpenLetters('sync')).toEqual(new Map())
+    },
+    { clock },
+  )
+})
+
+test('a replay is turned away while a run holds the sync, with exit code 6', async () => {
+  refuse('bob')
+  await run()
+  const id = await idOf('bob')
+  await withProject(project, async wired => {
+    const ledger = await wired.ledger()
+    await ledger.acquire(
+      'sync:contacts',
+      { host: 'elsewhere', pid: 1, token: 'another' },
+      Date.now(),
+      600_000,
+      () => false,
+    )
+    for (const action of ['replay', 'drop'])
+      expect(await letters(action, id, ...because)).toMatchObject({ code: 6, stderr: expect.stringContaining('A9001') })
+  })
+  expect((await listed()).letters).toMatchObject([{ key: 'bob', replayed_at: null }])
 })
 
 describe('without the key of the ledger', () => {
