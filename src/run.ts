@@ -159,7 +159,8 @@ async function runSync(
   const failed = (error: unknown) => failedSummary(wired, sync, run, error)
   try {
     const ledger = await wired.ledger()
-    const answer = await withLease({ ledger, clock: wired.clock, ...wired.identity }, `sync:${sync.name}`, lease =>
+    const { clock, leaseLength } = wired
+    const answer = await withLease({ ledger, clock, leaseLength, ...wired.identity }, `sync:${sync.name}`, lease =>
       runUnderLease(wired, night, sync, run, lease, options).catch(failed),
     )
     return answer.kind === 'done' ? answer.result : lockedSummary(wired, sync, run, answer)
@@ -228,9 +229,11 @@ async function decide(
   await ledger.updateRun(run.runId, { planHash: plan.plan_hash, plan }, lease())
   refuseStale(plan, options.saved)
   await recordQuarantine(night, prepared)
+  await night.wired.failpoints.reach('quarantine')
   const objected = objections(plan, sync, options.yes)
   if (objected.length > 0) return { planned, objected }
   await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, state)
+  await night.wired.failpoints.reach('decisions')
   await announceSends(night, sync, run.runId, planned)
   return { planned, objected }
 }
@@ -250,6 +253,7 @@ async function deliverAndSettle(
   const begun = { outbox: outboxName(run.runId), mapping: planned.mapping }
   const by = { actor: wired.actor, at: wired.clock.now() }
   await ledger.updateRun(run.runId, begun, lease(), overrideEntry(planned.plan, run.runId, by))
+  await wired.failpoints.reach('deliver')
   const totals =
     total === 0
       ? { acked: 0, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 0, retries: 0 }
@@ -263,11 +267,13 @@ async function deliverAndSettle(
           routes: routesOf(wired, sync),
           onProgress: at => options.onProgress({ sync: sync.name, step: 'deliver', ...at }),
         })
+  await wired.failpoints.reach('delivered')
   options.onProgress(progress(sync, 'settle'))
   const stopped = 'stopped' in totals ? totals.stopped : undefined
   const status = statusOf(totals, stopped?.kind)
   const { plan, mapping } = planned
   const settling = {
+    failpoints: wired.failpoints,
     warehouse,
     ledger,
     lease,

@@ -10,12 +10,16 @@ import type { DeliveryNote } from './delivery/deliver.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
 import { destinations as definitions } from './destinations/index.ts'
+import { failpointsFrom } from './failpoints/armed.ts'
+import type { Failpoints } from './failpoints/failpoints.ts'
+import { instrumentDestination, instrumentLedger, instrumentWarehouse } from './failpoints/instrument.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import { openLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
+import { leaseMilliseconds } from './run/lease-keeper.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
@@ -28,6 +32,9 @@ export interface Wired {
   /** In [0, 1). */
   readonly random: () => number
   readonly env: Environment
+  /** How long a lease lasts, in milliseconds. */
+  readonly leaseLength: number
+  readonly failpoints: Failpoints
   /** Who this process is, for leases, and whether another holder has died. */
   readonly identity: { readonly holder: Holder; readonly isGone: (holder: Holder) => boolean }
   /** Whose deeds these are, for the audit trail. */
@@ -52,6 +59,8 @@ export interface WireOptions {
   readonly log?: (sync: string, note: DeliveryNote) => void
   readonly clock?: Clock
   readonly random?: () => number
+  /** What tests do at named places of a run; by default what `ACTIVATE_FAILPOINT` says. */
+  readonly failpoints?: Failpoints
 }
 
 export const systemClock: Clock = {
@@ -68,8 +77,9 @@ export const systemClock: Clock = {
 /** Wires a loaded project to the real world. Nothing is opened yet. */
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
-  const warehouse = once(() => openWarehouse(project))
-  const ledger = once(() => openProjectLedger(project))
+  const failpoints = options.failpoints ?? failpointsFrom(options.env.ACTIVATE_FAILPOINT)
+  const warehouse = once(async () => instrumentWarehouse(await openWarehouse(project), failpoints))
+  const ledger = once(async () => instrumentLedger(await openProjectLedger(project), failpoints))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
@@ -81,6 +91,8 @@ export function wire(project: Project, options: WireOptions): Wired {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     env: options.env,
+    leaseLength: leaseLengthFrom(options.env),
+    failpoints,
     identity: { holder, isGone: other => isGone(other, holder) },
     actor: currentActor(options.env),
     sha256: text => createHash('sha256').update(text).digest('hex'),
@@ -93,23 +105,35 @@ export function wire(project: Project, options: WireOptions): Wired {
     destination(name) {
       const opening =
         destinations.get(name) ??
-        once(() =>
-          openDestination(settingsOf(name), {
+        once(async () => {
+          const opened = await openDestination(settingsOf(name), {
             definitions,
             env: options.env,
             root: project.root,
             readFile: path => readFileSync(path, 'utf8'),
-          }),
-        )
+          })
+          return instrumentDestination(opened, failpoints)
+        })
       destinations.set(name, opening)
       return opening.get()
     },
     async close() {
+      await failpoints.reach('shutdown.begun')
       for (const opening of destinations.values()) await (await opening.opened())?.close()
+      await failpoints.reach('shutdown.destinations')
       await (await ledger.opened())?.close()
+      await failpoints.reach('shutdown.ledger')
       await (await warehouse.opened())?.close()
+      await failpoints.reach('shutdown.done')
     },
   }
+}
+
+/** `ACTIVATE_LEASE_MS`, for tests that pause a runner past its lease. Throws a TypeError for what is no number of milliseconds. */
+function leaseLengthFrom({ ACTIVATE_LEASE_MS: text }: Environment): number {
+  if (text === undefined || text === '') return leaseMilliseconds
+  if (!/^[1-9]\d*$/.test(text)) throw new TypeError(`ACTIVATE_LEASE_MS is a number of milliseconds, not ${text}`)
+  return Number(text)
 }
 
 async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {

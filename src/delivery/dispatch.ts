@@ -25,8 +25,8 @@ import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
 import { isRepeatable, type Task, tasksOfBatch } from './task.ts'
 
-/** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
-const leaseMargin = 5_000
+/** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
+const usualMargin = 5_000
 
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
 const beside = 256
@@ -126,6 +126,11 @@ export class Dispatch {
     return this.isStopped() || this.backlog.isOver
   }
 
+  private isLeaseEnding(now: number): boolean {
+    const { lease, leaseMargin = usualMargin } = this.context
+    return lease().expiresAt - now < leaseMargin
+  }
+
   private isStopped(): boolean {
     return this.stop !== undefined || this.failure !== undefined
   }
@@ -143,8 +148,8 @@ export class Dispatch {
   }
 
   private sendBegun(now: number): void {
-    const { destination, lease } = this.context
-    if (this.begun.length > 0 && lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+    const { destination } = this.context
+    if (this.begun.length > 0 && this.isLeaseEnding(now)) this.stopForLease('it is about to end')
     for (let [task] = this.begun; task !== undefined; [task] = this.begun) {
       if (!this.isStopped() && this.sending >= destination.concurrency) return
       const unsent = this.keepFromLeaving(task, now)
@@ -165,7 +170,7 @@ export class Dispatch {
   }
 
   private beginMore(now: number): void {
-    const { lease, destination } = this.context
+    const { destination } = this.context
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
     let room = destination.limiter.room(now) - waiting
@@ -173,7 +178,7 @@ export class Dispatch {
     for (;;) {
       const task = this.next(now)
       if (task === undefined) break
-      if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+      if (this.isLeaseEnding(now)) this.stopForLease('it is about to end')
       if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
         this.backlog.putBack([task])
         break

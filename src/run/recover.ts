@@ -51,6 +51,7 @@ async function recoverRun(
     await ledger.updateRun(run.runId, { ...finished, status }, lease())
     return
   }
+  await wired.failpoints.reach('recover.found')
   const settled = await wasSettled(night, state, run.runId)
   if (!settled && !(await outboxExists(night, run.runId))) throw lostOutbox(run, requests.length)
   if (!settled && requests.length > 0) {
@@ -64,10 +65,24 @@ async function recoverRun(
       onProgress: () => undefined,
     })
   }
+  await wired.failpoints.reach('recover.redelivered')
+  const { failpoints } = wired
   const outcomes = await settleRun(
-    { warehouse, ledger, lease, sync, run, status, mapping: run.mapping ?? '', plan: run.plan, now: wired.clock.now() },
+    {
+      failpoints,
+      warehouse,
+      ledger,
+      lease,
+      sync,
+      run,
+      status,
+      mapping: run.mapping ?? '',
+      plan: run.plan,
+      now: wired.clock.now(),
+    },
     state,
   )
+  await failpoints.reach('recover.settled')
   await ledger.updateRun(run.runId, { ...finished, status, outcomes }, lease())
 }
 

@@ -12,8 +12,10 @@ import type { StateRelations } from '../plan/state-tables.ts'
 import type { Sync } from '../project/project.ts'
 import { raw, render, sql } from '../warehouse/sql.ts'
 import type { SeedColumn, Warehouse } from '../warehouse/warehouse.ts'
+import type { Wired } from '../wire.ts'
 
 export interface SettleInput {
+  readonly failpoints: Wired['failpoints']
   readonly warehouse: Warehouse
   readonly ledger: Ledger
   readonly lease: () => Lease
@@ -29,7 +31,7 @@ export interface SettleInput {
 
 /** Returns the outcomes of all planned sends: acked + rejected + parked + pending = send. */
 export async function settleRun(input: SettleInput, state: StateRelations): Promise<OutcomeCounts> {
-  const { warehouse, ledger, run } = input
+  const { warehouse, ledger, run, failpoints } = input
   const names = scratchNames(warehouse, run.runId)
   const settled = await query(warehouse, isSettled(state.tables.runs, run.runId))
   if (Number(settled[0]?.n) > 0) {
@@ -38,6 +40,7 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     return JSON.parse(String(before[0]?.outcomes)) as OutcomeCounts
   }
   await loadOutcomes(warehouse, ledger, names, run.runId)
+  await failpoints.reach('settle.loaded')
   const outcomesOfChanges = await writeScratch(
     warehouse,
     `settle__${run.runId}`,
@@ -64,8 +67,10 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     outcomesOfChanges,
   })
   await warehouse.transaction(statements.map(statement => render(statement, warehouse.dialect.placeholder)))
+  await failpoints.reach('settle.committed')
   for (const relation of [names.acked, names.exceptions, outcomesOfChanges.texts[0] ?? '', names.outbox])
     await drop(warehouse, relation)
+  await failpoints.reach('settle.swept')
   return outcomes
 }
 
