@@ -289,9 +289,7 @@ export class Dispatch {
     this.sending += 1
     let verdict: Verdict
     try {
-      verdict = await destination.attempt(task.prepared, clock.now(), () =>
-        destination.limiter.left(place, clock.now()),
-      )
+      verdict = await destination.attempt(task.prepared, clock.now(), () => this.mayLeave(place))
     } finally {
       this.sending -= 1
     }
@@ -301,6 +299,18 @@ export class Dispatch {
     if (resolution.pause !== undefined) destination.limiter.pause(now + resolution.pause)
     this.conclude(task, resolution)
     this.pump()
+  }
+
+  /** The last thing asked before the bytes are written: whoever stood still meanwhile may have lost the lease. */
+  private mayLeave(place: number): boolean {
+    const { destination, clock } = this.context
+    const now = clock.now()
+    if (this.isLeaseEnding(now)) {
+      this.stopForLease('it ended before the request could leave')
+      return false
+    }
+    destination.limiter.left(place, now)
+    return true
   }
 
   /**

@@ -27,7 +27,7 @@ export interface AttemptContext {
   readonly at: number
   readonly changes: readonly Change[]
   readonly interpret: Action<never>['interpret'] | undefined
-  readonly onLeaving: (() => void) | undefined
+  readonly onLeaving: (() => boolean) | undefined
 }
 
 export interface Egress {

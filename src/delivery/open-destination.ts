@@ -40,9 +40,10 @@ export interface OpenDestination {
   /**
    * Sends once, never repeats, never throws for what a destination or a network does. What never left is `retry` (or
    * `denied` when repeating cannot help); what may have arrived without an answer is `uncertain`. `at` in milliseconds.
-   * `onLeaving` is called when the bytes are about to be written, which may be after waiting for a connection.
+   * `onLeaving` is called when the bytes are about to be written, which may be after waiting for a connection, and says whether
+   * they may still leave; else the verdict is `retry`.
    */
-  attempt(prepared: PreparedRequest, at: number, onLeaving?: () => void): Promise<Verdict>
+  attempt(prepared: PreparedRequest, at: number, onLeaving?: () => boolean): Promise<Verdict>
   /** The definition's harmless request, for `doctor`; undefined when it has none. */
   probe(at: number): Promise<Verdict | undefined>
   close(): Promise<void>
@@ -133,7 +134,7 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
     }),
     async attempt(prepared, _at, onLeaving): Promise<Verdict> {
       find(actions, prepared.action, name)
-      onLeaving?.()
+      if (onLeaving?.() === false) return { kind: 'retry', code: 'too_late', message: 'it may not leave any more' }
       try {
         return await session.deliver(prepared.action, prepared.changes)
       } catch (error) {

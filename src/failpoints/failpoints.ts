@@ -36,6 +36,7 @@ export const stepFailpoints = {
   'send.after': 'the destination has answered, or the answer is lost; nothing of it is recorded',
   delivered: 'every outcome is recorded, nothing is settled',
   'settle.loaded': "the ledger's outcomes stand in the warehouse beside the outbox",
+  'settle.computed': 'what became of each change is computed, and about to be written',
   'transaction.inside': 'a transaction of the warehouse has run all its statements and is not committed',
   'settle.committed': 'the snapshot has moved; the outbox is still there',
   'settle.swept': 'the outbox is dropped; the ledger still calls the run unsettled',

@@ -39,9 +39,10 @@ export function instrumentDestination(destination: OpenDestination, { reach }: F
     async attempt(prepared, at, onLeaving) {
       await reach('send.before')
       const verdict = await destination.attempt(prepared, at, () => {
-        onLeaving?.()
+        if (onLeaving?.() === false) return false
         // Nothing can wait here: who pauses a run inside the process does it before or after.
         reach('send.leaving').catch(() => undefined)
+        return true
       })
       await reach('send.after')
       return verdict

@@ -323,8 +323,8 @@ describe('being throttled', () => {
       ...real,
       attempt: (prepared, at, onLeaving) =>
         real.attempt(prepared, at, () => {
-          onLeaving?.()
           times.push(opened.clock.now())
+          return onLeaving?.() ?? true
         }),
     }
     expect((await opened.deliver(rowsOf(60), {}, { destination })).totals.acked).toBe(60)

@@ -3,6 +3,7 @@ import type { RequestState } from '../../src/ledger/request.ts'
 import { snapshotRelation, stateRelation } from '../../src/plan/state.ts'
 import { loadProject } from '../../src/project/load.ts'
 import { render, sql } from '../../src/warehouse/sql.ts'
+import type { Warehouse } from '../../src/warehouse/warehouse.ts'
 import { wire } from '../../src/wire.ts'
 
 export interface Inspection {
@@ -12,12 +13,15 @@ export interface Inspection {
   readonly unsettledRuns: readonly string[]
   readonly requests: readonly { readonly requestId: string; readonly state: RequestState }[]
   readonly outboxes: readonly string[]
+  /** Sends that caps count although they are not settled. */
+  readonly reservations: number
 }
 
-export async function inspectState(root: string, sync: string): Promise<Inspection> {
+/** Opens everything itself, unless the warehouse is open already. */
+export async function inspectState(root: string, sync: string, open?: Warehouse): Promise<Inspection> {
   const wired = wire(await loadProject(root, { env: {} }), { env: {} })
   try {
-    const [warehouse, ledger] = [await wired.warehouse(), await wired.ledger()]
+    const [warehouse, ledger] = [open ?? (await wired.warehouse()), await wired.ledger()]
     const { dialect, state } = warehouse
     const read = (query: Parameters<typeof render>[0]) => warehouse.query(render(query, dialect.placeholder))
     const members = await read(
@@ -26,6 +30,7 @@ export async function inspectState(root: string, sync: string): Promise<Inspecti
     const unresolved = await read(
       sql`select key from ${stateRelation(dialect, state, 'unresolved')} where sync = ${sync}`,
     )
+    const [reserved] = await read(sql`select count(*) as n from ${stateRelation(dialect, state, 'reservations')}`)
     const runs = await ledger.runs({ sync })
     const requests = await Promise.all(runs.map(({ runId }) => ledger.requests(runId)))
     return {
@@ -33,6 +38,7 @@ export async function inspectState(root: string, sync: string): Promise<Inspecti
       parked: new Set(unresolved.map(({ key }) => String(key))),
       unsettledRuns: runs.filter(({ settled }) => !settled).map(({ runId }) => runId),
       requests: requests.flat().map(({ requestId, state: at }) => ({ requestId, state: at })),
+      reservations: Number(reserved?.n),
       outboxes: await warehouse.tables(state, 'outbox__'),
     }
   } finally {

@@ -32,6 +32,7 @@ export function judge(scenario: Scenario, far: FarEnd, truth: Truth, state: Insp
       .filter(({ state: at }) => at === 'sending' || at === 'uncertain')
       .map(({ requestId, state: at }) => `request ${requestId} is still ${at}`),
     ...state.unsettledRuns.map(runId => `run ${runId} is not settled`),
+    ...(state.reservations === 0 ? [] : [`${state.reservations} reservations were left behind`]),
     ...state.outboxes.map(name => `${name} was left behind`),
   ]
   return { violations, duplicates: repeated.length, lost: losses.length }

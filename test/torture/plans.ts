@@ -71,7 +71,7 @@ export function* exhaustivePlans(
 export function* randomPlans(
   scenarios: readonly Scenario[],
   seed: number,
-  ledger?: string,
+  { nights: length = 3, ledger }: { readonly nights?: number; readonly ledger?: string | undefined } = {},
 ): Generator<LifePlan, never> {
   for (let number = 0; ; number++) {
     const random = seededRandom(seed, 'plan', number)
