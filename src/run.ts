@@ -1,7 +1,7 @@
 /**
  * The pipeline, read top to bottom: recover, materialise, check, plan, guard, deliver, settle.
  */
-import { deliver } from './delivery/deliver.ts'
+import { type DeliveryTotals, deliver } from './delivery/deliver.ts'
 import type { Lease } from './ledger/ledger.ts'
 import type { PeopleSummary } from './plan/identity/people-summary.ts'
 import type { Plan } from './plan/plan.ts'
@@ -28,7 +28,7 @@ import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
-import { dropOutbox, outcomesSoFar, settleRun } from './run/settle.ts'
+import { dropOutbox, outcomesSoFar, refuseWithoutLease, settleRun } from './run/settle.ts'
 import {
   failedSummary,
   firstProblem,
@@ -210,6 +210,8 @@ async function runUnderLease(
   }
 }
 
+const nothingSent: DeliveryTotals = { ...nothing, withdrawn: 0, requests: 0, retries: 0 }
+
 function settingsOf({ asOf, fullResync, limit, samples }: PlanOptions, keepOutbox: boolean): PlanSettings {
   return { asOf, fullResync, limit, samples, keepOutbox }
 }
@@ -256,7 +258,7 @@ async function deliverAndSettle(
   await wired.failpoints.reach('deliver')
   const totals =
     total === 0
-      ? { acked: 0, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 0, retries: 0 }
+      ? nothingSent
       : await deliver({
           ...deliveryContext(night, sync, run.runId, lease, options.signal),
           recheck: lastLook(ledger, sync, planned.newestOptOut),
@@ -267,9 +269,10 @@ async function deliverAndSettle(
           routes: routesOf(wired, sync),
           onProgress: at => options.onProgress({ sync: sync.name, step: 'deliver', ...at }),
         })
+  refuseWithoutLease(totals, sync)
   await wired.failpoints.reach('delivered')
   options.onProgress(progress(sync, 'settle'))
-  const stopped = 'stopped' in totals ? totals.stopped : undefined
+  const { stopped } = totals
   const status = statusOf(totals, stopped?.kind)
   const { plan, mapping } = planned
   const settling = {

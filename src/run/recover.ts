@@ -15,7 +15,7 @@ import type { Sync } from '../project/project.ts'
 import { raw } from '../warehouse/sql.ts'
 import { lastLook } from './last-look.ts'
 import { deliveryContext, type Night, readSends } from './night.ts'
-import { dropOutbox, settleRun } from './settle.ts'
+import { dropOutbox, refuseWithoutLease, settleRun } from './settle.ts'
 
 /** Settles every unsettled run of the sync but `current`, oldest first. */
 export async function recoverRuns(
@@ -55,7 +55,7 @@ async function recoverRun(
   const settled = await wasSettled(night, state, run.runId)
   if (!settled && !(await outboxExists(night, run.runId))) throw lostOutbox(run, requests.length)
   if (!settled && requests.length > 0) {
-    await redeliver({
+    const totals = await redeliver({
       ...deliveryContext(night, sync, run.runId, lease, signal),
       ledger,
       destination: await wired.destination(sync.destination),
@@ -64,6 +64,7 @@ async function recoverRun(
       recheck: lastLook(ledger, sync, 0),
       onProgress: () => undefined,
     })
+    refuseWithoutLease(totals, sync)
   }
   await wired.failpoints.reach('recover.redelivered')
   const { failpoints } = wired

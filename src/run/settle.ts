@@ -2,6 +2,7 @@
  * Takes what the ledger knows of a run into the warehouse. Used by the run itself and, for a run that died, by the next
  * one; settling twice changes nothing.
  */
+import type { DeliveryTotals } from '../delivery/deliver.ts'
 import type { Lease, Ledger, OutcomeCounts, Run } from '../ledger/ledger.ts'
 import { outcomeCounts, type Settlement, settlementOf } from '../ledger/settlement.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -9,6 +10,7 @@ import { isSettled, refuseSettled, selectOutcomes, settleStatements } from '../p
 import { execute, query, writeScratch } from '../plan/stage.ts'
 import { outboxName, type StateTable, stateRelation } from '../plan/state.ts'
 import type { StateRelations } from '../plan/state-tables.ts'
+import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { raw, render, sql } from '../warehouse/sql.ts'
 import type { SeedColumn, Warehouse } from '../warehouse/warehouse.ts'
@@ -27,6 +29,18 @@ export interface SettleInput {
   /** Types of the model's columns as JSON; a dead run's are not known any more. */
   readonly columns?: string | undefined
   readonly now: number
+}
+
+/**
+ * A runner whose lease was lost leaves settling to its successor: what it could not record is `sending` in the ledger, and a settle would
+ * take that for never sent.
+ *
+ * @throws A6004
+ */
+export function refuseWithoutLease({ stopped }: Pick<DeliveryTotals, 'stopped'>, sync: Pick<Sync, 'place'>): void {
+  if (stopped?.kind !== 'lease') return
+  const { code, message } = stopped
+  throw new ActivateError('failed', { code, message, place: sync.place })
 }
 
 /** Returns the outcomes of all planned sends: acked + rejected + parked + pending = send. */
