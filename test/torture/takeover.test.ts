@@ -9,20 +9,15 @@ import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import type { Warehouse } from '../../src/warehouse/warehouse.ts'
 import { makeProject, type TestProject } from '../e2e/project.ts'
 import { type FarEnd, startFarEnd } from './far-end.ts'
-import { idempotencyClasses } from './idempotency-classes.ts'
-import { pausing, runOnce, type WallClock, wallClock } from './in-process.ts'
+import { mortal, pausing, runOnce, type WallClock, wallClock } from './in-process.ts'
 import { inspectState } from './inspection.ts'
 import { judge } from './judgement.ts'
-import { describeScenario, filesOf, scenarios, sqliteLedger } from './scenario.ts'
+import { describeScenario, filesOf, type Scenario, scenarios, sqliteLedger } from './scenario.ts'
 import { Truth } from './truth.ts'
 
 const places: readonly FailpointName[] = [
-  'materialise',
-  'outbox',
   'quarantine',
   'decisions',
-  'deliver',
-  'ledger.begin.before',
   'ledger.begin.after',
   'send.before',
   'send.after',
@@ -32,7 +27,6 @@ const places: readonly FailpointName[] = [
   'settle.loaded',
   'settle.computed',
   'settle.committed',
-  'settle.swept',
   'ledger.updateRun.before',
 ]
 
@@ -74,38 +68,102 @@ describe.each(chosen.map(scenario => ({ name: describeScenario(scenario), scenar
   test.each(
     places,
   )('a runner that stood still at %s while others worked records and sends nothing more', async name => {
-    project = await makeProject(filesOf(scenario, far.url, sqliteLedger))
-    await write(tonight)
-    const settings = (await project.open()).project.warehouse
-    if (settings.type !== 'duckdb') throw new TypeError('this test shares a DuckDB file')
-    warehouse = await openDuckdb(settings)
-
+    await begin(scenario)
     const pause = pausing({ name, hit: name === 'ledger.updateRun.before' ? 3 : 1 })
-    const first = runOnce(project, { asOf: '2026-03-01', clock, failpoints: pause, warehouse })
+    const first = runOnce(project, { ...night(1), failpoints: pause })
     await pause.reached
     clock.ahead += 120_000
     const truth = new Truth(scenario)
-    for (const [asOf, people] of [
-      ['2026-03-01', tonight],
-      ['2026-03-02', tomorrow],
+    for (const [number, people] of [
+      [1, tonight],
+      [2, tomorrow],
     ] as const) {
       await write(people)
-      const [run] = await runOnce(project, { asOf, clock, warehouse })
+      const [run] = await runOnce(project, night(number))
       expect(run).toMatchObject({ status: expect.stringMatching(/succeeded|partial/), outcomes: { pending: 0 } })
       truth.pass(people)
     }
-    const before = await state()
-    const arrived = [...far.arrivals.values()].reduce((sum, times) => sum + times, 0)
+    const [before, arrived] = [await state(), arrivals()]
     pause.goOn()
     expect((await first)[0]).toMatchObject({ status: expect.stringMatching(/locked|failed/) })
-    expect(await state()).toEqual(before)
-    expect([...far.arrivals.values()].reduce((sum, times) => sum + times, 0)).toBe(arrived)
-
-    const [quiet] = await runOnce(project, { asOf: '2026-03-03', clock, warehouse })
-    expect(quiet).toMatchObject({ status: 'succeeded', requests: 0 })
-    expect(judge(scenario, far, truth, await state()).violations).toEqual([])
-    expect((await state()).parked.size).toBeLessThanOrEqual(idempotencyClasses[scenario.idempotency].parks ? 6 : 0)
+    expect([await state(), arrivals()]).toEqual([before, arrived])
+    await expectQuiet(scenario, truth)
   })
 })
 
+/** Places at which a runner may stand while it delivers, and while it recovers a run that died. */
+const placesOfDelivery = [
+  'send.before',
+  'send.after',
+  'ledger.conclude.before',
+  'delivered',
+  'settle.computed',
+] as const
+const placesOfRecovery = [
+  'recover.found',
+  'ledger.move.after',
+  'send.before',
+  'send.after',
+  'recover.redelivered',
+  'recover.settled',
+] as const
+
+describe.each(
+  chosen
+    .filter(({ idempotency }) => idempotency !== 'natural')
+    .map(scenario => ({ name: describeScenario(scenario), scenario })),
+)('$name, where whoever takes over dies at once', ({ scenario }) => {
+  test.each(placesOfDelivery)('nothing is forgotten of a run that stood still at %s', async name => {
+    await begin(scenario)
+    await standStill(name)
+    await finish(scenario)
+  })
+
+  // What cannot be repeated is parked, and a recovery sends nothing of it.
+  const resends = scenario.idempotency !== 'none'
+  const reached = placesOfRecovery.filter(name => resends || !name.startsWith('send.'))
+  test.each(reached)('nothing is forgotten of a dead run whose recovery stood still at %s', async name => {
+    await begin(scenario)
+    await runOnce(project, { ...night(1), failpoints: mortal({ name: 'send.after', hit: 2 }) })
+    await standStill(name)
+    await finish(scenario)
+  })
+})
+
+async function begin(scenario: Scenario): Promise<void> {
+  project = await makeProject(filesOf(scenario, far.url, sqliteLedger))
+  await write(tonight)
+  const wired = await project.open()
+  const settings = wired.project.warehouse
+  if (settings.type !== 'duckdb') throw new TypeError('these tests share a DuckDB file')
+  warehouse = await openDuckdb(settings)
+}
+
+/** A runner stands still past its lease; another takes the lease and dies; the first goes on. */
+async function standStill(name: FailpointName): Promise<void> {
+  const pause = pausing({ name, hit: 1 })
+  const first = runOnce(project, { ...night(1), failpoints: pause })
+  await pause.reached
+  clock.ahead += 120_000
+  await runOnce(project, { ...night(1), failpoints: mortal({ name: 'ledger.startRun.after', hit: 1 }) })
+  pause.goOn()
+  expect((await first)[0]).toMatchObject({ status: expect.stringMatching(/locked|failed/) })
+}
+
+async function finish(scenario: Scenario): Promise<void> {
+  const [run] = await runOnce(project, night(1))
+  expect(run).toMatchObject({ outcomes: { pending: 0 } })
+  const truth = new Truth(scenario)
+  truth.pass(tonight)
+  await expectQuiet(scenario, truth)
+}
+
+async function expectQuiet(scenario: Scenario, truth: Truth): Promise<void> {
+  const [quiet] = await runOnce(project, night(3))
+  expect(quiet).toMatchObject({ status: 'succeeded', requests: 0 })
+  expect(judge(scenario, far, truth, await state()).violations).toEqual([])
+}
+
+const night = (number: number) => ({ asOf: `2026-03-0${number}`, clock, warehouse })
 const state = () => inspectState(project.root, 'everyone', warehouse)
+const arrivals = () => [...far.arrivals.values()].reduce((sum, times) => sum + times, 0)
