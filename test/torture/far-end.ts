@@ -15,6 +15,8 @@ import {
 } from '../fault-server.ts'
 
 export interface Effect {
+  /** `/put`, `/remove`, or any other, which keeps no record. */
+  readonly path: string
   readonly key: string
   readonly changeId: string
   readonly fields: Readonly<Record<string, unknown>>
@@ -28,6 +30,8 @@ export interface FarEnd {
   readonly effects: readonly Effect[]
   /** How often each change came in, whether or not it took effect; what was answered with a definite no is not counted. */
   readonly arrivals: ReadonlyMap<string, number>
+  /** Keys of which it ever refused a record. */
+  readonly refused: ReadonlySet<string>
   /** Requests under a known key whose bytes were others. */
   readonly conflicts: readonly string[]
   /** Share of the requests that go wrong; 0 is a quiet night. */
@@ -66,15 +70,19 @@ export async function startFarEnd(random: Random): Promise<FarEnd> {
   const records = new Map<string, Readonly<Record<string, unknown>>>()
   const effects: Effect[] = []
   const arrivals = new Map<string, number>()
+  const refused = new Set<string>()
   const conflicts: string[] = []
   const answers = new Map<string, Answer>()
 
   function applyRecord(path: string, record: ReceivedRecord): Answer['results'][number] {
     const { key, change_id: changeId, fields } = record
-    if (isBad(fields) && !path.endsWith('/remove')) return { key, status: 'error', error: 'unwanted' }
-    effects.push({ key, changeId, fields })
-    if (path.endsWith('/remove')) records.delete(key)
-    else records.set(key, fields)
+    if (isBad(fields) && path !== '/remove') {
+      refused.add(key)
+      return { key, status: 'error', error: 'unwanted' }
+    }
+    effects.push({ path, key, changeId, fields })
+    if (path === '/remove') records.delete(key)
+    if (path === '/put') records.set(key, fields)
     return { key, status: 'ok' }
   }
 
@@ -113,7 +121,7 @@ export async function startFarEnd(random: Random): Promise<FarEnd> {
   })
   const farEnd: FarEnd = {
     url: server.url,
-    ...{ records, effects, arrivals, conflicts },
+    ...{ records, effects, arrivals, refused, conflicts },
     faultRate: 0,
     gate: () => Promise.resolve(),
     close: () => server.close(),

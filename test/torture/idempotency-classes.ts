@@ -10,7 +10,7 @@ export interface IdempotencyClass {
   readonly once: boolean
   /** Nothing that may have arrived is ever sent again. */
   readonly neverResent: boolean
-  /** Whether changes may end up parked for a person. */
+  /** Whether a lost answer alone may park a change for a person. */
   readonly parks: boolean
 }
 

@@ -25,7 +25,7 @@ export function judge(scenario: Scenario, far: FarEnd, truth: Truth, state: Insp
     ...(promise.neverResent
       ? [...far.arrivals].filter(([, times]) => times > 1).map(([id, times]) => `change ${id} was sent ${times} times`)
       : []),
-    ...(promise.parks ? [] : [...state.parked].map(key => `${key} is parked, which this class never needs`)),
+    ...needlesslyParked(promise, far, state),
     ...far.conflicts.map(conflict => `other bytes under a known key: ${conflict}`),
     ...differences('the snapshot', plain(state.snapshot), 'the truth', truth.members, state.parked),
     ...state.requests
@@ -36,6 +36,12 @@ export function judge(scenario: Scenario, far: FarEnd, truth: Truth, state: Insp
     ...state.outboxes.map(name => `${name} was left behind`),
   ]
   return { violations, duplicates: repeated.length, lost: losses.length }
+}
+
+/** A refusal under a key that may have been applied before says nothing certain, so that even what is keyed may be parked then. */
+export function needlesslyParked({ parks }: IdempotencyClass, far: FarEnd, { parked }: Inspection): readonly string[] {
+  if (parks) return []
+  return [...parked].filter(key => !far.refused.has(key)).map(key => `${key} is parked, which this class never needs`)
 }
 
 function lossesOfMirror(far: FarEnd, truth: Truth, { parked }: Inspection): readonly string[] {

@@ -36,15 +36,21 @@ const chosen = scenarios.filter(({ idempotency }) => values.class === undefined 
 const began = performance.now()
 const total = { ...noFigures }
 
-/** Plans until there were kills enough. */
+let enough = false
+process.once('SIGINT', () => {
+  console.error('enough: the lives that have begun are lived to their end')
+  enough = true
+})
+
+/** Every hit in every scenario, and chance, by turns, until there were kills enough. */
 function* plans(): Generator<LifePlan> {
-  for (const plan of exhaustivePlans(chosen, seed ?? 1, { spread: false, ledger: values.ledger })) {
-    if (total.kills >= (wanted ?? 0)) return
-    yield plan
-  }
-  for (const plan of randomPlans(chosen, seed ?? 1, { ledger: values.ledger })) {
-    if (total.kills >= (wanted ?? 0)) return
-    yield plan
+  const { ledger } = values
+  const exhaustive = exhaustivePlans(chosen, seed ?? 1, { spread: false, ledger })
+  const random = randomPlans(chosen, seed ?? 1, { ledger })
+  while (!enough && total.kills < (wanted ?? 0)) {
+    const { value, done } = exhaustive.next()
+    if (done !== true) yield value
+    yield random.next().value
   }
 }
 
