@@ -9,7 +9,7 @@ import { type Alarm, createAlarm } from './alarm.ts'
 import { performAttempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
-import { Gate } from './gate.ts'
+import { Gate, type Leaving } from './gate.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import { Recorder } from './recorder.ts'
@@ -18,8 +18,8 @@ import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
 import { begunOnce, isRepeatable, type Task } from './task.ts'
 
-/** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
-const leaseMargin = 5_000
+/** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
+const usualMargin = 5_000
 
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
 const beside = 256
@@ -128,6 +128,11 @@ export class Dispatch {
     return this.beginning + this.begun.length + this.sending
   }
 
+  private isLeaseEnding(now: number): boolean {
+    const { lease, leaseMargin = usualMargin } = this.context
+    return lease().expiresAt - now < leaseMargin
+  }
+
   private isStopped(): boolean {
     return this.stop !== undefined || this.failure !== undefined
   }
@@ -145,8 +150,7 @@ export class Dispatch {
   }
 
   private sendBegun(now: number): void {
-    const { lease } = this.context
-    if (this.begun.length > 0 && lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+    if (this.begun.length > 0 && this.isLeaseEnding(now)) this.stopForLease('it is about to end')
     for (let [task] = this.begun; task !== undefined; [task] = this.begun) {
       if (!this.isStopped() && this.sending >= this.gate.width) return
       const unsent = this.keepFromLeaving(task, now)
@@ -176,7 +180,6 @@ export class Dispatch {
   }
 
   private beginMore(now: number): void {
-    const { lease } = this.context
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
     let room = this.gate.room(now, this.sending) - waiting
@@ -184,7 +187,7 @@ export class Dispatch {
     for (;;) {
       const task = this.next(now)
       if (task === undefined) break
-      if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+      if (this.isLeaseEnding(now)) this.stopForLease('it is about to end')
       if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
         this.backlog.putBack([task])
         break
@@ -298,7 +301,7 @@ export class Dispatch {
     let resolution: Resolution
     try {
       resolution = await performAttempt(task, this.context, this.budget, {
-        onLeaving: () => leaving.left(clock.now()),
+        onLeaving: () => this.mayLeave(leaving),
         onHeaders: headers => this.gate.heed(headers, clock.now(), this.sending - 1),
       })
     } finally {
@@ -309,6 +312,17 @@ export class Dispatch {
     leaving.answered(resolution, now)
     this.conclude(task, resolution)
     this.pump()
+  }
+
+  /** The last thing asked before the bytes are written: whoever stood still meanwhile may have lost the lease. */
+  private mayLeave(leaving: Leaving): boolean {
+    const now = this.context.clock.now()
+    if (this.isLeaseEnding(now)) {
+      this.stopForLease('it ended before the request could leave')
+      return false
+    }
+    leaving.left(now)
+    return true
   }
 
   private conclude(task: Task, resolution: Resolution): void {

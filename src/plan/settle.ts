@@ -58,6 +58,15 @@ export function isSettled(runs: Fragment, runId: string): Fragment {
   return sql`select count(*) as n from ${runs} where run_id = ${runId}`
 }
 
+/**
+ * Fails when the run is settled: the first statement of the settle's transaction. Whoever stood still since it asked `isSettled` may have
+ * been settled by another runner meanwhile, and would move the snapshot back. No dialect has a function for it in common, so a text becomes no number.
+ */
+export function refuseSettled(dialect: Dialect, runs: Fragment, runId: string): Fragment {
+  const run = sql`exists (select 1 from ${runs} where run_id = ${runId})`
+  return sql`select cast(case when ${run} then 'the run is settled already' else '0' end as ${raw(dialect.stateType('bigint'))}) as n`
+}
+
 /** The statements of one settle, in order, to be executed as one transaction. */
 export function settleStatements(dialect: Dialect, params: SettleParams): readonly Fragment[] {
   return [

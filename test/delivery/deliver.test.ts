@@ -325,8 +325,8 @@ describe('being throttled', () => {
         real.attempt(prepared, at, {
           ...hooks,
           onLeaving: () => {
-            hooks?.onLeaving?.()
             times.push(opened.clock.now())
+            return hooks?.onLeaving?.() ?? true
           },
         }),
     }

@@ -159,8 +159,8 @@ describe('an answer that was lost', () => {
     const noting = (hooks: AttemptHooks | undefined): AttemptHooks => ({
       ...hooks,
       onLeaving: () => {
-        hooks?.onLeaving?.()
         times.push(opened.clock.now())
+        return hooks?.onLeaving?.() ?? true
       },
     })
     const destination: typeof real = {
