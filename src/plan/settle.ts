@@ -40,7 +40,7 @@ const day = 86_400_000
 
 /** What the statements of a settle read of the outbox. */
 const settledColumns = [
-  ...['key', 'op', 'decision', 'reason', 'change_id', 'row_hash', 'payload', 'digest', 'episode', 'version'],
+  ...['seq', 'key', 'op', 'decision', 'reason', 'change_id', 'row_hash', 'payload', 'digest', 'episode', 'version'],
   ...['standing', 'follows', 'person', 'topic', 'address', 'basis', 'evidence'],
 ] as const satisfies readonly (keyof typeof outboxColumns)[]
 
@@ -166,12 +166,12 @@ function replaceUnresolved(
     sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})
 select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)},
-  seq, op, row_hash, payload, digest, episode, version, standing, person, topic, address
+  seq, op, payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges} where outcome = 'parked'`,
     sql`delete from ${tables.followers} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.followers} (${columnList(Object.keys(stateTables.followers))})
 select ${sync.name}, key, follows, ${runId}, ${instant(dialect, asOf)},
-  row_hash, payload, digest, episode, version, standing, person, topic, address
+  payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges}
 where standing is not null and follows in (select key from ${outcomesOfChanges} where outcome = 'parked')`,
   ]
