@@ -135,7 +135,11 @@ describe('a run that is interrupted', () => {
 describe('a second runner', () => {
   test('is turned away while the first is at work, with exit code 6', async () => {
     await sync('upsert', 'mirror')
-    far.slowness = 200
+    far.slowness = 0
+    let open = () => {}
+    far.gate = new Promise(resolve => {
+      open = resolve
+    })
     const first = finish(start(project.root, 'run'))
     await until(() => far.requests > 0)
     const second = await activate(project.root, 'run', '--json')
@@ -146,6 +150,7 @@ describe('a second runner', () => {
     })
     const dry = await activate(project.root, 'dry-run')
     expect([dry.code, dry.stderr]).toEqual([6, expect.stringContaining('error[A3002]')])
+    open()
     expect((await first).code).toBe(0)
     expect(far.received).toHaveLength(people)
   })
