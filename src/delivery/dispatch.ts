@@ -16,7 +16,7 @@ import { Recorder } from './recorder.ts'
 import { type Resolution, resolveOutdated, resolveStopped, resolveUnsent, resolveWithdrawn } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
-import { begunOnce, isRepeatable, type Task } from './task.ts'
+import { begunOnce, isQuestion, isRepeatable, type Task } from './task.ts'
 
 /** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
 const usualMargin = 5_000
@@ -175,7 +175,7 @@ export class Dispatch {
 
   private keepFromLeaving(task: Task, now: number): Resolution | undefined {
     if (this.isStopped()) return resolveStopped(task)
-    if (task.inquiry !== undefined) return undefined
+    if (isQuestion(task)) return undefined
     return isOutdated(task, this.context.recheck, now) ? resolveOutdated(task) : undefined
   }
 
@@ -245,11 +245,10 @@ export class Dispatch {
   /** The caller has counted these as beginning. */
   private async begin(lot: readonly Task[], now: number): Promise<void> {
     // A question touches nobody.
-    const questions = lot.filter(({ inquiry }) => inquiry !== undefined)
-    const sends = questions.length === 0 ? lot : lot.filter(({ inquiry }) => inquiry === undefined)
+    const sends = lot.some(isQuestion) ? lot.filter(task => !isQuestion(task)) : lot
     const looks = !this.isStopped() && needsLook(sends, this.context.recheck, now)
     try {
-      await this.commit([...questions, ...(looks ? await this.look(sends, now) : sends)])
+      await this.commit(looks ? [...lot.filter(isQuestion), ...(await this.look(sends, now))] : lot)
     } finally {
       this.beginning -= lot.length
     }
@@ -279,7 +278,7 @@ export class Dispatch {
 
   private afterBegin(task: Task, attempt: number | undefined, at: number): void {
     if (attempt === undefined) throw new TypeError('the ledger did not answer for a request')
-    if (task.inquiry === undefined) this.tally.begun(attempt)
+    if (!isQuestion(task)) this.tally.begun(attempt)
     if (task.withdrawing !== undefined) {
       this.conclude({ ...task, attempt }, resolveWithdrawn(task, task.withdrawing))
       return
