@@ -19,7 +19,7 @@ export interface Inspection {
 
 /** Opens everything itself, unless the warehouse is open already. */
 export async function inspectState(root: string, sync: string, open?: Warehouse): Promise<Inspection> {
-  const wired = wire(await loadProject(root, { env: {} }), { env: {} })
+  const wired = wire(await loadProject(root, { env: process.env }), { env: process.env })
   try {
     const [warehouse, ledger] = [open ?? (await wired.warehouse()), await wired.ledger()]
     const { dialect, state } = warehouse

@@ -27,7 +27,7 @@ export interface LifePlan {
   readonly nights: readonly (readonly Kill[])[]
   /** Share of the requests that go wrong. */
   readonly faultRate: number
-  /** The ledger as YAML; its tables are empty. */
+  /** The ledger as YAML, with `{life}` for a number of its own; it is empty when the life begins. */
   readonly ledger?: string
 }
 
@@ -62,9 +62,13 @@ const day = 86_400_000
 /** A night that is not done after so many runs of which none is killed is not going to be. */
 const patience = 10
 
+let lives = 0
+
 export async function live(plan: LifePlan): Promise<Life> {
   const far = await startFarEnd(seededRandom(plan.seed, 'faults'))
-  const project = await makeProject(filesOf(plan.scenario, far.url, plan.ledger ?? sqliteLedger))
+  lives += 1
+  const ledger = (plan.ledger ?? sqliteLedger).replaceAll('{life}', `${process.pid}_${lives}`)
+  const project = await makeProject(filesOf(plan.scenario, far.url, ledger))
   try {
     return await new Torture(plan, far, project).run()
   } finally {

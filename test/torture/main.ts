@@ -13,7 +13,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     class: { type: 'string' },
-    /** The ledger of the projects as YAML. Its tables are shared by all lives, so run them one at a time. */
+    /** The ledger of the projects as YAML; `{life}` stands for a number of each life's own. */
     ledger: { type: 'string' },
     'at-once': { type: 'string', default: '2' },
   },

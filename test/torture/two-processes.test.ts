@@ -18,7 +18,7 @@ import { judge } from './judgement.ts'
 import { filesOf, scenarios, sqliteLedger, World } from './scenario.ts'
 import { Truth } from './truth.ts'
 
-const leaseLength = 3_000
+const leaseLength = 5_000
 
 /** Where it stands still, and how many requests leave after it: one where the first byte was about to leave. */
 const cases: readonly (readonly [ClassName, FailpointName, number])[] = [
