@@ -22,9 +22,6 @@ export function scrubbedLedger(ledger: Ledger, { scrub, scrubAll }: Scrubber): L
         {
           ...conclusion,
           ...(error === undefined ? {} : { error: scrubAll(error) }),
-          ...(deadLetters === undefined
-            ? {}
-            : { deadLetters: deadLetters.map(letter => ({ ...letter, message: scrub(letter.message) })) }),
           exceptions: exceptions.map(({ code, message, ...exception }) => ({
             ...{ ...exception, code: scrub(code), message: scrub(message) },
           })),
