@@ -1,10 +1,12 @@
 /** Reads from the warehouse what the report on experiments is made of: sums and counts, never a row. */
 import { identityRelation } from '../plan/identity/identity-state.ts'
 import { countReached } from '../plan/policies/holdout.ts'
+import { localTime } from '../plan/policies/local-time.ts'
 import { query, writeScratch } from '../plan/stage.ts'
 import { stateRelation, stateTables } from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
-import type { Experiment } from '../report/experiment.ts'
+import type { Sync } from '../project/project.ts'
+import { type Experiment, experimentsOf } from '../report/experiment.ts'
 import {
   countAssignments,
   countDelivered,
@@ -15,10 +17,11 @@ import {
 } from '../report/experiment-sql.ts'
 import { columnsOf } from '../report/outcome-columns.ts'
 import { countEvents, selectAggregates, selectEvents, selectValues } from '../report/outcome-sql.ts'
-import type { ExperimentRows, OutcomeRows } from '../report/report.ts'
-import { computeModel, modelNamed, type Night } from '../run/night.ts'
+import { assembleReport, type ExperimentRows, type OutcomeRows, type ReportDocument } from '../report/report.ts'
+import { computeModel, modelNamed, type Night, openNight } from '../run/night.ts'
 import type { Fragment } from '../warehouse/sql.ts'
 import type { Row } from '../warehouse/warehouse.ts'
+import type { Wired } from '../wire.ts'
 
 interface State {
   readonly exposures: Fragment
@@ -26,7 +29,19 @@ interface State {
   readonly members: Fragment | undefined
 }
 
-export async function measureExperiments(
+/** `asOf` in milliseconds. `syncs`: those that are asked for; undefined asks for all, and for shared holdouts as a whole. */
+export async function readReport(
+  wired: Wired,
+  asOf: number,
+  syncs: readonly Sync[] | undefined,
+): Promise<ReportDocument> {
+  const night = await openNight(wired, asOf)
+  const { date } = localTime(wired.project.timezone, asOf)
+  const experiments = experimentsOf(wired.project, date, syncs)
+  return assembleReport(await measureExperiments(night, experiments), asOf)
+}
+
+async function measureExperiments(
   night: Night,
   experiments: readonly Experiment[],
 ): Promise<readonly ExperimentRows[]> {

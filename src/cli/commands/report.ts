@@ -1,12 +1,8 @@
-import { localTime } from '../../plan/policies/local-time.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Project, Sync } from '../../project/project.ts'
-import { experimentsOf } from '../../report/experiment.ts'
-import { assembleReport } from '../../report/report.ts'
-import { openNight } from '../../run/night.ts'
 import type { Wired } from '../../wire.ts'
 import type { Invocation } from '../invocation.ts'
-import { measureExperiments } from '../measure.ts'
+import { readReport } from '../measure.ts'
 import { toJson } from '../render/json.ts'
 import { renderReport } from '../render/report.ts'
 import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts'
@@ -17,10 +13,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const project = await openProject(invocation)
   const report = await withWired(invocation, project, async wired => {
     const asOf = logicalClock(invocation, project, wired.clock.now())
-    const night = await openNight(wired, asOf)
-    const { date } = localTime(project.timezone, asOf)
-    const experiments = experimentsOf(project, date, await askedSyncs(invocation, project, wired))
-    return assembleReport(await measureExperiments(night, experiments), asOf)
+    return readReport(wired, asOf, await askedSyncs(invocation, project, wired))
   })
   await terminal.write(flags.json ? toJson(report) : `${renderReport(report, terminal.paint)}\n`)
   return 'ok'
