@@ -2,7 +2,7 @@
 import type { Row } from '../warehouse/warehouse.ts'
 import type { Answer, Arm } from './stats/answer.ts'
 import { type AssignmentAudit, auditAssignment } from './stats/assignment-audit.ts'
-import { type SampleRatio, sampleRatio, sampleRatioLevels } from './stats/sample-ratio.ts'
+import { type SampleRatio, sampleRatio, sampleRatioLevels, sequentialSampleRatio } from './stats/sample-ratio.ts'
 
 export interface Integrity {
   /** Of those that this tool drew. */
@@ -21,9 +21,11 @@ export interface IntegrityRows {
   readonly assignments: readonly Row[]
   readonly reached: number
   readonly mixed: number
+  /** Nobody is withheld any more, so that this is not one of many looks. */
+  readonly ended: boolean
 }
 
-export function judgeIntegrity({ assignments, reached, mixed }: IntegrityRows): Integrity {
+export function judgeIntegrity({ assignments, reached, mixed, ended }: IntegrityRows): Integrity {
   const counts = assignments.map(row => ({
     share: Number(row.share),
     recorded: armOf(row.recorded),
@@ -33,7 +35,7 @@ export function judgeIntegrity({ assignments, reached, mixed }: IntegrityRows): 
   const assignment = auditAssignment(
     counts.flatMap(({ recorded, drawn, n }) => (drawn === undefined ? [] : [{ recorded, drawn, n }])),
   )
-  const ratio = ratioOverShares(counts)
+  const ratio = ratioOverShares(counts, ended)
   const alarms = [
     ...(assignment.kind === 'misassigned' ? [misassigned(assignment)] : []),
     ...(ratio.kind === 'estimated' && ratio.verdict === 'mismatch'
@@ -58,20 +60,46 @@ function armOf(value: unknown): Arm {
   return value === 'withheld' ? 'withheld' : 'treated'
 }
 
+interface ArmCount {
+  readonly share: number
+  readonly recorded: Arm
+  readonly n: number
+}
+
 /** Each share that held for a time is a draw of its own; the least likely of them decides, times their number. */
-function ratioOverShares(
-  counts: readonly { readonly share: number; readonly recorded: Arm; readonly n: number }[],
-): Answer<SampleRatio> {
+function ratioOverShares(counts: readonly ArmCount[], ended: boolean): Answer<SampleRatio> {
   const shares = [...new Set(counts.map(({ share }) => share))]
   const answers = shares.map(share => {
     const units = (arm: Arm) =>
       counts.filter(count => count.share === share && count.recorded === arm).reduce((sum, { n }) => sum + n, 0)
-    return sampleRatio([units('treated'), units('withheld')], [1 - share, share])
+    return ratioOfShare([units('treated'), units('withheld')], share, { ended, shares: shares.length })
   })
   const found = answers.flatMap(answer => (answer.kind === 'estimated' ? [answer] : []))
-  const [first, ...others] = found
-  if (first === undefined) return answers[0] ?? { kind: 'not_estimable', reason: 'empty_arm' }
-  const least = others.reduce((worst, answer) => (answer.pValue < worst.pValue ? answer : worst), first)
-  const pValue = Math.min(1, least.pValue * found.length)
-  return { ...least, pValue, verdict: pValue < sampleRatioLevels.once ? 'mismatch' : 'plausible' }
+  const worst = found.find(({ verdict }) => verdict === 'mismatch')
+  const least = found.toSorted((left, right) => left.pValue - right.pValue)[0]
+  return worst ?? least ?? answers[0] ?? { kind: 'not_estimable', reason: 'empty_arm' }
+}
+
+/**
+ * While people are still being withheld the report is one look of many: the sequential test allows for that. It is slow to see what
+ * is wrong with a few hundred people, so that a χ² of a much stricter level is asked, too.
+ */
+function ratioOfShare(
+  observed: readonly number[],
+  share: number,
+  { ended, shares }: { readonly ended: boolean; readonly shares: number },
+): Answer<SampleRatio> {
+  const weights = [1 - share, share]
+  const once = sampleRatio(observed, weights)
+  const sequential = sequentialSampleRatio([observed], weights)
+  if (once.kind !== 'estimated' || sequential.kind !== 'estimated') return once
+  const several = (ratio: SampleRatio, level: number): Answer<SampleRatio> => {
+    const pValue = Math.min(1, ratio.pValue * shares)
+    return { kind: 'estimated', ...ratio, pValue, verdict: pValue < level ? 'mismatch' : 'plausible' }
+  }
+  if (ended) return several(once, sampleRatioLevels.once)
+  const overLooks = several(sequential, sampleRatioLevels.sequential)
+  return overLooks.kind === 'estimated' && overLooks.verdict === 'mismatch'
+    ? overLooks
+    : several(once, sampleRatioLevels.nightly)
 }

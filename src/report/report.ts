@@ -5,7 +5,7 @@ import type { Row } from '../warehouse/warehouse.ts'
 import { type ArmFigures, type Comparison, compareArms, figuresOf } from './comparison.ts'
 import type { Experiment, MeasuredOutcome } from './experiment.ts'
 import { type Integrity, type IntegrityRows, judgeIntegrity } from './integrity.ts'
-import type { Answer, Effect } from './stats/answer.ts'
+import type { Answer, Effect, NotEstimableReason } from './stats/answer.ts'
 import type { Boundary } from './stats/boundary.ts'
 import { incremental } from './stats/incremental.ts'
 import type { Lift, Verdict as Side } from './stats/lift.ts'
@@ -31,7 +31,7 @@ type AnswerEntry<Figures> =
       readonly have: number
       readonly need: number
     }
-  | { readonly kind: 'not_estimable'; readonly reason: string; readonly estimate: number | null }
+  | { readonly kind: 'not_estimable'; readonly reason: NotEstimableReason; readonly estimate: number | null }
 
 interface LiftEntry {
   /** Treated minus withheld, per person. */
@@ -107,7 +107,7 @@ export interface ReportDocument {
 }
 
 /** What the warehouse said of an experiment. */
-export interface ExperimentRows extends Omit<IntegrityRows, 'mixed'> {
+export interface ExperimentRows extends Omit<IntegrityRows, 'mixed' | 'ended'> {
   readonly experiment: Experiment
   /** Of `countUnits` and `countDelivered`. */
   readonly units: readonly Row[]
@@ -133,7 +133,7 @@ function experimentEntry(rows: ExperimentRows, asOf: number): ExperimentEntry {
   const { holdout, sync, shared, ended } = experiment
   const people = new Map(units.map(row => [String(row.arm), Number(row.n)]))
   const mixed = units.reduce((sum, row) => sum + Number(row.mixed), 0)
-  const integrity = judgeIntegrity({ ...rows, mixed })
+  const integrity = judgeIntegrity({ ...rows, mixed, ended })
   const firstAt = firstOf(units)
   const total = [...people.values()].reduce((sum, n) => sum + n, 0)
   const outcomes = rows.outcomes.map(each => measure(each, total, ended))

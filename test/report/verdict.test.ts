@@ -24,7 +24,7 @@ function judged(treated: ArmFigures, withheld: ArmFigures, boundary: Boundary, m
 
 const day = 86_400_000
 const around: Circumstances = {
-  integrity: judgeIntegrity({ assignments: [], reached: 0, mixed: 0 }),
+  integrity: judgeIntegrity({ assignments: [], reached: 0, mixed: 0, ended: true }),
   finished: false,
   firstAt: Date.parse('2026-01-01T00:00:00Z'),
   asOf: Date.parse('2026-04-11T00:00:00Z'),
@@ -94,7 +94,7 @@ describe('the verdict', () => {
         { share: 0.05, recorded: 'withheld', drawn: 'withheld', n: 900 },
         { share: 0.05, recorded: 'withheld', drawn: 'treated', n: 2 },
       ],
-      ...{ reached: 3, mixed: 0 },
+      ...{ reached: 3, mixed: 0, ended: true },
     })
     expect(integrity.alarms).toEqual([
       '2 of 19902 people are in an arm that the draw does not put them into',
@@ -116,14 +116,35 @@ describe('the size of the arms', () => {
       count(0.5, 'treated', 500),
       count(0.5, 'withheld', 500),
     ]
-    const judgedGrown = judgeIntegrity({ assignments: grown, reached: 0, mixed: 0 })
+    const judgedGrown = judgeIntegrity({ assignments: grown, reached: 0, mixed: 0, ended: true })
     expect(judgedGrown).toMatchObject({ sampleRatio: { verdict: 'plausible' }, alarms: [] })
     const lost = judgeIntegrity({
       assignments: [count(0.05, 'treated', 9500), count(0.05, 'withheld', 300)],
       reached: 0,
       mixed: 0,
+      ended: true,
     })
     expect(lost.sampleRatio).toMatchObject({ verdict: 'mismatch' })
+  })
+})
+
+describe('the size of the arms while a holdout runs', () => {
+  const running = (treated: number, withheld: number) =>
+    judgeIntegrity({
+      assignments: [
+        { share: 0.05, recorded: 'treated', drawn: 'treated', n: treated },
+        { share: 0.05, recorded: 'withheld', drawn: 'withheld', n: withheld },
+      ],
+      ...{ reached: 0, mixed: 0, ended: false },
+    })
+
+  test('is no alarm at what chance does on one of many nights', () => {
+    expect(running(9500, 422).sampleRatio).toMatchObject({ verdict: 'plausible', method: 'chi_square' })
+  })
+
+  test('is one at what chance does not do, in a few people as in many', () => {
+    expect(running(1600, 38).sampleRatio).toMatchObject({ verdict: 'mismatch', method: 'chi_square' })
+    expect(running(950_000, 47_800).sampleRatio).toMatchObject({ verdict: 'mismatch', method: 'sequential' })
   })
 })
 

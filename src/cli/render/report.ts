@@ -1,5 +1,7 @@
 /** The report on experiments for the terminal: a verdict each, and the figures it rests on. */
+
 import type { ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument, Verdict } from '../../report/report.ts'
+import type { NotEstimableReason } from '../../report/stats/answer.ts'
 import { decimal, percent, points, signed } from '../../report/verdict.ts'
 import type { Colors } from '../terminal.ts'
 import { renderTable } from './table.ts'
@@ -69,9 +71,19 @@ function shown({ measure }: OutcomeEntry, mean: number | null): string {
   return mean === null ? '' : measure === 'share' ? percent(mean) : decimal(mean)
 }
 
+const inWords: Readonly<Record<NotEstimableReason, string>> = {
+  empty_arm: 'nobody is counted in one arm yet',
+  single_unit: 'one person is no arm',
+  zero_variance: 'people of an arm do not differ',
+  denominator_near_zero: 'too near zero to divide by',
+  nothing_to_compare_with: 'nothing to compare with',
+  nothing_gained: 'nothing was gained',
+  out_of_reach: 'out of reach',
+}
+
 function liftCells(outcome: OutcomeEntry, { lift }: ComparisonEntry, colors: Colors): readonly string[] {
   if (lift.kind === 'too_few') return ['', '', colors.dim(`too few: ${lift.have} of ${lift.need} (${lift.arm})`), '']
-  if (lift.kind === 'not_estimable') return ['', '', colors.dim(lift.reason.replaceAll('_', ' ')), '']
+  if (lift.kind === 'not_estimable') return ['', '', colors.dim(inWords[lift.reason]), '']
   const { absolute, relative, p_value } = lift
   const p = p_value < 0.0001 ? '<0.0001' : p_value.toFixed(4)
   if (relative.kind !== 'estimated') {
@@ -97,7 +109,14 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
   const open = outcomes
     .filter(each => each.open > 0)
     .map(each => `${counted(each.open, 'person', 'people')} still within the ${each.window} of ${each.outcome}`)
+  const { assignment, sample_ratio: ratio } = checks
+  const size = ratio.p_value === null ? '' : `; arms as large as they were drawn (p = ${ratio.p_value.toFixed(2)})`
+  const sound =
+    assignment.verdict === 'exact' && ratio.verdict === 'plausible'
+      ? [`the draw of ${counted(assignment.people, 'person', 'people')} was computed again, and is right${size}`]
+      : []
   const notes = [
+    ...sound,
     ...(shared && sync !== null
       ? ['its holdout is shared: whom it withholds gets none of the other syncs either']
       : []),

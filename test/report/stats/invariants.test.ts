@@ -1,7 +1,7 @@
 /** What must hold of the statistics whatever the figures are. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Count, merge, momentsOfCount } from '../../../src/report/stats/aggregates.ts'
+import { type Count, type Moments, merge, momentsOfCount } from '../../../src/report/stats/aggregates.ts'
 import type { Answer } from '../../../src/report/stats/answer.ts'
 import type { Boundary } from '../../../src/report/stats/boundary.ts'
 import { adjusted } from '../../../src/report/stats/cuped.ts'
@@ -402,3 +402,31 @@ test('the effect on those who were reached is above zero exactly when that on ev
 function spread(a: number, n: number, b: number, m: number): number {
   return Math.sqrt(a / (n - 1) / n + b / (m - 1) / m)
 }
+
+/** Marsaglia's xorshift: the same sample on every machine. */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
+
+test('of experiments without an effect on skewed revenue at 19:1 few are alarms, where the usual statistic has many on one side', () => {
+  const random = seeded(20_261_124)
+  const normal = () => Math.sqrt(-2 * Math.log(random() + Number.MIN_VALUE)) * Math.cos(2 * Math.PI * random())
+  const customer = () => (random() < 0.05 ? Math.min(10, Math.exp(normal())) : 0)
+  const arm = (n: number) => moments(Array.from({ length: n }, customer))
+  const experiments = Array.from({ length: 400 }, () => [arm(3800), arm(200)] as const)
+  const share = (skewed: boolean, side: Lift['verdict']) =>
+    experiments.filter(([treated, withheld]) => {
+      const third = (of: Moments) => (skewed ? of : { ...of, m3: 0 })
+      const lift = compareMeans(third(treated), third(withheld), fixed, 0)
+      return lift.kind === 'estimated' && lift.verdict === side
+    }).length / experiments.length
+  expect(share(true, 'higher') + share(true, 'lower')).toBeLessThan(0.08)
+  expect(share(true, 'higher')).toBeLessThan(0.05)
+  expect(share(false, 'higher')).toBeGreaterThan(0.06)
+})
