@@ -106,7 +106,8 @@ function waitUntil({ comparison }: Judged, { statistic, critical }: Lift, around
   const grown = ((critical + normalUpperQuantile(0.2)) / Math.max(Math.abs(statistic), 1e-9)) ** 2
   const observed = Math.max(day, around.asOf - around.window - around.firstAt)
   const more = observed * (grown - 1)
-  if (more > 730 * day) return `wait, but as it looks (${units} people so far) two more years would not decide it`
+  if (more > 730 * day)
+    return `wait, but as it looks (${units.toLocaleString('en-GB')} people so far) two more years would not decide it`
   return `${until(around.asOf + more, around)}, if the lift is what it looks like`
 }
 
