@@ -2,7 +2,7 @@
  * A destination for torture: it misbehaves by chance, remembers keys as a good API does, and keeps its own record of what took effect,
  * which is the truth that everything else is compared with.
  */
-import { type Random, weighted } from '../../src/sandbox/seeded.ts'
+import { pick, type Random, weighted } from '../../src/sandbox/seeded.ts'
 import {
   applied,
   type Behaviour,
@@ -115,10 +115,20 @@ export async function startFarEnd(random: Random): Promise<FarEnd> {
     return reply(status, { results })
   }
 
-  const server = await startFaultServer(async request => {
+  /** Shows what took effect at once; a question goes wrong as often as anything else. */
+  function tell({ path }: Received): Behaviour {
+    if (random() < farEnd.faultRate)
+      return pick(random, [reply(429, '', soon), reply(503, '', soon), reset(), truncated()])
+    const asked = new Set(new URL(path, 'http://far').searchParams.get('ids')?.split(','))
+    const found = new Set(effects.map(({ changeId }) => changeId).filter(id => asked.has(id)))
+    return reply(200, { items: [...found].map(change_id => ({ change_id })) })
+  }
+
+  const script = async (request: Received) => {
     await farEnd.gate()
     return behave(request)
-  })
+  }
+  const server = await startFaultServer(script, { lookup: { path: '/changes', script: tell } })
   const farEnd: FarEnd = {
     url: server.url,
     ...{ records, effects, arrivals, refused, conflicts },

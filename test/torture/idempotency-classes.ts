@@ -17,6 +17,10 @@ export interface IdempotencyClass {
 export const idempotencyClasses = {
   natural: { yaml: 'natural', once: false, neverResent: false, parks: false },
   keyed: { yaml: '{ header: Idempotency-Key, window: 24h }', once: true, neverResent: false, parks: false },
+  lookup: {
+    yaml: '{ lookup: { path: "/changes?ids={change_ids}", settle: 100ms, list: items, id: change_id } }',
+    ...{ once: true, neverResent: false, parks: false },
+  },
   none: { yaml: 'none', once: true, neverResent: true, parks: true },
 } as const satisfies Record<string, IdempotencyClass>
 
