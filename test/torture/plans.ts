@@ -35,16 +35,28 @@ export const everyHit: readonly { readonly name: FailpointName; readonly hit: nu
 
 const inFlight: Kill = { name: 'send.after', hit: 1 }
 
+/** Places that a run reaches only if there is something to send. */
+function isOfSending({ name }: { readonly name: FailpointName }): boolean {
+  return /^(send|ledger\.(begin|conclude))\./.test(name)
+}
+
 /**
- * Nights in which every hit kills once. Two kills share a night, so that the second also finds what the first has left: an early place
- * after a late one, and the other way round, as a run that died late leaves little to do.
+ * Nights in which every hit kills once. Two kills share a night, so that the second also finds what the first has left. Those of sending
+ * come first: a run that died late leaves nothing to send.
  */
 function exhaustiveNights(): readonly (readonly Kill[])[] {
   const recovery = everyHit.filter(({ name }) => ofRecovery.includes(name))
   const others = everyHit.filter(({ name }) => !ofRecovery.includes(name))
-  const half = Math.ceil(others.length / 2)
-  const pairs = others.slice(0, half).map((kill, index) => [kill, others[half + index] ?? kill])
+  const ordered = [...others.filter(isOfSending), ...others.filter(kill => !isOfSending(kill))]
+  const half = Math.ceil(ordered.length / 2)
+  const pairs = ordered.slice(0, half).map((kill, index) => [kill, ...ordered.slice(half + index, half + index + 1)])
   return [...pairs, ...recovery.map(kill => [inFlight, kill])]
+}
+
+/** A first night, in which there is always something to send, killed at this place. */
+export function firstNightPlan(scenario: Scenario, seed: number, name: FailpointName): LifePlan {
+  const kill = { name, hit: 1 }
+  return { scenario, seed, faultRate: 0, nights: [ofRecovery.includes(name) ? [inFlight, kill] : [kill]] }
 }
 
 /** Few enough nights that what was refused in the first is not yet due again in the last. */
