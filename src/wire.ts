@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
@@ -13,9 +14,11 @@ import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
-import { openLedger } from './ledger/store.ts'
+import type { PostgresLedgerSettings } from './ledger/postgres-address.ts'
+import { isSharedLedger, openLedger, openSharedLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
-import type { DestinationSettings, Project } from './project/project.ts'
+import type { DestinationSettings, LedgerSettings, Project, SecretText } from './project/project.ts'
+import { resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
@@ -69,7 +72,8 @@ export const systemClock: Clock = {
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
-  const ledger = once(() => openProjectLedger(project))
+  const secrets = secretsOf(project, options.env)
+  const ledger = once(() => openProjectLedger(project, secrets))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
@@ -88,7 +92,7 @@ export function wire(project: Project, options: WireOptions): Wired {
     warehouse: warehouse.get,
     warehouseIsOpen: () => warehouse.opened() !== undefined,
     ledger: ledger.get,
-    knownLedger: async () => (ledgerIsThere(project) ? ledger.get() : undefined),
+    knownLedger: async () => ((await (ledger.opened() ?? isLedgerThere(project, secrets))) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
       const opening =
@@ -117,13 +121,30 @@ async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
   throw notYet(`warehouse type "${warehouse.type}"`)
 }
 
-function ledgerIsThere({ ledger }: Project): boolean {
-  return ledger.type !== 'sqlite' || existsSync(ledger.path)
+async function isLedgerThere({ ledger }: Project, secrets: SecretReaders): Promise<boolean> {
+  return ledger.type === 'sqlite' ? existsSync(ledger.path) : isSharedLedger(sharedLedger(ledger, secrets))
 }
 
-async function openProjectLedger({ ledger }: Project): Promise<Ledger> {
-  if (ledger.type === 'sqlite') return openLedger(ledger)
-  throw notYet(`ledger type "${ledger.type}"`)
+async function openProjectLedger({ ledger }: Project, secrets: SecretReaders): Promise<Ledger> {
+  return ledger.type === 'sqlite' ? openLedger(ledger) : openSharedLedger(sharedLedger(ledger, secrets))
+}
+
+function sharedLedger(
+  { url, schema, connections }: Extract<LedgerSettings, { readonly type: 'postgres' }>,
+  secrets: SecretReaders,
+): PostgresLedgerSettings {
+  return { url: resolveSecretText(url, secrets), schema, connections, source: writtenSecret(url) }
+}
+
+/** The references of a text as they are written, without what stands around them. */
+function writtenSecret(text: SecretText): string {
+  const references = text.flatMap(part => (typeof part === 'string' ? [] : [`\${${part.secret}:${part.name}}`]))
+  return references.length === 0 ? '`url` under `ledger:`' : references.join(' and ')
+}
+
+/** Secret files stand where the project says, whatever the working directory. */
+function secretsOf({ root }: Project, env: Environment): SecretReaders {
+  return { env, readFile: path => readFileSync(resolve(root, path), 'utf8') }
 }
 
 function notYet(what: string): ActivateError {

@@ -69,8 +69,9 @@ export function holderOf({ host, pid, token }: Holder): Holder {
   return { host, pid, token }
 }
 
-export function leaseOf(row: LeaseRow): Lease {
-  return { scope: row.scope, holder: holderOf(row), fence: row.fence, expiresAt: row.expires_at }
+/** `ahead`: milliseconds by which the clock of the rows is ahead of the caller's. */
+export function leaseOf(row: LeaseRow, ahead: number): Lease {
+  return { scope: row.scope, holder: holderOf(row), fence: row.fence, expiresAt: row.expires_at - ahead }
 }
 
 export function runOf(row: RunRow): Run {

@@ -8,6 +8,8 @@ import { holdsOf } from './holds.ts'
 import { leasesOf } from './leases.ts'
 import type { Ledger } from './ledger.ts'
 import { optOutsOf } from './opt-outs.ts'
+import { isPostgresLedger, openPostgres } from './postgres.ts'
+import type { PostgresLedgerSettings } from './postgres-address.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
 import { openSqlite } from './sqlite.ts'
@@ -22,6 +24,21 @@ export type SqliteLedgerSettings = Extract<LedgerSettings, { readonly type: 'sql
  */
 export async function openLedger(settings: SqliteLedgerSettings): Promise<Ledger> {
   return ledgerOver(await openSqlite(settings.path))
+}
+
+/**
+ * Opens the ledger that several machines share and brings it up to date. Its schema is made when it is missing.
+ *
+ * @throws A5020 not reached, A5021 wrong credentials, A5022 a grant is missing, A5024 the server cannot hold one, A5026 TLS,
+ *   A5027 the schema is of something else, A5028 no URL; A5002, A5004, A5005 as for a file
+ */
+export async function openSharedLedger(settings: PostgresLedgerSettings): Promise<Ledger> {
+  return ledgerOver(await openPostgres(settings))
+}
+
+/** Whether there is one; makes nothing, and throws as opening does. */
+export async function isSharedLedger(settings: PostgresLedgerSettings): Promise<boolean> {
+  return isPostgresLedger(settings)
 }
 
 /** The ledger over an engine that is open already. */

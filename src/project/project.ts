@@ -48,7 +48,14 @@ export type WarehouseSettings =
 
 export type LedgerSettings =
   | { readonly type: 'sqlite'; readonly path: string }
-  | { readonly type: 'postgres'; readonly url: SecretText }
+  | {
+      readonly type: 'postgres'
+      readonly url: SecretText
+      /** Of the ledger alone. */
+      readonly schema: string
+      /** How many one process opens at most. */
+      readonly connections: number
+    }
 
 /** A declared check of a model's or a source's column, or of the whole relation. */
 export type ColumnTest =

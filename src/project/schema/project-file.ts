@@ -55,8 +55,14 @@ export const ledgerSchema = z.discriminatedUnion('type', [
     path: filePath().optional().describe('The file of the ledger, from activate.yml; .activate/ledger.db unless set.'),
   }),
   z.strictObject({
-    type: z.literal('postgres').describe('A PostgreSQL server. Not available in this version.'),
-    url: secretText().describe('The connection, as a reference to a secret.'),
+    type: z.literal('postgres').describe('A PostgreSQL server, which several machines may share.'),
+    url: secretText().describe(
+      'The connection, as a reference to a secret; `sslmode` and `sslrootcert` in it are the TLS options.',
+    ),
+    schema: identifier()
+      .prefault('activate_ledger')
+      .describe('The schema that holds the ledger and nothing else; made when it is missing.'),
+    connections: z.int().min(2).max(100).default(4).describe('How many connections one process opens at most.'),
   }),
 ])
 

@@ -1,0 +1,36 @@
+/** A Postgres for the tests of one file, and ledgers in schemas of their own in it. */
+
+import type { Knex } from 'knex'
+import pg from 'pg'
+import { openPostgres, type PostgresOptions } from '../../src/ledger/postgres.ts'
+import type { PostgresLedgerSettings } from '../../src/ledger/postgres-address.ts'
+import { ledgerOver } from '../../src/ledger/store.ts'
+
+let made = 0
+
+export function settingsFor(url: string, change: Partial<PostgresLedgerSettings> = {}): PostgresLedgerSettings {
+  return { url, schema: `ledger_${++made}`, connections: 4, source: '${env:LEDGER_URL}', ...change }
+}
+
+export async function openLedger(settings: PostgresLedgerSettings, options?: PostgresOptions) {
+  return ledgerOver(await openPostgres(settings, options))
+}
+
+/** A server whose clock is that of the caller and one hour, so that tests may say what the time is. */
+export const hourAhead = (knex: Knex, now: number): Knex.Raw => knex.raw('?::bigint', [now + 3_600_000])
+
+/** Runs statements as whom the url names, on a connection of its own; returns the rows of the last. */
+export async function administer(
+  url: string,
+  ...statements: readonly string[]
+): Promise<readonly Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    let rows: readonly Record<string, unknown>[] = []
+    for (const statement of statements) ({ rows } = await client.query(statement))
+    return rows
+  } finally {
+    await client.end()
+  }
+}
