@@ -88,7 +88,8 @@ function stateOf(error: unknown): string {
   if (code !== '') return code
   if (!(error instanceof Error)) return ''
   if (error.name === 'KnexTimeoutError') return '53300'
-  return words.find(([pattern]) => pattern.test(error.message))?.[1] ?? ''
+  const said = wordsOf(error)
+  return words.find(([pattern]) => pattern.test(said))?.[1] ?? ''
 }
 
 /** Whether the connection is gone, so that nobody knows what became of the last statement. */

@@ -60,7 +60,7 @@ function grantFor(found: Standing, schema: string, isDenied: boolean): string | 
   if (grants.length > 0) return grants.join(' ')
   // What is left is to change the tables for a newer version, which only their owner may.
   const [owner] = isDenied ? owners.filter(name => name !== role) : []
-  return owner === undefined ? undefined : `grant ${quoted(owner)} to ${quoted(role)};`
+  return owner === undefined ? undefined : `run \`activate doctor\` once as ${quoted(owner)}, who owns the tables`
 }
 
 function quoted(name: string): string {

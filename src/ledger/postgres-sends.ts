@@ -11,7 +11,7 @@ import type { Connection } from './postgres-connection.ts'
 import { isRefusedRow } from './postgres-failure.ts'
 import type { Persistently } from './postgres-persistence.ts'
 import type { RequestState } from './request.ts'
-import { memberColumns } from './rows.ts'
+import { memberColumns, storable, storableOrNull } from './rows.ts'
 import { nonConclusion, notSendable, notTheSame, sendableStates } from './send-refusals.ts'
 
 type Begin = Extract<Send, { readonly kind: 'begin' }>
@@ -213,17 +213,17 @@ async function concludeAll(
     concludes.map(({ conclusion }) => conclusion.state),
     concludes.map(({ conclusion }) => conclusion.at),
     concludes.map(({ conclusion }) => conclusion.nextAttemptAt ?? null),
-    concludes.map(({ conclusion }) => textOrNull(conclusion.error?.code)),
-    concludes.map(({ conclusion }) => textOrNull(conclusion.error?.message)),
+    concludes.map(({ conclusion }) => storableOrNull(conclusion.error?.code)),
+    concludes.map(({ conclusion }) => storableOrNull(conclusion.error?.message)),
     concludes.map(({ lease }) => lease.scope),
     concludes.map(({ lease }) => lease.fence),
     said.map(({ call }) => call),
     said.map(({ seq }) => seq),
-    said.map(({ key }) => textOf(key)),
+    said.map(({ key }) => storable(key)),
     said.map(({ changeId }) => changeId),
     said.map(({ state }) => state),
-    said.map(({ code }) => textOf(code)),
-    said.map(({ message }) => textOf(message)),
+    said.map(({ code }) => storable(code)),
+    said.map(({ message }) => storable(message)),
     again,
   ]
   const { rows } = await connection.query({ text: concluding, values })
@@ -245,13 +245,4 @@ function unanswered(): TypeError {
 
 function refused(error: unknown): Answer {
   return { kind: 'refused', error }
-}
-
-/** Postgres stores no NUL in a text, and what a destination answers may hold one. */
-function textOf(text: string): string {
-  return text.replaceAll('\0', '')
-}
-
-function textOrNull(text: string | undefined): string | null {
-  return text === undefined ? null : textOf(text)
 }

@@ -19,18 +19,36 @@ export async function openLedger(settings: PostgresLedgerSettings, options?: Pos
 /** A server whose clock is that of the caller and one hour, so that tests may say what the time is. */
 export const hourAhead = (knex: Knex, now: number): Knex.Raw => knex.raw('?::bigint', [now + 3_600_000])
 
+/** A connection of the test's own; the caller ends it. */
+export async function clientOf(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  return client
+}
+
 /** Runs statements as whom the url names, on a connection of its own; returns the rows of the last. */
 export async function administer(
   url: string,
   ...statements: readonly string[]
 ): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const client = await clientOf(url)
   try {
     let rows: readonly Record<string, unknown>[] = []
     for (const statement of statements) ({ rows } = await client.query(statement))
     return rows
   } finally {
     await client.end()
+  }
+}
+
+/** Asks every few milliseconds until the answer is such; gives up when the test does. */
+export async function eventually<Answer>(
+  ask: () => Promise<Answer>,
+  isSuch: (answer: Answer) => boolean,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await ask()
+    if (isSuch(answer)) return answer
+    await new Promise(resolve => setTimeout(resolve, 10))
   }
 }
