@@ -19,8 +19,13 @@ export type Persistently = <Result>(
   work: (connection: Connection, again: boolean) => Promise<Result>,
 ) => Promise<Result>
 
-/** `patience`: milliseconds for which a new connection is tried. */
+/**
+ * `patience`: milliseconds for which a connection is tried anew. It counts from the first loss, for all work together, so
+ * that a server that is gone is not waited for again by each thing that is still to be recorded.
+ */
 export function persistentlyOver(knex: Knex, patience: number): Persistently {
+  let lostSince: number | undefined
+
   async function withConnection<Result>(
     work: (connection: Connection) => Promise<Result>,
     lose: Lose,
@@ -40,7 +45,6 @@ export function persistentlyOver(knex: Knex, patience: number): Persistently {
   }
 
   return async work => {
-    const deadline = performance.now() + patience
     let lost: readonly Session[] = []
     let pause = pauses.first
     for (let again = false; ; again = true) {
@@ -49,14 +53,21 @@ export function persistentlyOver(knex: Knex, patience: number): Persistently {
           async connection => {
             for (const session of lost) await endSession(connection, session)
             lost = []
-            return work(connection, again)
+            const result = await work(connection, again)
+            lostSince = undefined
+            return result
           },
           session => {
             lost = [...lost, session]
           },
         )
       } catch (error) {
-        if (!(isLost(error) || isPassing(error)) || performance.now() + pause > deadline) throw error
+        if (!isLost(error) && !isPassing(error)) {
+          lostSince = undefined
+          throw error
+        }
+        lostSince ??= performance.now()
+        if (performance.now() + pause > lostSince + patience) throw error
       }
       await sleep(pause)
       pause = Math.min(2 * pause, pauses.longest)

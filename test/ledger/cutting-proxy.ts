@@ -109,7 +109,8 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   }
 }
 
-function addressOf(target: string) {
+/** Where the server of a url listens: a socket or a port. */
+export function addressOf(target: string) {
   const { hostname, port } = new URL(target)
   const host = decodeURIComponent(hostname)
   return host.startsWith('/')

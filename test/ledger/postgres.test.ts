@@ -10,6 +10,7 @@ import { type PostgresServer, postgresMissing, startPostgres } from '../postgres
 import { startCuttingProxy } from './cutting-proxy.ts'
 import { expectCode } from './expect-code.ts'
 import { administer, openLedger, settingsFor } from './postgres-ledger.ts'
+import { canMakeCertificates, startTlsProxy } from './tls-proxy.ts'
 
 const hold = { scope: 'all', reason: 'look first', actor: 'ada', at: 1 }
 
@@ -368,10 +369,25 @@ describe.skipIf(postgresMissing !== undefined)('a Postgres ledger', () => {
     await ledger.close()
   })
 
-  test('speaks TLS when the url asks for it, and nothing else then', async () => {
-    const url = `${settings.url}?sslmode=verify-full`
-    await expectCode('A5026', openPostgres({ ...settings, url }))
-    await expectCode('A5026', openPostgres({ ...settings, url: `${url}&sslrootcert=/no/such/ca.pem` }))
-    await use({ ...settings, url: `${settings.url}?sslmode=disable` })
+  describe('over TLS', () => {
+    test('speaks to no server that has none', async () => {
+      const url = `${settings.url}?sslmode=verify-full`
+      await expectCode('A5026', openPostgres({ ...settings, url }))
+      await expectCode('A5026', openPostgres({ ...settings, url: `${url}&sslrootcert=/no/such/ca.pem` }))
+      await use({ ...settings, url: `${settings.url}?sslmode=disable` })
+    })
+
+    test.skipIf(!canMakeCertificates)('trusts whom it is told to, for the host of the certificate alone', async () => {
+      const proxy = await startTlsProxy(server.url)
+      const over = (host: string, options: string) => ({ ...settings, url: `${proxy.urlOf(host)}?${options}` })
+      try {
+        await use(over('localhost', `sslmode=verify-full&sslrootcert=${proxy.authority}`))
+        expect(proxy.encrypted).toBeGreaterThan(0)
+        await expectCode('A5026', openPostgres(over('localhost', 'sslmode=verify-full')))
+        await expectCode('A5026', openPostgres(over('127.0.0.1', `sslmode=verify-full&sslrootcert=${proxy.authority}`)))
+      } finally {
+        await proxy.close()
+      }
+    })
   })
 })
