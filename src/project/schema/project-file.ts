@@ -124,7 +124,9 @@ export const projectSchema = z
       .describe('Where models are computed and the snapshots are kept; an embedded DuckDB unless set.'),
     ledger: ledgerSchema
       .optional()
-      .describe('Where runs, leases and requests are recorded; an embedded SQLite file unless set.'),
+      .describe(
+        'Where runs, leases and requests are recorded; an embedded SQLite file unless set, or a server that several machines share.',
+      ),
     vars: vars.optional().describe('Values that models name with `{{var "name"}}`.'),
     sources: z
       .record(name(), sourceSchema)
