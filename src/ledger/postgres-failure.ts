@@ -21,6 +21,12 @@ const look = 'is the server up, and does `ledger.url` name it? what was recorded
 const meanings: readonly Meaning[] = [
   {
     code: 'A5026',
+    by: /^ERR_SSL_UNSUPPORTED$/,
+    what: 'does not speak TLS, which the url asks for',
+    help: 'switch it on at the server, or write `sslmode=disable` where nobody else can listen',
+  },
+  {
+    code: 'A5026',
     by: /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/,
     what: 'cannot be reached over TLS',
     help: 'name the authority that signed its certificate with `sslrootcert=/path/ca.pem` in the url; the host must be the one the certificate names',

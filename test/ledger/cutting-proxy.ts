@@ -16,6 +16,8 @@ export interface CuttingProxy {
   /** Hands no answer on any more, and keeps the connection, from the next message that holds `text`. */
   muteAfter(text: string): void
   cutAll(): void
+  /** New connections lead to another server, as after a failover. */
+  divert(target: string): void
   /** Nobody is let in any more until it is opened again. */
   shut(): void
   reopen(): void
@@ -26,6 +28,7 @@ type Order = { readonly kind: 'answer' | 'after' | 'before' | 'mute'; readonly t
 
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   let order: Order | undefined
+  let destination = target
   let cuts = 0
   let isShut = false
   const open = new Set<Socket>()
@@ -35,7 +38,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
       client.destroy()
       return
     }
-    const server = connect(addressOf(target))
+    const server = connect(addressOf(destination))
     let dropsAnswers: 'cut' | 'mute' | undefined
     const cut = () => {
       cuts += 1
@@ -93,6 +96,9 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     },
     cutAll() {
       for (const socket of open) socket.destroy()
+    },
+    divert(target) {
+      destination = target
     },
     shut() {
       isShut = true

@@ -156,6 +156,17 @@ describe.skipIf(postgresMissing !== undefined)('a connection that is lost', () =
     await blocker.end()
   })
 
+  test('leaves unknown what was recorded, when the server that answers is a copy that was behind', async () => {
+    const copy = await startPostgres()
+    await (await openLedger({ ...settings, url: copy.url })).close()
+    await administer(server.url, ...Array<string>(200).fill('select pg_current_xact_id()'))
+    proxy.cutAnswerTo('commit')
+    const held = ledger.hold(hold)
+    proxy.divert(copy.url)
+    await expectCode('A5023', held)
+    await copy.stop()
+  })
+
   test('is noticed when it falls silent', async () => {
     const impatient = await open({ limits: { ...usualLimits, silence: 300 } })
     proxy.muteAfter('commit')
