@@ -149,12 +149,17 @@ destinations:
     await elsewhere.write({
       'syncs/everyone.yml': 'model: everyone\ndestination: far\naction: upsert\nmode: mirror\nfields: { name: name }\n',
     })
-    far.slowness = 200
+    far.slowness = 0
+    let answer: () => void = () => undefined
+    far.gate = new Promise(resolve => {
+      answer = resolve
+    })
     const first = finish(start(project.root, 'run'))
     await until(() => far.requests > 0)
     const second = await activate(elsewhere.root, 'run', '--json')
     expect(second.code).toBe(6)
     expect(second.json<RunDocument>().runs[0]).toMatchObject({ status: 'locked', problems: [{ code: 'A9001' }] })
+    answer()
     expect((await first).code).toBe(0)
     await elsewhere.remove()
   })

@@ -156,16 +156,20 @@ describe.skipIf(postgresMissing !== undefined)('a connection that is lost', () =
     await blocker.end()
   })
 
-  test('leaves unknown what was recorded, when the server that answers is a copy that was behind', async () => {
-    const copy = await startPostgres()
-    await (await openLedger({ ...settings, url: copy.url })).close()
-    await administer(server.url, ...Array<string>(200).fill('select pg_current_xact_id()'))
-    proxy.cutAnswerTo('commit')
-    const held = ledger.hold(hold)
-    proxy.divert(copy.url)
-    await expectCode('A5023', held)
-    await copy.stop()
-  })
+  // On another's server the copy would be a database of the same server.
+  test.skipIf(process.env.ACTIVATE_TEST_PG_URL !== undefined)(
+    'leaves unknown what was recorded, when the server that answers is a copy that was behind',
+    async () => {
+      const copy = await startPostgres()
+      await (await openLedger({ ...settings, url: copy.url })).close()
+      await administer(server.url, ...Array<string>(200).fill('select pg_current_xact_id()'))
+      proxy.cutAnswerTo('commit')
+      const held = ledger.hold(hold)
+      proxy.divert(copy.url)
+      await expectCode('A5023', held)
+      await copy.stop()
+    },
+  )
 
   test('is noticed when it falls silent', async () => {
     const impatient = await open({ limits: { ...usualLimits, silence: 300 } })
@@ -187,7 +191,7 @@ describe.skipIf(postgresMissing !== undefined)('a connection that is lost', () =
     await ledger.begin([request(1)], 20, lease)
     await administer(
       server.url,
-      `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'activate ledger'`,
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'activate ledger' and datname = current_database()`,
     )
     expect(await ledger.begin([request(2)], 21, lease)).toHaveLength(1)
     proxy.cutAll()
