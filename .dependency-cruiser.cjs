@@ -44,6 +44,13 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/(ledger/|destinations/table|warehouse/postgres)' },
       to: { path: 'node_modules/knex' },
     },
+    {
+      name: 'one-way-out',
+      comment: 'Whatever goes out by HTTP, be it a record, a token or a webhook, passes the egress rules of one client.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/delivery/http\\.ts$' },
+      to: { path: ['node_modules/undici/', '^(node:)?(http|https|http2|tls|dgram)$'] },
+    },
     { name: 'source-does-not-import-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
   ],
   options: {

@@ -1,4 +1,3 @@
-import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +14,7 @@ import type { Sync } from '../src/project/project.ts'
 import { lastLook } from '../src/run/last-look.ts'
 import { systemClock } from '../src/wire.ts'
 import { atLeast, median, print, timed } from './report.ts'
+import { startSink } from './start-sink.ts'
 
 const concurrency = 10
 
@@ -222,25 +222,4 @@ export async function benchLimiter(): Promise<void> {
       { name: '429 replies', value: String(refused), promise: { text: 'none', kept: refused === 0 } },
     ],
   )
-}
-
-interface Sink {
-  readonly url: string
-  counts(): Promise<{ readonly refused: number; readonly span: number }>
-  stop(): void
-}
-
-async function startSink(args: readonly string[] = []): Promise<Sink> {
-  const child = fork(join(import.meta.dirname, 'sink.ts'), args, { execArgv: ['--import', 'tsx'] })
-  const heard = () => new Promise<unknown>(resolve => child.once('message', resolve))
-  const port = Number(await heard())
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async counts() {
-      const answer = heard()
-      child.send('counts')
-      return (await answer) as Awaited<ReturnType<Sink['counts']>>
-    },
-    stop: () => child.kill(),
-  }
 }

@@ -1,10 +1,11 @@
 /**
- * `npm run bench [-- warehouse|rules|identity|delivery|limiter|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
+ * `npm run bench [-- warehouse|rules|identity|delivery|limiter|memory|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
  * warehouse and of the night with all rules. docs/benchmarks.md records them with the machine.
  */
 import { cpus, totalmem } from 'node:os'
 import { benchDelivery, benchLimiter } from './delivery.ts'
 import { benchIdentity } from './identity.ts'
+import { benchMemory } from './memory.ts'
 import { benchRules } from './rules.ts'
 import { benchStartup } from './startup.ts'
 import { benchWarehouse } from './warehouse.ts'
@@ -21,6 +22,7 @@ console.log(
 if (wants('startup')) benchStartup()
 if (wants('limiter')) await benchLimiter()
 if (wants('delivery')) await benchDelivery()
+if (wants('memory')) await benchMemory(sizes.at(-1) ?? 10_000_000)
 if (wants('identity')) await benchIdentity()
 if (wants('warehouse')) await benchWarehouse(sizes)
 if (wants('rules')) await benchRules(sizes)

@@ -1,7 +1,8 @@
 /**
  * One night of a trigger in a process of its own: `tsx bench/rules-night.ts ROWS CHURN FOLDER make`
  * writes the world that both nights read; `… none|all before` leaves the state as an earlier night would; `… none|all` measures the night without
- * policies or with all of them, and prints one JSON line.
+ * policies or with all of them, and prints one JSON line. Without, it also times the bare comparison: the full join of the same two nights on the hash
+ * of their columns.
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
@@ -114,10 +115,21 @@ async function measure() {
   const lease = () => ({ scope: 's', holder: { host: 'h', pid: 1, token: 't' }, fence: 1, expiresAt: 0 })
   const settling = { warehouse, ledger, lease, sync, run, mapping, plan, now: run.asOf, status: 'succeeded' }
   await step('settle', () => settleRun(settling, state))
+  const bareSeconds = variant === 'none' ? await timeBareJoins(warehouse) : []
   await warehouse.close()
   const { changes, decisions, reasons, rows: counts } = plan
   const peakMegabytes = Math.round(process.resourceUsage().maxRSS / 1024)
-  return { rows, steps, processor, counts, changes, decisions, reasons, peakMegabytes }
+  return { rows, steps, processor, bareSeconds, counts, changes, decisions, reasons, peakMegabytes }
+}
+
+async function timeBareJoins(warehouse: Warehouse): Promise<readonly number[]> {
+  const list = (alias: string) => names.map(column => `${alias}.${column}`).join(', ')
+  const bareJoin =
+    raw(`create or replace temp table bare as select coalesce(a.customer_id, b.customer_id) as k from shop.night2 a
+full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}) is distinct from hash(${list('b')})`)
+  const seconds: number[] = []
+  for (let time = 0; time < 3; time++) seconds.push((await timed(() => execute(warehouse, bareJoin))).seconds)
+  return seconds
 }
 
 function inputOf(warehouse: Warehouse, runId: string, night: Pick<PlanInput, 'population' | 'relations'>): PlanInput {
@@ -182,7 +194,7 @@ async function lastNight(): Promise<void> {
     execute(warehouse, raw(`insert into ${tables[table].texts[0]} (${columns}) ${select}`))
   await execute(
     warehouse,
-    sql`insert into ${snapshot} select key, sha256(payload), payload, digest, 1, 1, 'member', '1', now(), key, '', sha256(payload ->> 'email')
+    sql`insert into ${snapshot} select key, payload, digest, 1, 1, 'member', '1', now(), key, '', sha256(payload ->> 'email')
 from (${population.populated}) ${in1}`,
   )
   for (const statement of rememberIneligible(known, ineligible)) await execute(warehouse, statement)

@@ -197,7 +197,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
     await execute(
       warehouse,
       raw(
-        `insert into ${snapshot.texts[0]} select key, sha256(payload), payload, digest, 1, 1, 'member', 'bench__1', now(), null, null, null from (${select})`,
+        `insert into ${snapshot.texts[0]} select key, payload, digest, 1, 1, 'member', 'bench__1', now(), null, null, null from (${select})`,
       ),
     )
     const mapping = mappingFingerprint(sync).replaceAll("'", "''")

@@ -43,6 +43,19 @@ const telling: Readonly<
           batch: { max_records: 100, wrap: 'records' },
           idempotency: 'natural',
         },
+        send: {
+          method: 'POST',
+          path: '/messages',
+          idempotency: {
+            lookup: {
+              path: '/messages?references={change_ids}',
+              settle: '60s',
+              list: 'items',
+              id: 'change_id',
+              more: 'next_page',
+            },
+          },
+        },
       },
     },
   },
@@ -58,7 +71,7 @@ const telling: Readonly<
     },
   },
   crm: { settings: {} },
-  messaging: { settings: {} },
+  messaging: { settings: { look_up_sms: true } },
 }
 
 export function pages(): ReadonlyMap<string, string> {

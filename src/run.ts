@@ -8,6 +8,7 @@ import type { Plan } from './plan/plan.ts'
 import { outboxName } from './plan/state.ts'
 import { ActivateError, type Problem } from './project/problem.ts'
 import type { Sync } from './project/project.ts'
+import { endSettledLetters } from './run/dead-letters.ts'
 import { lastLook } from './run/last-look.ts'
 import { withLease } from './run/lease-keeper.ts'
 import {
@@ -24,6 +25,7 @@ import {
 import { heldEntry, holdOver, holdProblem, objections, overrideEntry } from './run/permission.ts'
 import { type PlannedSync, type PlanSettings, planSync } from './run/plan-sync.ts'
 import { peopleSummary } from './run/policies.ts'
+import { pruneIfDue } from './run/prune.ts'
 import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
@@ -131,7 +133,8 @@ export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: Ru
     runs.push(summary)
     options.onProgress({ ...progress(sync, 'done'), status: summary.status })
   }
-  return { schema: 'activate.run/1', runs }
+  const unpruned = await pruneIfDue(wired)
+  return { schema: 'activate.run/1', runs, ...(unpruned === undefined ? {} : { problems: [unpruned] }) }
 }
 
 /** Where several syncs want the same person under a cap, the first to be planned has the first say. */
@@ -186,6 +189,9 @@ async function runUnderLease(
   try {
     const hold = await holdOver(ledger, sync)
     if (hold !== undefined) return await holdBack(wired, sync, run, lease, [holdProblem(hold, sync)])
+    // A daemon has its ledger open for months.
+    await ledger.expireLetters(wired.clock.now())
+    await ledger.checkKey()
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)
@@ -279,6 +285,8 @@ async function deliverAndSettle(
     columns,
   }
   const outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
+  const over = { warehouse, ledger, lease, sync, runIds: [run.runId], now: wired.clock.now() }
+  await endSettledLetters(over, prepared.state)
   const finishedAt = wired.clock.now()
   const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]
   const { requests, retries } = totals
@@ -296,6 +304,7 @@ async function deliverAndSettle(
     requests,
     retries,
     ...(problems.length === 0 ? {} : { problems }),
+    ...(stopped?.until === undefined ? {} : { resumes_at: new Date(stopped.until).toISOString() }),
   }
 }
 

@@ -4,22 +4,29 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Accounts } from './delivery/account.ts'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
+import { scrubbedDestination } from './delivery/scrubbed.ts'
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
+import { keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import type { PostgresLedgerSettings } from './ledger/postgres-address.ts'
+import { scrubbedLedger } from './ledger/scrubbed.ts'
 import { isSharedLedger, openLedger, openSharedLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, LedgerSettings, Project, SecretText } from './project/project.ts'
-import { resolveSecretText, type SecretReaders } from './project/secret.ts'
+import { createScrubber, type Scrubber } from './project/scrubber.ts'
+import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
+import { defaultTarget } from './project/settings.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
+import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -40,6 +47,11 @@ export interface Wired {
   readonly log: (sync: string, note: DeliveryNote) => void
   warehouse(): Promise<Warehouse>
   warehouseIsOpen(): boolean
+  /**
+   * Closes the warehouse and leaves nothing of deleted rows in its file; answers why that could not be done. A warehouse
+   * that is a service has its own housekeeping, which is what it answers then.
+   */
+  rewriteWarehouse(): Promise<string | undefined>
   ledger(): Promise<Ledger>
   /** The ledger if there is one: what only reads does not make it. */
   knownLedger(): Promise<Ledger | undefined>
@@ -55,6 +67,8 @@ export interface WireOptions {
   readonly log?: (sync: string, note: DeliveryNote) => void
   readonly clock?: Clock
   readonly random?: () => number
+  /** Told of every secret that is read, and asked before anything is stored. */
+  readonly secrets?: Scrubber
 }
 
 export const systemClock: Clock = {
@@ -72,9 +86,17 @@ export const systemClock: Clock = {
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const warehouse = once(() => openWarehouse(project))
-  const secrets = secretsOf(project, options.env)
-  const ledger = once(() => openProjectLedger(project, secrets))
+  const clock = options.clock ?? systemClock
+  const secrets = options.secrets ?? createScrubber()
+  const readers: SecretReaders = {
+    env: options.env,
+    readFile: path => readFileSync(resolve(project.root, path), 'utf8'),
+    onSecret: secrets.register,
+  }
+  registerSecrets(project, readers)
+  const ledger = once(async () => scrubbedLedger(await openProjectLedger(project, readers, clock), secrets))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
+  const accounts: Accounts = new Map()
   const settingsOf = (name: string): DestinationSettings => {
     const settings = project.destinations.find(candidate => candidate.name === name)
     if (settings === undefined) throw new TypeError(`the project has no destination ${name}`)
@@ -82,7 +104,7 @@ export function wire(project: Project, options: WireOptions): Wired {
   }
   return {
     project,
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random ?? Math.random,
     env: options.env,
     identity: { holder, isGone: other => isGone(other, holder) },
@@ -91,20 +113,21 @@ export function wire(project: Project, options: WireOptions): Wired {
     log: options.log ?? (() => undefined),
     warehouse: warehouse.get,
     warehouseIsOpen: () => warehouse.opened() !== undefined,
+    async rewriteWarehouse() {
+      await (await warehouse.opened())?.close()
+      warehouse.forget()
+      return rewriteWarehouse(project)
+    },
     ledger: ledger.get,
-    knownLedger: async () => ((await (ledger.opened() ?? isLedgerThere(project, secrets))) ? ledger.get() : undefined),
+    knownLedger: async () => ((await (ledger.opened() ?? isLedgerThere(project, readers))) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
       const opening =
         destinations.get(name) ??
-        once(() =>
-          openDestination(settingsOf(name), {
-            definitions,
-            env: options.env,
-            root: project.root,
-            readFile: path => readFileSync(path, 'utf8'),
-          }),
-        )
+        once(async () => {
+          const context = { ...readers, definitions, root: project.root, accounts }
+          return scrubbedDestination(await openDestination(settingsOf(name), context), secrets)
+        })
       destinations.set(name, opening)
       return opening.get()
     },
@@ -116,35 +139,64 @@ export function wire(project: Project, options: WireOptions): Wired {
   }
 }
 
+/** All that the project refers to, used or not: what a person types as a reason may be one. What is missing is told when it is needed. */
+function registerSecrets({ destinations, ledger, warehouse }: Project, readers: SecretReaders): void {
+  const written = listSecretRefs(destinations.map(({ settings }) => settings))
+  const urls = [ledger, warehouse].flatMap(settings => ('url' in settings ? settings.url : []))
+  const parsed = [...(ledger.key ?? []), ...urls].filter(part => typeof part !== 'string')
+  for (const ref of [...written, ...parsed]) {
+    try {
+      resolveSecretText([ref], readers)
+    } catch (error) {
+      if (!(error instanceof ActivateError)) throw error
+    }
+  }
+}
+
 async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
   if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
   throw notYet(`warehouse type "${warehouse.type}"`)
 }
 
-async function isLedgerThere({ ledger }: Project, secrets: SecretReaders): Promise<boolean> {
-  return ledger.type === 'sqlite' ? existsSync(ledger.path) : isSharedLedger(sharedLedger(ledger, secrets))
+async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefined> {
+  if (warehouse.type === 'duckdb') return rewriteDuckdb(warehouse)
+  return `${warehouse.type} keeps deleted rows until its own housekeeping, backups and time travel have let go of them`
 }
 
-async function openProjectLedger({ ledger }: Project, secrets: SecretReaders): Promise<Ledger> {
-  return ledger.type === 'sqlite' ? openLedger(ledger) : openSharedLedger(sharedLedger(ledger, secrets))
+async function isLedgerThere({ ledger }: Project, readers: SecretReaders): Promise<boolean> {
+  return ledger.type === 'sqlite' ? existsSync(ledger.path) : isSharedLedger(sharedLedger(ledger, readers))
+}
+
+async function openProjectLedger(project: Project, readers: SecretReaders, clock: Clock): Promise<Ledger> {
+  const { ledger, retention } = project
+  const { key } = ledger
+  const options = {
+    key: key === undefined ? keyBeside(keptBeside(project)) : keyOfSecret(() => resolveSecretText(key, readers)),
+    now: clock.now,
+    letterRetention: retention.deadLetters,
+  }
+  return ledger.type === 'sqlite'
+    ? openLedger(ledger, options)
+    : openSharedLedger(sharedLedger(ledger, readers), options)
+}
+
+/** A ledger that is no file has its key file where the file would be; machines that share it are given one `ledger.key`. */
+function keptBeside({ root, target, ledger }: Project): string {
+  if (ledger.type === 'sqlite') return ledger.path
+  return join(root, '.activate', ...(target === defaultTarget ? [] : [target]), 'ledger')
 }
 
 function sharedLedger(
   { url, schema, connections }: Extract<LedgerSettings, { readonly type: 'postgres' }>,
-  secrets: SecretReaders,
+  readers: SecretReaders,
 ): PostgresLedgerSettings {
-  return { url: resolveSecretText(url, secrets), schema, connections, source: writtenSecret(url) }
+  return { url: resolveSecretText(url, readers), schema, connections, source: writtenSecret(url) }
 }
 
 /** The references of a text as they are written, without what stands around them. */
 function writtenSecret(text: SecretText): string {
   const references = text.flatMap(part => (typeof part === 'string' ? [] : [`\${${part.secret}:${part.name}}`]))
   return references.length === 0 ? '`url` under `ledger:`' : references.join(' and ')
-}
-
-/** Secret files stand where the project says, whatever the working directory. */
-function secretsOf({ root }: Project, env: Environment): SecretReaders {
-  return { env, readFile: path => readFileSync(resolve(root, path), 'utf8') }
 }
 
 function notYet(what: string): ActivateError {
@@ -159,6 +211,8 @@ function notYet(what: string): ActivateError {
 function once<Opened>(open: () => Promise<Opened>): {
   get(): Promise<Opened>
   opened(): Promise<Opened | undefined> | undefined
+  /** It is opened anew when it is asked for again. */
+  forget(): void
 } {
   let opening: Promise<Opened> | undefined
   return {
@@ -170,5 +224,8 @@ function once<Opened>(open: () => Promise<Opened>): {
       return opening
     },
     opened: () => opening,
+    forget() {
+      opening = undefined
+    },
   }
 }

@@ -83,4 +83,28 @@ export const cliCodes = {
       'A value to opt out has to be one that can be compared with what is sent: an e-mail address, a phone number, another identifier of the project, or the key of a person. Nothing was recorded; of a file, none of its rows.',
     exit: 'invalid',
   },
+  A8018: {
+    title: 'somebody to erase is still at a destination',
+    explanation:
+      'A sync that removes leavers has sent the person to a destination and can remove them there, but only as long as the tool knows them. So the choice is yours: `--remove-first` keeps them out from this moment, the next runs send the removal, and `erase` with the same key then forgets the rest; `--keep-at-destinations` forgets them here and leaves their record there, to be deleted by hand. Nothing was changed.',
+    exit: 'invalid',
+  },
+  A8019: {
+    title: 'a run has to be settled first',
+    explanation:
+      'A run was cut off, and what it sent is rebuilt from its outbox, byte by byte, to find out what arrived. Taking a person out of it would make that impossible. Run the sync again, which settles it, and then erase. Nothing was changed.',
+    exit: 'failed',
+  },
+  A8020: {
+    title: 'a run is under way',
+    explanation:
+      'Erasing holds every sync, so that no run can write down again what is being removed. Wait for the run, or stop it. Nothing was changed.',
+    exit: 'locked',
+  },
+  A8021: {
+    title: 'erasing was not confirmed',
+    explanation:
+      'Erasing cannot be undone, so it asks at a terminal, and elsewhere needs --yes. `--dry-run` shows what would go. Nothing was changed.',
+    exit: 'invalid',
+  },
 } as const satisfies ErrorCodes

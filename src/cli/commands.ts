@@ -9,6 +9,8 @@ export interface ArgumentDefinition {
   readonly name: string
   readonly summary: string
   readonly required: boolean
+  /** The last one may be given several times. */
+  readonly repeatable?: true
 }
 
 export interface CommandDefinition {
@@ -187,6 +189,38 @@ export const commands: readonly CommandDefinition[] = [
     load: () => import('./commands/suppress.ts'),
   },
   {
+    name: 'erase',
+    summary: 'forget a person everywhere, and keep them from coming back',
+    description:
+      'Removes every trace of a person, under all of their keys, from the ledger, the warehouse state and saved files. A keyed hash stays until retention.erasures, so that nothing is sent to them again while the source still has them.',
+    arguments: [
+      { name: 'key', summary: "the person's key, as text; a composite key as a JSON array of texts", required: true },
+    ],
+    options: [
+      { flags: '--dry-run', summary: 'count what would go, and change nothing' },
+      { flags: '--remove-first', summary: 'keep them out, so that the next runs remove them; then erase again' },
+      { flags: '--keep-at-destinations', summary: 'forget them here, and leave them where they are' },
+      { flags: '--yes', summary: 'do not ask' },
+      by,
+    ],
+    examples: [
+      'activate erase C00042 --dry-run',
+      'activate erase C00042 --remove-first --yes',
+      'activate erase C00042 --yes',
+    ],
+    load: () => import('./commands/erase.ts'),
+  },
+  {
+    name: 'prune',
+    summary: 'remove what is older than `retention` allows',
+    description:
+      'Removes old decisions, deliveries, samples, requests and mended rows, as `retention` in activate.yml says; a run does so once a day. What caps, re-entry, holdouts and reports still need stays, and the audit trail always does.',
+    arguments: [],
+    options: [{ flags: '--dry-run', summary: 'count what would go, and change nothing' }, by],
+    examples: ['activate prune --dry-run', 'activate prune'],
+    load: () => import('./commands/prune.ts'),
+  },
+  {
     name: 'hold',
     summary: 'pause a sync, a destination or everything',
     arguments: [{ name: 'sync', summary: 'one sync', required: false }],
@@ -221,6 +255,58 @@ export const commands: readonly CommandDefinition[] = [
       'activate approve --plan 3fa4c1d2 --reason "expected after the import"',
     ],
     load: () => import('./commands/approve.ts'),
+  },
+  {
+    name: 'resolve',
+    summary: 'say what became of rows that may or may not have arrived',
+    description:
+      'Lists the rows that are parked; with --acked, --retry or --drop, says what became of them. The sync may be left out where one alone has the key.',
+    arguments: [{ name: 'sync', summary: 'one sync', required: false }],
+    options: [
+      { flags: '--acked', summary: 'it arrived' },
+      { flags: '--retry', summary: 'it did not: the next run sends it again' },
+      { flags: '--drop', summary: 'leave it: neither sent nor waited for; caps and re-entry go on counting it' },
+      {
+        flags: '--key <key>',
+        summary: 'the key of a row, or of a person for all of their rows; may be repeated',
+        repeatable: true,
+      },
+      { flags: '--all', summary: 'everything that is parked of the sync' },
+      reason,
+      by,
+    ],
+    examples: [
+      'activate resolve',
+      'activate resolve reminder --acked --key C00042 --reason "in the provider\'s log"',
+      'activate resolve reminder --retry --all --reason "their outage, nothing was sent"',
+    ],
+    load: () => import('./commands/resolve.ts'),
+  },
+  {
+    name: 'dead-letters',
+    summary: 'rows that were refused for good: look at them, have them tried again, let them rest',
+    description:
+      'Lists the open dead letters, shows one with its fields masked, makes rows due again (the next run plans, decides and sends them like any other), or lets them rest until they change.',
+    arguments: [
+      { name: 'action', summary: 'list (the default), show, replay or drop', required: false },
+      { name: 'id', summary: 'ids of letters, or their beginnings', required: false, repeatable: true },
+    ],
+    options: [
+      { flags: '--sync <name>', summary: 'only letters of this sync; also one that the project no longer has' },
+      { flags: '--all', summary: 'replay, drop: every open letter' },
+      { flags: '--limit <n>', summary: 'list: how many (default: 100)' },
+      { flags: '--show-pii', summary: 'show: personal data as it is, instead of masked' },
+      { flags: '--reason <text>', summary: 'replay, drop: why; kept in the audit trail (required)' },
+      by,
+    ],
+    examples: [
+      'activate dead-letters',
+      'activate dead-letters show 5f2c90ab --show-pii',
+      'activate dead-letters replay 5f2c90ab 77e01c3d --reason "the field was added at the CRM"',
+      'activate dead-letters replay --select lapsing --reason "their validation was broken"',
+      'activate dead-letters drop --sync lapsing --reason "test accounts"',
+    ],
+    load: () => import('./commands/dead-letters.ts'),
   },
   {
     name: 'audit',

@@ -28,6 +28,7 @@ const flagsOf = (command: CommandDefinition, globalOptions: Options) =>
 /** Words that complete the first argument of some commands. */
 const choices: Readonly<Record<string, readonly string[]>> = {
   completion: shells,
+  'dead-letters': ['list', 'show', 'replay', 'drop'],
   schema: ['project', 'sync', 'model'],
 }
 

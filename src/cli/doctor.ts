@@ -1,12 +1,13 @@
 /** The set-up check: each part is tried for real, and one that fails does not keep the others from being tried. */
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, relative, resolve } from 'node:path'
 import type { AuditVerdict, Hold } from '../ledger/governance.ts'
 import { countReached, isOver } from '../plan/policies/holdout.ts'
 import { localTime } from '../plan/policies/local-time.ts'
 import { stateRelation } from '../plan/state.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Project } from '../project/project.ts'
+import { safeLength } from '../project/scrubber.ts'
 import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
 import { describeHold } from '../run/permission.ts'
 import { render, sql } from '../warehouse/sql.ts'
@@ -55,7 +56,9 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
     findings.push(...(await checkLedgerClock(wired)))
+    findings.push(...(await checkModes(project)))
     findings.push(...(await checkGovernance(wired)))
+    findings.push(...(await checkErasures(wired)))
     findings.push(...(await checkHoldouts(wired)))
     findings.push(...(await checkSecrets(invocation, project)))
     for (const { name } of project.destinations) findings.push(await checkDestination(name, wired))
@@ -120,6 +123,44 @@ async function checkGovernance(wired: Wired): Promise<readonly Finding[]> {
   }
 }
 
+/** Files that hold keys of people, or secrets, and that others on this machine may read. */
+async function checkModes({ root, warehouse, ledger, destinations }: Project): Promise<readonly Finding[]> {
+  if (process.platform === 'win32') return []
+  const state = [
+    ...(warehouse.type === 'duckdb' ? [warehouse.path] : []),
+    ...(ledger.type === 'sqlite' ? [ledger.path, `${ledger.path}.key`] : []),
+  ]
+  const folders = [...new Set(state.map(path => dirname(path)))].filter(folder => resolve(folder) !== resolve(root))
+  const secrets = listSecretRefs(destinations.map(({ settings }) => settings))
+    .filter(({ secret }) => secret === 'file')
+    .map(({ name }) => resolve(root, name))
+  const open: string[] = []
+  for (const path of [...folders, ...state, ...secrets]) {
+    const found = await stat(path).catch(() => undefined) // a file that is missing is told elsewhere
+    if (found !== undefined && (found.mode & 0o077) !== 0)
+      open.push(`${relative(root, path) || '.'} (${(found.mode & 0o777).toString(8)})`)
+  }
+  if (open.length === 0)
+    return [{ check: 'file modes', status: 'ok', found: 'state is for its owner alone', help: null }]
+  const help = 'chmod 700 the folders and 600 the files, unless others are meant to read them'
+  return [{ check: 'file modes', status: 'warn', found: `others may read ${open.join(', ')}`, help }]
+}
+
+/** People whom the next runs remove from destinations, and who have yet to be forgotten. */
+async function checkErasures(wired: Wired): Promise<readonly Finding[]> {
+  const ledger = await wired.ledger().catch(() => undefined)
+  if (ledger === undefined) return []
+  try {
+    const waiting = (await ledger.tombstones(wired.clock.now())).filter(({ state }) => state === 'removing')
+    const [first] = waiting.map(({ erasedAt }) => erasedAt).sort((left, right) => left - right)
+    if (first === undefined) return []
+    const found = `${counted(waiting.length, 'key')} to be erased once removed from destinations, since ${new Date(first).toISOString().slice(0, 10)}`
+    return [{ check: 'erasures', status: 'warn', found, help: 'run, then `activate erase` with the same key again' }]
+  } catch (error) {
+    return [failure('erasures', error)]
+  }
+}
+
 /** Whether anybody was reached whom a holdout withholds; nothing where none is drawing. */
 async function checkHoldouts({ project, clock, warehouse: open }: Wired): Promise<readonly Finding[]> {
   const check = 'holdouts'
@@ -163,21 +204,27 @@ function holdFinding(hold: Hold): Finding {
 }
 
 /** Names only; a value is never shown. */
-async function checkSecrets({ io }: Invocation, project: Project): Promise<readonly Finding[]> {
-  const ledger = project.ledger.type === 'postgres' ? project.ledger.url.filter(part => typeof part !== 'string') : []
-  const used = [...ledger, ...listSecretRefs(project.destinations.map(({ settings }) => settings))]
+async function checkSecrets({ io, secrets }: Invocation, project: Project): Promise<readonly Finding[]> {
+  const { ledger } = project
+  const ofLedger = [...(ledger.type === 'postgres' ? ledger.url : []), ...(ledger.key ?? [])]
+  const used = [
+    ...ofLedger.filter(part => typeof part !== 'string'),
+    ...listSecretRefs(project.destinations.map(({ settings }) => settings)),
+  ]
   const references = [...new Map(used.map(reference => [`${reference.secret}:${reference.name}`, reference])).values()]
   const files = new Map<string, string>()
   for (const { secret, name } of references) {
     if (secret === 'file') await readSecretFile(resolve(project.root, name), text => files.set(name, text))
   }
   const read = (path: string) => files.get(path) ?? missing(path)
-  const readers = { env: io.env, readFile: read }
+  const readers = { env: io.env, readFile: read, onSecret: secrets.register }
   return Promise.all(
     references.map(({ secret, name }) =>
       attempt(`secret ${secret}:${name}`, async () => {
-        resolveSecrets(`\${${secret}:${name}}`, readers)
-        return 'present'
+        const value = String(resolveSecrets(`\${${secret}:${name}}`, readers))
+        return value.length < safeLength
+          ? `present, but shorter than ${safeLength} characters: too short to be taken out of every message`
+          : 'present'
       }),
     ),
   )

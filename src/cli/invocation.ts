@@ -1,5 +1,6 @@
 /** One call of one command: what it was given and whom it may speak to. */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
+import type { Scrubber } from '../project/scrubber.ts'
 import type { CommandDefinition } from './commands.ts'
 import type { Io, Terminal } from './terminal.ts'
 
@@ -22,6 +23,8 @@ export interface Input {
   argument(name: string): string | undefined
   flag(option: string): boolean
   text(option: string): string | undefined
+  /** Everything that a repeatable option or argument was given, in its order. */
+  list(option: string): readonly string[]
   /** A whole number of at least `min`, or A8003. */
   count(option: string, min?: number): number | undefined
 }
@@ -31,6 +34,8 @@ export interface Invocation {
   readonly input: Input
   readonly terminal: Terminal
   readonly io: Io
+  /** Knows every secret that was read so far, and keeps it out of what is written anywhere. */
+  readonly secrets: Scrubber
   /** Every command there is, for those that speak about the others. */
   readonly commands: readonly CommandDefinition[]
 }
@@ -50,6 +55,10 @@ export function inputOf(
     argument: name => parameters[name],
     flag: option => options[option] === true,
     text,
+    list: option => {
+      const value = options[option]
+      return Array.isArray(value) ? value.map(String) : []
+    },
     count: (option, min = 0) => {
       const written = text(option)
       if (written === undefined) return undefined

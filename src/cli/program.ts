@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { ActivateError } from '../project/problem.ts'
 import { type CommandDefinition, commands } from './commands.ts'
-import { globalOptions } from './global-options.ts'
+import { globalOptions, type OptionDefinition } from './global-options.ts'
 import { type GlobalFlags, type Input, inputOf } from './invocation.ts'
 import { version } from './package.ts'
 
@@ -51,7 +51,7 @@ export function buildProgram(chosen: Chosen, writeOut: (text: string) => void): 
     .showSuggestionAfterError(true)
     .configureOutput({ writeOut, writeErr: writeOut, outputError: () => undefined })
     .configureHelp({ showGlobalOptions: true })
-  for (const definition of globalOptions) program.addOption(globalOption(definition.flags, definition.summary))
+  for (const definition of globalOptions) program.addOption(optionOf(definition))
   for (const definition of commands) addCommand(program, definition, chosen)
   program.addHelpText(
     'after',
@@ -60,10 +60,9 @@ export function buildProgram(chosen: Chosen, writeOut: (text: string) => void): 
   return program
 }
 
-function globalOption(flags: string, summary: string): Option {
+function optionOf({ flags, summary, repeatable }: OptionDefinition): Option {
   const option = new Option(flags, summary)
-  const repeatable = option.long === '--select' || option.long === '--exclude'
-  if (!repeatable) return option
+  if (repeatable === undefined) return option
   return option.default([], 'all').argParser((value: string, before: readonly string[]) => [...before, value])
 }
 
@@ -73,9 +72,10 @@ function addCommand(program: Command, definition: CommandDefinition, chosen: Cho
     .summary(definition.summary)
     .description(definition.description ?? definition.summary)
   for (const argument of definition.arguments) {
-    command.argument(argument.required ? `<${argument.name}>` : `[${argument.name}]`, argument.summary)
+    const name = argument.repeatable === undefined ? argument.name : `${argument.name}...`
+    command.argument(argument.required ? `<${name}>` : `[${name}]`, argument.summary)
   }
-  for (const option of definition.options) command.addOption(new Option(option.flags, option.summary))
+  for (const option of definition.options) command.addOption(optionOf(option))
   const examples = definition.examples.map(example => `  ${example}`).join('\n')
   command.addHelpText('after', `\nExamples:\n${examples}`)
   command.allowExcessArguments(false)
@@ -83,7 +83,11 @@ function addCommand(program: Command, definition: CommandDefinition, chosen: Cho
     const parameters = Object.fromEntries(
       definition.arguments.map((argument, index) => [argument.name, command.args[index]]),
     )
-    chosen(definition, globalFlags(program.opts()), inputOf(parameters, command.opts()))
+    const repeated = definition.arguments.flatMap((argument, index) =>
+      argument.repeatable === undefined ? [] : [[argument.name, command.args.slice(index)] as const],
+    )
+    const options = { ...command.opts(), ...Object.fromEntries(repeated) }
+    chosen(definition, globalFlags(program.opts()), inputOf(parameters, options))
   })
 }
 

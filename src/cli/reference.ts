@@ -46,7 +46,10 @@ function commandSection(command: CommandDefinition): readonly string[] {
   const usage = [
     'activate',
     command.name,
-    ...command.arguments.map(({ name, required }) => (required ? `<${name}>` : `[${name}]`)),
+    ...command.arguments.map(({ name, required, repeatable }) => {
+      const written = repeatable === undefined ? name : `${name}...`
+      return required ? `<${written}>` : `[${written}]`
+    }),
   ]
   const parameters = command.arguments.map(({ name, summary }) => [`\`${name}\``, summary])
   return [

@@ -13,6 +13,7 @@ import { type Wired, type WireOptions, wire } from '../wire.ts'
 import { parsePointInTime } from './as-of.ts'
 import type { Invocation } from './invocation.ts'
 import { printable } from './render/text.ts'
+import { unknownName } from './unknown-name.ts'
 
 /** The project's files, checked by themselves. Throws every problem of theirs at once. */
 export async function readProject({ flags, io }: Invocation): Promise<Project> {
@@ -38,16 +39,24 @@ export function dialectOf({ warehouse }: Project): Dialect {
   })
 }
 
+/** The sync of this name. Throws A8009. */
+export function knownSync({ syncs }: Pick<Project, 'syncs'>, name: string): Sync {
+  const sync = syncs.find(candidate => candidate.name === name)
+  if (sync !== undefined) return sync
+  const names = syncs.map(candidate => candidate.name)
+  throw unknownName(`there is no sync "${name}"`, name, names, 'syncs')
+}
+
 /** Opens nothing yet; closes whatever the work opened, whether it succeeded or not. */
 export async function withWired<Result>(
-  { io, flags, terminal }: Invocation,
+  { io, flags, terminal, secrets }: Invocation,
   project: Project,
   work: (wired: Wired) => Promise<Result>,
 ): Promise<Result> {
   const log: WireOptions['log'] = (sync, { kind, code, message }) => {
     if (flags.verbose) terminal.say(printable(`${sync}: ${kind} ${code}: ${message}`))
   }
-  const wired = wire(project, { env: io.env, log })
+  const wired = wire(project, { env: io.env, log, secrets })
   try {
     return await work(wired)
   } finally {

@@ -1,5 +1,6 @@
 /** Parses the arguments, runs the command, and tells a person or a script how it ended. */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
+import { createScrubber } from '../project/scrubber.ts'
 import { commands } from './commands.ts'
 import { exitNumber } from './exit.ts'
 import type { GlobalFlags } from './invocation.ts'
@@ -10,7 +11,8 @@ import { type Io, openTerminal, processIo, type Terminal } from './terminal.ts'
 
 export async function start(argv: readonly string[], io: Io = processIo()): Promise<number> {
   const guessed = guessFlags(argv)
-  let terminal = openTerminal(io, guessed)
+  const secrets = createScrubber()
+  let terminal = openTerminal(io, guessed, secrets.scrub)
   let flags: Pick<GlobalFlags, 'json' | 'verbose'> = guessed
   try {
     const parsed = parse(argv)
@@ -19,9 +21,9 @@ export async function start(argv: readonly string[], io: Io = processIo()): Prom
       return exitNumber('ok')
     }
     flags = parsed.flags
-    terminal = openTerminal(io, parsed.flags)
+    terminal = openTerminal(io, parsed.flags, secrets.scrub)
     const { execute } = await parsed.definition.load()
-    return exitNumber(await execute({ flags: parsed.flags, input: parsed.input, terminal, io, commands }))
+    return exitNumber(await execute({ flags: parsed.flags, input: parsed.input, terminal, io, commands, secrets }))
   } catch (error) {
     return exitNumber(await report(error, flags, terminal))
   }

@@ -2,6 +2,7 @@
  * The three places a command may speak to: data on stdout, talk on stderr, colours on either when somebody is looking.
  * A reader who has gone (`activate history | head`) ends the output, never the work.
  */
+import { createInterface } from 'node:readline/promises'
 import picocolors from 'picocolors'
 import { ActivateError } from '../project/problem.ts'
 
@@ -19,6 +20,8 @@ export interface Io {
   readonly stderr: Stream
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** Asks the person at the terminal; absent where nobody is there to answer. */
+  readonly ask?: (question: string) => Promise<string>
 }
 
 export type Colors = ReturnType<typeof picocolors.createColors>
@@ -41,7 +44,18 @@ export interface Terminal {
 }
 
 export function processIo(): Io {
-  return { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() }
+  const { stdin, stdout, stderr, env } = process
+  const io = { stdout, stderr, env, cwd: process.cwd() }
+  return stdin.isTTY && stderr.isTTY ? { ...io, ask } : io
+}
+
+async function ask(question: string): Promise<string> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await asking.question(question)
+  } finally {
+    asking.close()
+  }
 }
 
 /** Whether to colour: --no-color, then NO_COLOR (no-color.org), then CLICOLOR_FORCE (bixense.com/clicolors), then the TTY. */
@@ -52,19 +66,41 @@ export function wantsColor(isTTY: boolean, env: Io['env'], noColor: boolean): bo
   return isTTY && env.TERM !== 'dumb' && env.CLICOLOR !== '0'
 }
 
-export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonly quiet: boolean }): Terminal {
+const colour = String.raw`\x1b\[[\d;]*m`
+const controls = String.raw`(?![\n\t])\p{Cc}|\p{Bidi_Control}`
+
+/**
+ * The last line of defence: text from rows, files and servers is made printable where it is rendered, and what was forgotten
+ * there ends here. Nothing but colours reaches a terminal as a control sequence, and not even those where none are wanted.
+ */
+export function withoutControls(text: string, colours: boolean): string {
+  return text.replaceAll(
+    new RegExp(colours ? `(${colour})|${controls}` : `${colour}|${controls}`, 'gu'),
+    colours ? '$1' : '',
+  )
+}
+
+/** `scrub` takes secrets out of whatever is written; everything a command says passes here. */
+export function openTerminal(
+  io: Io,
+  flags: { readonly noColor: boolean; readonly quiet: boolean },
+  scrub: (text: string) => string = text => text,
+): Terminal {
   const { stdout, stderr } = io
+  const writesInColor = wantsColor(stdout.isTTY === true, io.env, flags.noColor)
+  const talksInColor = wantsColor(stderr.isTTY === true, io.env, flags.noColor)
   let reader = true
   stdout.on('error', () => undefined) // the callback of each write carries the error
   stderr.on('error', () => undefined) // talk that nobody hears changes nothing
-  const talk = (text: string) => {
+  const talk = (said: string) => {
+    const text = withoutControls(scrub(said), talksInColor)
     stderr.write(text.endsWith('\n') ? text : `${text}\n`)
   }
   return {
     write: text =>
       new Promise((resolve, reject) => {
         if (!reader || text === '') return resolve()
-        stdout.write(text, error => {
+        stdout.write(withoutControls(scrub(text), writesInColor), error => {
           if (error === undefined || error === null) return resolve()
           reader = false
           if ('code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED')) return resolve()
@@ -76,10 +112,10 @@ export function openTerminal(io: Io, flags: { readonly noColor: boolean; readonl
     },
     complain: talk,
     draw: text => {
-      if (!flags.quiet) stderr.write(text)
+      if (!flags.quiet) stderr.write(scrub(text))
     },
-    paint: picocolors.createColors(wantsColor(stdout.isTTY === true, io.env, flags.noColor)),
-    ink: picocolors.createColors(wantsColor(stderr.isTTY === true, io.env, flags.noColor)),
+    paint: picocolors.createColors(writesInColor),
+    ink: picocolors.createColors(talksInColor),
     interactive: stderr.isTTY === true && io.env.TERM !== 'dumb',
     columns: stderr.columns ?? 100,
   }

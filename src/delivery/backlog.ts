@@ -14,11 +14,15 @@ const readAhead = 256
 /** Requests waiting for another attempt; while there are more, no new rows are read. */
 const mostWaiting = 64
 
+/** Requests that wait to be asked about, beside those; they wait long, and say nothing about how the destination does. */
+const mostSettling = 4_000
+
 export class Backlog {
   private readonly source: AsyncIterator<Task>
   private readonly ready: Task[] = []
   private readonly room = createWaitingRoom<Task>()
   private held = 0
+  private settling = 0
   private exhausted = false
 
   constructor(tasks: AsyncIterable<Task>) {
@@ -49,7 +53,7 @@ export class Backlog {
 
   /** `idle`: a connection could be used that is not. */
   wantsMore(idle: boolean): boolean {
-    if (this.exhausted || this.room.size >= mostWaiting) return false
+    if (this.exhausted || this.settling >= mostSettling || this.room.size - this.settling >= mostWaiting) return false
     if (this.room.size > 0 && this.held >= 4 * heldRecords) return false
     return this.held < heldRecords ? this.ready.length < readAhead : this.ready.length === 0 && idle
   }
@@ -60,13 +64,16 @@ export class Backlog {
     if (done === true) this.exhausted = true
     else {
       this.held += value.changes.length
-      this.ready.push(value)
+      if (value.notBefore === undefined) this.ready.push(value)
+      else this.wait(value.notBefore, value)
     }
   }
 
   /** The earliest request whose time has come. */
   takeDue(now: number): Task | undefined {
-    return this.room.takeDue(now)
+    const task = this.room.takeDue(now)
+    if (task?.inquiry !== undefined) this.settling -= 1
+    return task
   }
 
   takeReady(): Task | undefined {
@@ -77,7 +84,7 @@ export class Backlog {
   takeAll(): readonly Task[] {
     const all = this.ready.splice(0)
     for (;;) {
-      const task = this.room.takeDue(Number.POSITIVE_INFINITY)
+      const task = this.takeDue(Number.POSITIVE_INFINITY)
       if (task === undefined) return all
       all.push(task)
     }
@@ -90,6 +97,11 @@ export class Backlog {
 
   /** The same request once more, at its time. */
   repeat(due: number, task: Task): void {
+    this.wait(due, task)
+  }
+
+  private wait(due: number, task: Task): void {
+    if (task.inquiry !== undefined) this.settling += 1
     this.room.add(due, task)
   }
 

@@ -11,7 +11,7 @@ export const deliveryCodes = {
   A6002: {
     title: 'the destination cannot be reached',
     explanation:
-      'Several requests in a row spent all their attempts without a single success between them: connections were refused, timed out, or ended in server errors. Delivery stopped; what is pending is planned anew by the next run. What may have arrived without an answer, and cannot be repeated safely, is parked: nothing more is sent to those keys by this sync, and `activate status` counts them.',
+      'Several requests in a row spent all their attempts without a single success between them: connections were refused, timed out, or ended in server errors. Delivery stopped; what is pending is planned anew by the next run. What may have arrived without an answer, and cannot be repeated safely, is parked: nothing more is sent to those keys by this sync, `activate status` counts them, and `activate resolve` says what became of them.',
     exit: 'failed',
   },
   A6003: {
@@ -63,7 +63,31 @@ export const deliveryCodes = {
   A6011: {
     title: 'the definition of a destination is incomplete',
     explanation:
-      'A destination is either HTTP (baseUrl, and a request function for every action) or a session (open). This is a defect of the destination, not of the project.',
+      'A destination is either HTTP (baseUrl, a request function for every action, and a lookup for each whose idempotency is `lookup`) or a session (open). This is a defect of the destination, not of the project.',
     exit: 'failed',
+  },
+  A6060: {
+    title: 'a limit of the destination is used up',
+    explanation:
+      'One of the `limits` of the destination, or one that the destination itself tells of in its replies, is used up, and does not renew within 15 minutes. The run ended instead of waiting: what it had begun is recorded, the rest is pending and planned anew by the next run. The message names the time from which the limit renews; a schedule that comes later than that needs nothing else. Limits count per account, for every sync and every process that uses it.',
+    exit: 'partial',
+  },
+  A6061: {
+    title: 'the destination was found unreachable a moment ago',
+    explanation:
+      'An earlier sync of the same process gave up on this destination (A6002), and the time after which it would be tried again is not over. Nothing was sent; everything is pending.',
+    exit: 'failed',
+  },
+  A6062: {
+    title: 'the run has repeated too many requests',
+    explanation:
+      'More than a tenth of its requests, and 100 beside, had to be repeated because the destination failed. So that an outage is not made worse, delivery stopped; what is pending is planned anew by the next run.',
+    exit: 'failed',
+  },
+  A6063: {
+    title: 'the destination kept throttling',
+    explanation:
+      'It answered 429 to the same request for half an hour in all. Delivery stopped, and what is pending is planned anew by the next run. Something else may be using the account; lower `limits` of the destination, so that the tool keeps below what is left for it.',
+    exit: 'partial',
   },
 } as const satisfies ErrorCodes

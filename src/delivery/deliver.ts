@@ -6,6 +6,7 @@ import type { Operation, PlannedChange } from '../plan/plan.ts'
 import { createCutter } from './batch.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { Dispatch } from './dispatch.ts'
+import { stopWhileOpen } from './gate.ts'
 import { type Task, tasksOfBatch } from './task.ts'
 
 export type { DeliveryContext, DeliveryNote, DeliveryProgress, DeliveryTotals } from './delivery-context.ts'
@@ -30,6 +31,12 @@ export interface DeliveryInput extends DeliveryContext {
  * be read, a ledger that cannot record.
  */
 export async function deliver(input: DeliveryInput): Promise<DeliveryTotals> {
+  const stopped = stopWhileOpen(input.destination, input.clock.now())
+  if (stopped !== undefined) {
+    input.log({ kind: 'stop', code: stopped.code, message: stopped.message })
+    const nothing = { acked: 0, rejected: 0, parked: 0, withdrawn: 0, requests: 0, retries: 0 }
+    return { ...nothing, pending: input.total, stopped }
+  }
   return new Dispatch(input, tasksOfRows(input), input.total).run()
 }
 

@@ -35,7 +35,8 @@ export interface DeliveryTotals extends OutcomeCounts {
 export interface DeliveryContext {
   readonly runId: string
   readonly destination: OpenDestination
-  readonly ledger: Pick<Ledger, 'begin' | 'conclude' | 'move'>
+  /** With `turn`, the destination's limits are shared with other processes. */
+  readonly ledger: Pick<Ledger, 'begin' | 'conclude' | 'move'> & Partial<Pick<Ledger, 'turn'>>
   /** The run's lease as last renewed; asked before each send. */
   readonly lease: () => Lease
   readonly clock: Clock

@@ -6,6 +6,7 @@
 import type { z } from 'zod'
 import type { Operation } from '../plan/plan.ts'
 import type { Json, Mode } from '../project/project.ts'
+import type { ReadLimits } from './rate-headers.ts'
 
 /** One record as a destination sees it. */
 export interface Change {
@@ -41,6 +42,14 @@ export type RecordOutcome = { readonly changeId: string } & (
   | { readonly outcome: 'uncertain'; readonly code: string; readonly message: string }
 )
 
+interface Later {
+  readonly code: string
+  readonly message: string
+  readonly after?: number
+  /** No reply came; set by the engine. */
+  readonly connection?: boolean
+}
+
 /** What a reply (or its absence) means. */
 export type Verdict =
   /** Each record by its own id; records that are missing, or named twice with different answers, become uncertain. */
@@ -49,21 +58,48 @@ export type Verdict =
   /** The request was refused whole and nothing of it was applied: halves are tried, down to the record at fault. */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   /** Definitely not processed: the same request later. `after` in milliseconds when the destination named a time. */
-  | { readonly kind: 'retry'; readonly code: string; readonly message: string; readonly after?: number }
+  | ({ readonly kind: 'retry' } & Later)
   /** It may have been processed. `after` in milliseconds when the destination named a time for asking again. */
-  | { readonly kind: 'uncertain'; readonly code: string; readonly message: string; readonly after?: number }
+  | ({ readonly kind: 'uncertain' } & Later)
   /** Credentials or permission: the run stops, nothing of this request was processed. */
   | { readonly kind: 'denied'; readonly code: string; readonly message: string }
 
 /**
  * What a repetition does. `natural`: the same again changes nothing (PUT, upsert by id). `keyed`: the destination
- * recognises our key for `window` milliseconds. `lookup`: it can be asked. `none`: every repetition is a new effect.
+ * recognises our key for `window` milliseconds. `lookup`: every repetition is a new effect, but the destination can be asked
+ * whether it has the first; what was applied is found there `settle` milliseconds after it was sent, at the latest. `none`:
+ * every repetition is a new effect, and nobody can tell.
  */
 export type Idempotency =
   | { readonly kind: 'natural' }
   | { readonly kind: 'keyed'; readonly window: number }
-  | { readonly kind: 'lookup' }
+  | { readonly kind: 'lookup'; readonly settle: number }
   | { readonly kind: 'none' }
+
+/** What the destination says of one record that it was asked about. `absent` only when it would surely be found if it were there. */
+export interface Finding {
+  readonly changeId: string
+  readonly finding: 'found' | 'absent' | 'unknown'
+}
+
+/** What the answer to a question (or its absence) means. */
+export type LookupVerdict =
+  /** Each record by its own id; records that are missing, or named twice with different findings, are unknown. */
+  | { readonly kind: 'each'; readonly findings: readonly Finding[] }
+  /** It says nothing of any record: the question is asked again. `after` in milliseconds when a time was named. */
+  | { readonly kind: 'unanswered'; readonly code: string; readonly message: string; readonly after?: number }
+  /** Credentials or permission: the run stops. */
+  | { readonly kind: 'denied'; readonly code: string; readonly message: string }
+
+/** How a destination is asked whether records have arrived. A question must have no effect there. */
+export interface Lookup<Settings> {
+  /** Records that one question may name; undefined: as many as a request carries. */
+  readonly maxRecords?: number
+  readonly request: (batch: readonly Change[], context: { readonly settings: Settings }) => HttpRequest
+  /** Only called with what the destination truly answered, whatever the status. */
+  readonly interpret: (reply: HttpReply, batch: readonly Change[]) => LookupVerdict
+  readonly examples?: readonly (Omit<Example, 'verdict'> & { readonly verdict: LookupVerdict })[]
+}
 
 export interface RateLimit {
   readonly requests: number
@@ -90,6 +126,8 @@ export interface Action<Settings> {
   /** Undefined: one record per request. */
   readonly batch?: { readonly maxRecords: number; readonly maxBytes?: number }
   readonly idempotency: Idempotency
+  /** Required where the idempotency is `lookup`. */
+  readonly lookup?: Lookup<Settings>
   /** The action that takes the leavers of a mirror or an audience; undefined when this one takes them itself. */
   readonly leavers?: string
   /** Whether this action can take leavers at all. */
@@ -111,6 +149,20 @@ export interface Example {
     readonly body: unknown
   }
   readonly verdict: Verdict
+}
+
+/**
+ * How to get an access token that expires. The engine asks once for all requests that need it, some time before the old one
+ * expires and after a 401, and sends the refused request again with the same bytes. A second 401 in a row is final.
+ */
+export interface Refresh {
+  /** Absolute; the rules for addresses hold for it as for the base URL. */
+  readonly url: string
+  readonly request: Omit<HttpRequest, 'path'>
+  /** Undefined when the reply holds no token. `expiresIn` in milliseconds. */
+  readonly read: (reply: HttpReply) => { readonly token: string; readonly expiresIn?: number } | undefined
+  /** Headers of every request, made from the token. */
+  readonly headers: (token: string) => Readonly<Record<string, string>>
 }
 
 export interface DestinationDefinition<Schema extends z.ZodObject = z.ZodObject> {
@@ -135,6 +187,13 @@ export interface DestinationDefinition<Schema extends z.ZodObject = z.ZodObject>
   readonly actions: (settings: z.output<Schema>) => Readonly<Record<string, Action<z.output<Schema>>>>
   /** For what is not HTTP. `root` is the project's folder. */
   readonly open?: (settings: z.output<Schema>, context: { readonly root: string }) => Promise<Session>
+  /** For credentials that expire; undefined when these settings have none. */
+  readonly refresh?: (settings: z.output<Schema>) => Refresh | undefined
+  /**
+   * What the vendor's own headers say of its limits, names in lower case; `now` in milliseconds. Without it, the usual
+   * headers are read (`rate-headers.ts`).
+   */
+  readonly readLimits?: ReadLimits
   /** A harmless request that proves address and credentials, for `doctor`. */
   readonly probe?: (settings: z.output<Schema>) => HttpRequest
 }

@@ -6,38 +6,23 @@
  */
 import { ActivateError } from '../project/problem.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
+import { performAttempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
-import { noteResolution } from './delivery-notes.ts'
-import type { Verdict } from './destination.ts'
+import { Gate } from './gate.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
-import {
-  type Continuation,
-  type Resolution,
-  resolveNotSent,
-  resolveOutcome,
-  resolveOutdated,
-  resolveUnsent,
-  resolveWithdrawn,
-} from './resolve-outcome.ts'
+import { Recorder } from './recorder.ts'
+import { type Resolution, resolveOutdated, resolveStopped, resolveUnsent, resolveWithdrawn } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
-import { isRepeatable, type Task, tasksOfBatch } from './task.ts'
+import { begunOnce, isRepeatable, type Task } from './task.ts'
 
 /** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
 const leaseMargin = 5_000
 
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
 const beside = 256
-
-/** Milliseconds that an outcome may wait to be committed with others. */
-const longestSettled = 20
-
-interface Answered {
-  readonly task: Task
-  readonly resolution: Resolution
-}
 
 export class Dispatch {
   private readonly context: DeliveryContext
@@ -50,14 +35,12 @@ export class Dispatch {
   private finish: () => void = () => {}
 
   private readonly backlog: Backlog
+  private readonly gate: Gate
+  private readonly recorder: Recorder
   /** The intent is committed; waiting for a connection. */
   private readonly begun: Task[] = []
   private beginning = 0
   private sending = 0
-  private concluding = 0
-  /** Answered for, and waiting to be committed with others. */
-  private readonly settled: Answered[] = []
-  private settledSince = 0
 
   private fetching = false
   private stop: Stop | undefined
@@ -70,6 +53,15 @@ export class Dispatch {
     this.budget = { ...defaultBudget, ...context.retry }
     this.backlog = new Backlog(tasks)
     this.tally = createTally(context.maxErrorRate)
+    this.gate = new Gate(context.destination)
+    this.recorder = new Recorder(context, this.backlog, this.tally, {
+      track: work => this.track(work),
+      recorded: () => {
+        this.report(0)
+        this.pump()
+      },
+      lost: () => this.stopForLease('another runner has taken over'),
+    })
     this.pace = createPace(context.recheck === undefined ? beside : 2 * context.destination.concurrency, beside)
     this.alarm = createAlarm(
       context.clock,
@@ -83,12 +75,17 @@ export class Dispatch {
 
   async run(): Promise<DeliveryTotals> {
     const pump = () => this.pump()
-    this.context.signal.addEventListener('abort', pump)
+    const { signal, clock } = this.context
+    signal.addEventListener('abort', pump)
+    const membership = this.gate.join(this.context, work => this.track(work.then(pump)))
     this.pump()
     await this.finished
-    this.context.signal.removeEventListener('abort', pump)
+    signal.removeEventListener('abort', pump)
     this.alarm.cancel()
     await this.backlog.close()
+    await membership?.leave(clock.now()).catch((error: unknown) => {
+      this.failure ??= { error }
+    })
     if (this.failure !== undefined) throw this.failure.error
     return this.totals()
   }
@@ -114,7 +111,7 @@ export class Dispatch {
       this.beginMore(now)
       this.fetchMore()
     }
-    this.tendSettled(now)
+    this.tend(now)
     if (this.isOver()) {
       this.done = true
       this.finish()
@@ -122,8 +119,13 @@ export class Dispatch {
   }
 
   private isOver(): boolean {
-    if (this.beginning + this.begun.length + this.sending + this.concluding > 0 || this.fetching) return false
+    if (this.underWay + this.recorder.concluding > 0 || this.fetching) return false
     return this.isStopped() || this.backlog.isOver
+  }
+
+  /** Requests with an intent on disk or on its way there, and no answer yet. */
+  private get underWay(): number {
+    return this.beginning + this.begun.length + this.sending
   }
 
   private isStopped(): boolean {
@@ -143,32 +145,41 @@ export class Dispatch {
   }
 
   private sendBegun(now: number): void {
-    const { destination, lease } = this.context
+    const { lease } = this.context
     if (this.begun.length > 0 && lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
     for (let [task] = this.begun; task !== undefined; [task] = this.begun) {
-      if (!this.isStopped() && this.sending >= destination.concurrency) return
+      if (!this.isStopped() && this.sending >= this.gate.width) return
       const unsent = this.keepFromLeaving(task, now)
-      const wait = unsent === undefined ? destination.limiter.take(now) : 0
+      const wait = unsent === undefined ? this.gate.take(now, this.sending) : 0
       if (wait > 0) {
-        this.wakeAt(now + wait, wait)
-        return
+        this.waitFor(now, wait)
+        if (!this.isStopped()) return
+        continue
       }
       this.begun.shift()
       if (unsent !== undefined) this.conclude(task, unsent)
-      else this.track(this.send(task, destination.limiter.taken))
+      else this.track(this.send(task, this.gate.taken))
     }
   }
 
+  /** Nobody waits for hours: what the limits leave is pending until they renew. */
+  private waitFor(now: number, wait: number): void {
+    const stop = this.gate.parks(now, wait)
+    if (stop === undefined) this.wakeAt(now + wait, wait)
+    else this.stopFor(stop)
+  }
+
   private keepFromLeaving(task: Task, now: number): Resolution | undefined {
-    if (this.isStopped()) return resolveNotSent(task, { code: 'stopped', message: 'never sent' })
+    if (this.isStopped()) return resolveStopped(task)
+    if (task.inquiry !== undefined) return undefined
     return isOutdated(task, this.context.recheck, now) ? resolveOutdated(task) : undefined
   }
 
   private beginMore(now: number): void {
-    const { lease, destination } = this.context
+    const { lease } = this.context
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
-    let room = destination.limiter.room(now) - waiting
+    let room = this.gate.room(now, this.sending) - waiting
     const lot: Task[] = []
     for (;;) {
       const task = this.next(now)
@@ -184,26 +195,21 @@ export class Dispatch {
     }
     if (lot.length > 0) this.track(this.begin(lot, now))
     else if (room <= 0 && this.backlog.hasReady && this.beginning + this.begun.length === 0) {
-      const wait = Math.max(1, destination.limiter.wait(now))
-      this.wakeAt(now + wait, wait)
+      this.waitFor(now, Math.max(1, this.gate.wait(now, this.sending)))
     }
   }
 
   /** Those that are repeatable ahead of a free connection, many with one commit; others only when one is free for them. */
   private mayBegin(task: Task, further: number): boolean {
-    const { concurrency } = this.context.destination
-    const ahead = this.beginning + this.begun.length + this.sending
-    return ahead < concurrency || (isRepeatable(task) && ahead < concurrency + further && this.backlog.isLight)
+    const { width } = this.gate
+    return this.underWay < width || (isRepeatable(task) && this.underWay < width + further && this.backlog.isLight)
   }
 
   private next(now: number): Task | undefined {
     const due = this.backlog.takeDue(now)
     if (due !== undefined) return due
-    const { nextDue, waiting } = this.backlog
+    const { nextDue } = this.backlog
     if (nextDue !== undefined) this.wakeAt(nextDue, 0)
-    const open = this.beginning + this.begun.length + this.sending + this.concluding + waiting
-    // While everything fails, only a few requests at a time find out whether that is over.
-    if (this.tally.ailing && open >= this.context.destination.concurrency + 4) return undefined
     return this.backlog.takeReady()
   }
 
@@ -217,7 +223,7 @@ export class Dispatch {
 
   /** Whether a connection could be used that is not. */
   private isIdle(): boolean {
-    return this.beginning + this.begun.length + this.sending < this.context.destination.concurrency
+    return this.underWay < this.gate.width
   }
 
   private async fetch(): Promise<void> {
@@ -235,9 +241,12 @@ export class Dispatch {
 
   /** The caller has counted these as beginning. */
   private async begin(lot: readonly Task[], now: number): Promise<void> {
-    const looks = !this.isStopped() && needsLook(lot, this.context.recheck, now)
+    // A question touches nobody.
+    const questions = lot.filter(({ inquiry }) => inquiry !== undefined)
+    const sends = questions.length === 0 ? lot : lot.filter(({ inquiry }) => inquiry === undefined)
+    const looks = !this.isStopped() && needsLook(sends, this.context.recheck, now)
     try {
-      await this.commit(looks ? await this.look(lot, now) : lot)
+      await this.commit([...questions, ...(looks ? await this.look(sends, now) : sends)])
     } finally {
       this.beginning -= lot.length
     }
@@ -258,7 +267,7 @@ export class Dispatch {
   private async commit(lot: readonly Task[]): Promise<void> {
     const { ledger, lease, clock } = this.context
     const at = clock.now()
-    this.recordSettled()
+    this.recorder.flush()
     if (lot.length === 0) return
     const requests = lot.map(({ request }) => request)
     const answers = await ledger.begin(requests, at, lease())
@@ -267,102 +276,53 @@ export class Dispatch {
 
   private afterBegin(task: Task, attempt: number | undefined, at: number): void {
     if (attempt === undefined) throw new TypeError('the ledger did not answer for a request')
-    this.tally.begun(attempt)
+    if (task.inquiry === undefined) this.tally.begun(attempt)
     if (task.withdrawing !== undefined) {
       this.conclude({ ...task, attempt }, resolveWithdrawn(task, task.withdrawing))
       return
     }
-    const spent = { ...task.spent, attempts: task.spent.attempts + 1 }
-    const started = { ...task, attempt, spent, firstSentAt: task.firstSentAt ?? at, begunAt: this.context.clock.now() }
+    const started = {
+      ...begunOnce(task),
+      attempt,
+      firstSentAt: task.firstSentAt ?? at,
+      begunAt: this.context.clock.now(),
+    }
     if (started.prepared === undefined) this.conclude(started, resolveUnsent(started))
     else this.begun.push(started)
   }
 
   private async send(task: Task, place: number): Promise<void> {
-    const { destination, clock, random, onUncertain } = this.context
-    if (task.prepared === undefined) return
+    const { clock } = this.context
     this.sending += 1
-    let verdict: Verdict
+    const leaving = this.gate.leaving(place, clock.now())
+    let resolution: Resolution
     try {
-      verdict = await destination.attempt(task.prepared, clock.now(), () =>
-        destination.limiter.left(place, clock.now()),
-      )
+      resolution = await performAttempt(task, this.context, this.budget, {
+        onLeaving: () => leaving.left(clock.now()),
+        onHeaders: headers => this.gate.heed(headers, clock.now(), this.sending - 1),
+      })
     } finally {
       this.sending -= 1
     }
     const now = clock.now()
     this.pace.answered(now)
-    const resolution = resolveOutcome(task, verdict, { now, random, budget: this.budget, onUncertain })
-    if (resolution.pause !== undefined) destination.limiter.pause(now + resolution.pause)
+    leaving.answered(resolution, now)
     this.conclude(task, resolution)
     this.pump()
   }
 
-  /**
-   * An outcome that repeating would only confirm may wait a moment for others, to be committed with them: should this
-   * process die meanwhile, its successor resends. Every other outcome is recorded at once.
-   */
   private conclude(task: Task, resolution: Resolution): void {
-    const stop = this.tally.judge(resolution)
+    const stop = this.tally.judge(resolution) ?? this.gate.giveUp(resolution)
     if (stop !== undefined) this.stopFor(stop)
-    this.concluding += 1
-    if (resolution.state === 'acked' && resolution.moved.length === 0 && isRepeatable(task)) {
-      if (this.settled.length === 0) this.settledSince = this.context.clock.now()
-      this.settled.push({ task, resolution })
-    } else {
-      this.track(this.recordAll([{ task, resolution }]))
-    }
+    this.recorder.conclude(task, resolution)
   }
 
-  private recordSettled(): void {
-    if (this.settled.length > 0) this.track(this.recordAll(this.settled.splice(0)))
-  }
-
-  private async recordAll(answered: readonly Answered[]): Promise<void> {
-    await Promise.all(answered.map(({ task, resolution }) => this.record(task, resolution)))
-    this.report(0)
-    this.pump()
-  }
-
-  private tendSettled(now: number): void {
-    if (this.settled.length === 0) return
-    const until = this.settledSince + longestSettled
-    const full = this.settled.length >= beside || this.begun.length + this.sending === 0
-    if (full || now >= until || this.isStopped()) this.recordSettled()
-    else this.wakeAt(until, 0)
-  }
-
-  /** The caller has counted this as concluding. */
-  private async record(task: Task, resolution: Resolution): Promise<void> {
-    const { ledger, lease, clock, log } = this.context
-    const { requestId } = task.request
-    const { state, exceptions, error, again, afterwards } = resolution
-    try {
-      const at = clock.now()
-      const due = again === undefined ? undefined : at + again.delay
-      const outcome = {
-        state,
-        at,
-        exceptions,
-        ...(error && { error }),
-        ...(due !== undefined && { nextAttemptAt: due }),
-      }
-      const won = await ledger.conclude({ requestId, attempt: task.attempt, ...outcome }, lease())
-      if (won) this.tally.record(resolution)
-      else this.stopForLease('another runner has taken over')
-      if (won && afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())
-      if (won && again !== undefined && due !== undefined) this.backlog.repeat(due, again.task)
-      else this.backlog.release([task])
-      if (won) for (const continuation of resolution.moved) this.continue(task, continuation, at)
-    } finally {
-      this.concluding -= 1
-    }
-    noteResolution(log, requestId, resolution)
-  }
-
-  private continue(task: Task, { changes, delay, spent }: Continuation, at: number): void {
-    const tasks = tasksOfBatch(this.context, { action: task.request.action, changes, tooLarge: false }, spent)
-    for (const next of tasks) this.backlog.continue(delay > 0 ? at + delay : undefined, next)
+  private tend(now: number): void {
+    const alone = this.begun.length + this.sending === 0
+    const flushAt = this.recorder.tend(now, alone || this.isStopped())
+    if (flushAt !== undefined) this.wakeAt(flushAt, 0)
+    const keepAt = this.gate.tend(now)
+    if (keepAt !== undefined) this.wakeAt(keepAt, 0)
   }
 
   private stopFor(stop: Stop): void {

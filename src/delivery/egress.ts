@@ -7,13 +7,17 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
-/** IANA special-purpose registries for IPv4 (RFC 6890 and its updates), as read in 2026. */
+/**
+ * IANA special-purpose registries for IPv4 (RFC 6890 and its updates), as read in 2026; and the one address outside of them
+ * at which a cloud answers its own machines (Azure's WireServer).
+ */
 const reservedIpv4: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
   ['169.254.0.0', 16],
+  ['168.63.129.16', 32],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
@@ -26,14 +30,17 @@ const reservedIpv4: readonly (readonly [string, number])[] = [
   ['240.0.0.0', 4],
 ]
 
-/** IPv4-compatible (`::127.0.0.1`), 6to4 and Teredo addresses lead to IPv4 ones by detours and are refused whole. */
+/** IPv4-compatible (`::127.0.0.1`), IPv4-translated (`::ffff:0:127.0.0.1`), 6to4 and Teredo addresses lead to IPv4 ones by detours and are refused whole. */
 const reservedIpv6: readonly (readonly [string, number])[] = [
   ['::', 96],
+  ['::ffff:0:0:0', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],
-  ['2001::', 32],
+  ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
   ['fec0::', 10],

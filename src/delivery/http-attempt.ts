@@ -1,37 +1,57 @@
 /** One attempt over HTTP: base URL, credentials and signature are added to the frozen bytes, and the reply gets its meaning. */
 import type { z } from 'zod'
-import { ActivateError } from '../project/problem.ts'
-import type { Action, Change, DestinationDefinition, HttpReply, HttpRequest, Verdict } from './destination.ts'
-import { AddressRefusedError, addressRefused, type ResolveAll } from './egress.ts'
-import { createHttpClient, type HttpClient, misconfigured, type Sent } from './http.ts'
+import type { Action, Change, DestinationDefinition, HttpReply, Lookup, LookupVerdict, Verdict } from './destination.ts'
+import { addressRefused } from './egress.ts'
+import type { FrozenHttpRequest } from './frozen-request.ts'
+import { misconfigured, type Sent } from './http.ts'
 import { interpretStatus } from './interpret.ts'
+import { type EgressOptions, openClient, parseBase } from './open-client.ts'
+import { openTokens } from './open-tokens.ts'
+import { tokenExpired } from './token.ts'
 
-export interface EgressOptions {
-  /** How names become addresses; the system's resolver by default. */
-  readonly resolve?: ResolveAll
-  /** Bytes of a reply's body; longer ones are lost. Ten MiB by default. */
-  readonly maxReplyBytes?: number
+/** Calls during one attempt. */
+export interface AttemptHooks {
+  /** The bytes are about to be written, which may be after waiting for a connection. */
+  readonly onLeaving?: () => void
+  /** A whole reply is there. */
+  readonly onHeaders?: (headers: Readonly<Record<string, string>>) => void
 }
 
-export interface FrozenHttpRequest {
-  readonly method: string
-  /** Below the base URL; starts with a slash. */
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string | undefined
+/** Whether the access token let it through; a request that it did not was not processed. */
+type Exchanged =
+  | Sent
+  | {
+      readonly kind: 'withheld'
+      /** Another attempt cannot help. */
+      readonly denied?: true
+      readonly reason: { readonly code: string; readonly message: string }
+    }
+
+function withheld(code: string, message: string): Extract<Exchanged, { kind: 'withheld' }> {
+  return { kind: 'withheld', reason: { code, message } }
 }
 
-export interface AttemptContext {
+interface ExchangeContext extends AttemptHooks {
   /** Signed as the message's id: the same for every attempt. */
   readonly id: string
   readonly at: number
   readonly changes: readonly Change[]
+}
+
+export interface AttemptContext extends ExchangeContext {
   readonly interpret: Action<never>['interpret'] | undefined
-  readonly onLeaving: (() => void) | undefined
+}
+
+export interface QuestionContext extends ExchangeContext {
+  readonly interpret: Lookup<never>['interpret']
 }
 
 export interface Egress {
+  /** Where it goes, and the credentials it goes with: what makes an account. */
+  readonly address: string
+  readonly credentials: unknown
   send(request: FrozenHttpRequest, context: AttemptContext): Promise<Verdict>
+  ask(request: FrozenHttpRequest, context: QuestionContext): Promise<LookupVerdict>
   close(): Promise<void>
 }
 
@@ -47,25 +67,58 @@ export function openEgress<Schema extends DestinationDefinition['settings']>(
   const base = parseBase(definition.baseUrl?.(settings), options.name)
   const basePath = base.pathname.replace(/\/+$/, '')
   const standing = definition.headers?.(settings) ?? {}
-  const client = openClient(base, options, {
-    connections: definition.concurrency(settings),
-    timeout: definition.timeout?.(settings) ?? defaultTimeout,
-    allowPrivateNetwork: definition.allowPrivateNetwork?.(settings) ?? false,
-  })
+  const timeout = definition.timeout?.(settings) ?? defaultTimeout
+  const allowPrivateNetwork = definition.allowPrivateNetwork?.(settings) ?? false
+  const connections = definition.concurrency(settings)
+  const client = openClient(base, options, { connections, timeout, allowPrivateNetwork })
+
+  const refresh = definition.refresh?.(settings)
+  const tokens = refresh && openTokens(refresh, { ...options, timeout, allowPrivateNetwork })
+
+  async function exchange(request: FrozenHttpRequest, context: ExchangeContext): Promise<Exchanged> {
+    const { id, at, onLeaving, onHeaders } = context
+    const answer = tokens === undefined ? undefined : await tokens.get(at)
+    if (answer?.kind === 'unavailable') return withheld('token_unavailable', answer.message)
+    if (answer?.kind === 'denied') return { ...withheld('token_denied', answer.message), denied: true }
+    const token = answer?.token.token
+    const signature = definition.sign?.(settings, { id, at, body: request.body ?? '' })
+    const bearer = token === undefined ? undefined : refresh?.headers(token)
+    const sent = await client.send({
+      method: request.method,
+      path: basePath + request.path,
+      headers: { ...standing, ...request.headers, ...signature, ...bearer },
+      body: request.body,
+      ...(onLeaving && { onLeaving }),
+    })
+    if (sent.kind !== 'reply') return sent
+    onHeaders?.(sent.reply.headers)
+    if (tokens === undefined || token === undefined) return sent
+    const { status } = sent.reply
+    if (status === 401 && tokens.refused(token)) return withheld(tokenExpired, 'the access token is not taken any more')
+    if (status !== 401 && status !== 429 && status < 500) tokens.accepted(token)
+    return sent
+  }
 
   return {
-    async send(request, { id, at, changes, interpret, onLeaving }) {
-      const signature = definition.sign?.(settings, { id, at, body: request.body ?? '' })
-      const sent = await client.send({
-        method: request.method,
-        path: basePath + request.path,
-        headers: { ...standing, ...request.headers, ...signature },
-        body: request.body,
-        ...(onLeaving && { onLeaving }),
-      })
-      return verdictOf(sent, changes, interpret, at)
+    address: base.href,
+    credentials: [standing, refresh && [refresh.url, refresh.request]],
+    async send(request, context) {
+      const sent = await exchange(request, context)
+      if (sent.kind === 'withheld') return { kind: sent.denied ? 'denied' : 'retry', ...sent.reason }
+      const verdict = verdictOf(sent, context.changes, context.interpret, context.at)
+      // It may be the answer to another request, and every one that follows on this connection, too.
+      if (sent.kind === 'reply' && isBesideThePoint(sent.reply, verdict, context.changes)) client.renew()
+      return verdict
     },
-    close: () => client.close(),
+    async ask(request, context) {
+      const sent = await exchange(request, context)
+      if (sent.kind === 'withheld') return { kind: sent.denied ? 'denied' : 'unanswered', ...sent.reason }
+      return answerOf(sent, context.changes, context.interpret)
+    },
+    async close() {
+      await client.close()
+      await tokens?.close()
+    },
   }
 }
 
@@ -76,12 +129,33 @@ function verdictOf(
   interpret: AttemptContext['interpret'],
   at: number,
 ): Verdict {
-  if (sent.kind === 'lost') return { kind: 'uncertain', code: codeOf(sent), message: sent.message }
-  if (sent.kind === 'not_sent') {
-    const kind = misconfigured.has(sent.code) ? 'denied' : 'retry'
-    return { kind, code: codeOf(sent), message: sent.message }
+  if (sent.kind !== 'reply') {
+    const reason = { code: codeOf(sent), message: sent.message }
+    if (sent.kind === 'lost') return { kind: 'uncertain', ...reason, connection: true }
+    return misconfigured.has(sent.code) ? { kind: 'denied', ...reason } : { kind: 'retry', ...reason, connection: true }
   }
   return interpret === undefined ? interpretStatus(sent.reply, changes, at) : read(sent.reply, changes, interpret)
+}
+
+/** Whether a yes does not speak of what was sent. */
+function isBesideThePoint({ status }: HttpReply, verdict: Verdict, changes: readonly Change[]): boolean {
+  if (status >= 300) return false
+  if (verdict.kind !== 'each') return verdict.kind === 'uncertain'
+  const named = new Set(verdict.outcomes.map(({ changeId }) => changeId))
+  return changes.some(({ changeId }) => !named.has(changeId))
+}
+
+/** A question that was lost has no effect, so it is as good as one that never left. */
+function answerOf(sent: Sent, changes: readonly Change[], interpret: Lookup<never>['interpret']): LookupVerdict {
+  if (sent.kind !== 'reply') {
+    const denied = sent.kind === 'not_sent' && misconfigured.has(sent.code)
+    return { kind: denied ? 'denied' : 'unanswered', code: codeOf(sent), message: sent.message }
+  }
+  try {
+    return interpret(sent.reply, changes)
+  } catch (error) {
+    return { ...unreadable(sent.reply, error), kind: 'unanswered' }
+  }
 }
 
 function read(
@@ -92,81 +166,16 @@ function read(
   try {
     return interpret(reply, changes)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return { kind: 'uncertain', code: 'unreadable_reply', message: `HTTP ${reply.status}, unreadable: ${message}` }
+    return { ...unreadable(reply, error), kind: 'uncertain' }
   }
+}
+
+function unreadable({ status }: HttpReply, error: unknown): { readonly code: string; readonly message: string } {
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: 'unreadable_reply', message: `HTTP ${status}, unreadable: ${message}` }
 }
 
 function codeOf(sent: Exclude<Sent, { kind: 'reply' }>): string {
   if (sent.code === addressRefused) return 'address_refused'
   return sent.code.toLowerCase()
-}
-
-function parseBase(text: string | undefined, name: string): URL {
-  if (text === undefined) {
-    throw new ActivateError('failed', { code: 'A6011', message: `the destination ${name} has no base URL` })
-  }
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const fault =
-    url === undefined
-      ? 'it is not an absolute URL'
-      : url.protocol !== 'http:' && url.protocol !== 'https:'
-        ? `its scheme is ${url.protocol.slice(0, -1)}`
-        : url.username !== '' || url.password !== ''
-          ? 'it holds credentials'
-          : url.search !== '' || url.hash !== ''
-            ? 'it holds a query or a fragment'
-            : undefined
-  if (url !== undefined && fault === undefined) return url
-  throw new ActivateError('invalid', {
-    code: 'A6009',
-    message: `the base URL of the destination ${name} is not usable: ${fault ?? 'it cannot be read'}`,
-    help: 'give an absolute http or https URL, and credentials as headers or a token',
-  })
-}
-
-function openClient(
-  base: URL,
-  options: EgressOptions & { readonly name: string },
-  settings: { readonly connections: number; readonly timeout: number; readonly allowPrivateNetwork: boolean },
-): HttpClient {
-  try {
-    return createHttpClient({
-      origin: base.origin,
-      ...settings,
-      ...(options.resolve && { resolve: options.resolve }),
-      ...(options.maxReplyBytes !== undefined && { maxReplyBytes: options.maxReplyBytes }),
-    })
-  } catch (error) {
-    if (!(error instanceof AddressRefusedError)) throw error
-    throw new ActivateError('failed', {
-      code: 'A6007',
-      message: `the destination ${options.name} may not be spoken to: ${error.message}`,
-      help: 'set allow_private_network: true on the destination when this address is meant',
-    })
-  }
-}
-
-/** Serialises once; every attempt sends these bytes. Throws for a path that holds a lone surrogate. */
-export function freeze({ method, path, headers, json, form }: HttpRequest): FrozenHttpRequest {
-  const [type, body] =
-    json !== undefined
-      ? ['application/json', JSON.stringify(json)]
-      : form !== undefined
-        ? ['application/x-www-form-urlencoded', new URLSearchParams(form).toString()]
-        : [undefined, undefined]
-  const lowered = Object.fromEntries(
-    Object.entries(headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
-  )
-  return {
-    method,
-    path: escapePath(path.startsWith('/') ? path : `/${path}`),
-    headers: type === undefined ? lowered : { 'content-type': type, ...lowered },
-    body,
-  }
-}
-
-/** Spaces and letters beyond ASCII are escaped; what is escaped already stays. Throws for a lone surrogate. */
-function escapePath(path: string): string {
-  return /^[\x21-\x7e]*$/.test(path) ? path : path.replaceAll(/[^\x21-\x7e]+/g, encodeURIComponent)
 }

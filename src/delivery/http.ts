@@ -46,6 +46,8 @@ export interface HttpClientOptions {
 export interface HttpClient {
   /** Never throws. */
   send(request: HttpSend): Promise<Sent>
+  /** What is sent from now on goes over new connections; what is under way ends on the old ones. */
+  renew(): void
   close(): Promise<void>
 }
 
@@ -73,25 +75,40 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   if (!allowPrivateNetwork && literal !== undefined && isReservedAddress(literal)) {
     throw new AddressRefusedError(literal, literal)
   }
-  const pool = new Pool(origin, {
-    connections,
-    pipelining: 1,
-    // The deadline below covers the whole attempt; undici's own timers would only be shorter or later.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: {
-      timeout: Math.min(timeout, longestConnect),
-      ...(allowPrivateNetwork ? {} : { lookup: guardedLookup(options.resolve) }),
-    },
-  })
+  const openPool = () =>
+    new Pool(origin, {
+      connections,
+      pipelining: 1,
+      // The deadline below covers the whole attempt; undici's own timers would only be shorter or later.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: {
+        timeout: Math.min(timeout, longestConnect),
+        ...(allowPrivateNetwork ? {} : { lookup: guardedLookup(options.resolve) }),
+      },
+    })
+  let pool = openPool()
+  const retired = new Set<Pool>()
   const maxReplyBytes = options.maxReplyBytes ?? defaultReplyBytes
   return {
     send: request =>
       new Promise(resolve => {
         new Exchange(request, timeout, maxReplyBytes, resolve).start(pool)
       }),
+    renew() {
+      const old = pool
+      pool = openPool()
+      retired.add(old)
+      // Closing waits for what is under way, and fails only when `close` below was faster.
+      old.close().then(
+        () => retired.delete(old),
+        () => retired.delete(old),
+      )
+    },
     // A connection whose reply we gave up on may never become idle, so there is nothing to wait for.
-    close: () => pool.destroy(),
+    close: async () => {
+      await Promise.all([pool, ...retired].map(one => one.destroy()))
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 /** What replies mean when a destination does not say it itself, and how a verdict becomes one outcome per record. */
-import type { Change, HttpReply, RecordOutcome, Verdict } from './destination.ts'
+import type { Change, Finding, HttpReply, LookupVerdict, RecordOutcome, Verdict } from './destination.ts'
 import { parseHttpDate, parseRetryAfter } from './retry.ts'
 
 /** As much of a reply as an error may quote. */
@@ -85,4 +85,26 @@ function unnamed(changeId: string): RecordOutcome {
 function contradictory(changeId: string): RecordOutcome {
   const message = 'the reply names this record more than once, with different outcomes'
   return { changeId, outcome: 'uncertain', code: 'contradictory', message }
+}
+
+/** The meaning of a status alone for a question: it never says that a record is there, or that it is not. */
+export function interpretLookupStatus(reply: HttpReply, now?: number): LookupVerdict {
+  const verdict = interpretStatus(reply, [], now)
+  if (verdict.kind === 'denied') return verdict
+  if (verdict.kind === 'acked' || verdict.kind === 'each')
+    return { kind: 'unanswered', code: 'unreadable_reply', message: quote(reply) }
+  return { ...verdict, kind: 'unanswered' }
+}
+
+/** One finding for every record that was asked about, in their order; a record that is named two ways is unknown. */
+export function settleFindings(
+  named: readonly Finding[],
+  asked: readonly Pick<Change, 'changeId'>[],
+): readonly Finding[] {
+  const byId = new Map<string, Finding['finding']>()
+  for (const { changeId, finding } of named) {
+    const before = byId.get(changeId)
+    byId.set(changeId, before === undefined || before === finding ? finding : 'unknown')
+  }
+  return asked.map(({ changeId }) => ({ changeId, finding: byId.get(changeId) ?? 'unknown' }))
 }

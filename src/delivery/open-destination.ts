@@ -5,14 +5,19 @@
 import { hash } from 'node:crypto'
 import type { z } from 'zod'
 import { ActivateError } from '../project/problem.ts'
-import type { Action, Change, DestinationDefinition, RateLimit, Verdict } from './destination.ts'
-import { type EgressOptions, type FrozenHttpRequest, freeze, openEgress } from './http-attempt.ts'
-import { createLimiter, type Limiter } from './limiter.ts'
+import { type Account, type Accounts, accountOf, createAccount } from './account.ts'
+import { type Breaker, createBreaker } from './breaker.ts'
+import { type Concurrency, createConcurrency } from './concurrency.ts'
+import type { Action, Change, DestinationDefinition, LookupVerdict, RateLimit, Verdict } from './destination.ts'
+import { type FrozenHttpRequest, freeze } from './frozen-request.ts'
+import { type AttemptHooks, openEgress } from './http-attempt.ts'
+import type { EgressOptions } from './open-client.ts'
+import { type ReadLimits, readRateHeaders } from './rate-headers.ts'
 
 /** What delivery needs to know of an action; how it speaks stays inside. */
 export type OpenAction = Pick<
   Action<never>,
-  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'leavers' | 'takesLeavers'
+  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'lookup' | 'leavers' | 'takesLeavers'
 >
 
 /** A request whose bytes are frozen: every attempt sends exactly these. */
@@ -31,8 +36,13 @@ export interface OpenDestination {
   readonly limits: readonly RateLimit[]
   /** Requests in flight at most. */
   readonly concurrency: number
-  /** One per open destination, so that every sync that uses it shares the limit and a pause. */
-  readonly limiter: Limiter
+  /** One per account, so that every destination and sync that uses it shares the limits and a pause. */
+  readonly account: Account
+  /** Of this destination and this process, for every sync that uses it. */
+  readonly breaker: Breaker
+  readonly adaptive: Concurrency
+  /** What a reply's headers say of limits; names in lower case. */
+  readonly readLimits: ReadLimits
   /** Throws A6010 for an action that the destination does not have. */
   action(name: string): OpenAction
   /** Deterministic: the same changes and key give the same bytes. Throws what the action's `request` throws. */
@@ -40,9 +50,13 @@ export interface OpenDestination {
   /**
    * Sends once, never repeats, never throws for what a destination or a network does. What never left is `retry` (or
    * `denied` when repeating cannot help); what may have arrived without an answer is `uncertain`. `at` in milliseconds.
-   * `onLeaving` is called when the bytes are about to be written, which may be after waiting for a connection.
    */
-  attempt(prepared: PreparedRequest, at: number, onLeaving?: () => void): Promise<Verdict>
+  attempt(prepared: PreparedRequest, at: number, hooks?: AttemptHooks): Promise<Verdict>
+  /**
+   * Asks once whether these changes have arrived, and never throws for what a destination or a network does. Throws A6011 for
+   * an action that cannot be asked about. `at` and `hooks` as for an attempt.
+   */
+  ask(action: string, changes: readonly Change[], at: number, hooks?: AttemptHooks): Promise<LookupVerdict>
   /** The definition's harmless request, for `doctor`; undefined when it has none. */
   probe(at: number): Promise<Verdict | undefined>
   close(): Promise<void>
@@ -51,13 +65,15 @@ export interface OpenDestination {
 export interface OpenOptions extends EgressOptions {
   /** The name under `destinations` in the project. */
   readonly name: string
+  /** Those that this process has open; without them, the destination shares its account with nobody. */
+  readonly accounts?: Accounts
 }
 
 /**
  * Opens a destination that speaks HTTP. Connections are made when first needed.
  *
  * @throws A6009 when the base URL is not usable, A6007 when it is a literal address that is not allowed, A6011 when the
- *   definition has no base URL
+ *   definition has no base URL, or an action is to be asked about and does not say how
  */
 export function openHttpDestination<Schema extends DestinationDefinition['settings']>(
   definition: DestinationDefinition<Schema>,
@@ -66,14 +82,15 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
 ): OpenDestination {
   const { name } = options
   const actions = definition.actions(settings)
+  refuseMute(definition.name, actions, true)
   const egress = openEgress(definition, settings, options)
   const limits = definition.limits(settings)
+  const identity = { type: definition.name, address: egress.address, credentials: egress.credentials }
 
   return {
-    name,
-    limits,
-    concurrency: definition.concurrency(settings),
-    limiter: createLimiter(limits),
+    ...partsOf(definition, settings, name),
+    account: accountOf(options.accounts ?? new Map(), identity, limits),
+    readLimits: definition.readLimits ?? readRateHeaders,
     action: wanted => find(actions, wanted, name),
     prepare(wanted, changes, idempotencyKey) {
       const { request } = find(actions, wanted, name)
@@ -81,7 +98,7 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
       const http = freeze(request(changes, { settings, idempotencyKey }))
       return { action: wanted, changes, idempotencyKey, bodyHash: hashOf(http), http }
     },
-    async attempt(prepared, at, onLeaving) {
+    async attempt(prepared, at, hooks) {
       if (prepared.http === undefined) throw new TypeError('this request was prepared for something that is not HTTP')
       const { interpret } = find(actions, prepared.action, name)
       return egress.send(prepared.http, {
@@ -89,15 +106,20 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
         at,
         changes: prepared.changes,
         interpret,
-        onLeaving,
+        ...hooks,
       })
+    },
+    async ask(wanted, changes, at, hooks) {
+      const { lookup } = find(actions, wanted, name)
+      if (lookup === undefined) throw incomplete(definition.name, `the action ${wanted} has no \`lookup\``)
+      const { request, interpret } = lookup
+      // A receiver that knows messages by their ids must not take a question for the message that it is about.
+      const id = `lookup-${changes[0]?.changeId}`
+      return egress.ask(freeze(request(changes, { settings })), { id, at, changes, interpret, ...hooks })
     },
     async probe(at) {
       const probe = definition.probe?.(settings)
-      return (
-        probe &&
-        egress.send(freeze(probe), { id: 'probe', at, changes: [], interpret: undefined, onLeaving: undefined })
-      )
+      return probe && egress.send(freeze(probe), { id: 'probe', at, changes: [], interpret: undefined })
     },
     close: () => egress.close(),
   }
@@ -116,14 +138,13 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
   const { name, root } = options
   if (definition.open === undefined) throw incomplete(definition.name, 'it has no `open`')
   const actions = definition.actions(settings)
-  const limits = definition.limits(settings)
+  refuseMute(definition.name, actions, false)
   const session = await definition.open(settings, { root })
 
   return {
-    name,
-    limits,
-    concurrency: definition.concurrency(settings),
-    limiter: createLimiter(limits),
+    ...partsOf(definition, settings, name),
+    account: createAccount(() => `${definition.name} ${name}`, definition.limits(settings)),
+    readLimits: () => [],
     action: wanted => find(actions, wanted, name),
     prepare: (action, changes, idempotencyKey) => ({
       action,
@@ -131,9 +152,9 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
       idempotencyKey,
       bodyHash: hash('sha256', JSON.stringify([action, changes])),
     }),
-    async attempt(prepared, _at, onLeaving): Promise<Verdict> {
+    async attempt(prepared, _at, hooks): Promise<Verdict> {
       find(actions, prepared.action, name)
-      onLeaving?.()
+      hooks?.onLeaving?.()
       try {
         return await session.deliver(prepared.action, prepared.changes)
       } catch (error) {
@@ -145,9 +166,22 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
         }
       }
     },
+    ask: async action => {
+      throw incomplete(definition.name, `the action ${action} cannot be asked about`)
+    },
     probe: async () => undefined,
     close: () => session.close(),
   }
+}
+
+function partsOf<Schema extends DestinationDefinition['settings']>(
+  definition: DestinationDefinition<Schema>,
+  settings: z.output<Schema>,
+  name: string,
+) {
+  const concurrency = definition.concurrency(settings)
+  const limits = definition.limits(settings)
+  return { name, limits, concurrency, breaker: createBreaker(), adaptive: createConcurrency(concurrency) }
 }
 
 function find<Found>(actions: Readonly<Record<string, Found>>, wanted: string, destination: string): Found {
@@ -158,6 +192,18 @@ function find<Found>(actions: Readonly<Record<string, Found>>, wanted: string, d
     message: `the destination ${destination} has no action "${wanted}"`,
     help: `its actions are ${Object.keys(actions).join(', ')}`,
   })
+}
+
+/** An action with the idempotency `lookup` must say how the destination is asked, which only HTTP can. */
+function refuseMute(
+  definition: string,
+  actions: Readonly<Record<string, Pick<Action<never>, 'idempotency' | 'lookup'>>>,
+  canAsk: boolean,
+): void {
+  for (const [name, { idempotency, lookup }] of Object.entries(actions)) {
+    if (idempotency.kind === 'lookup' && (lookup === undefined || !canAsk))
+      throw incomplete(definition, `the action ${name} does not say how the destination is asked`)
+  }
 }
 
 function incomplete(definition: string, what: string): ActivateError {

@@ -98,7 +98,11 @@ function takeOut(source: TaskSource, task: Task, answers: ReadonlyMap<number, Wi
   const tasks = tasksOfBatch(source, { action, changes: rest, tooLarge: false }, task.spent)
   return tasks.map((built, index) => ({
     ...built,
-    ...(index === 0 && { refused: [...task.refused, ...built.refused], withdrawn }),
+    ...(index === 0 && {
+      refused: [...task.refused, ...built.refused],
+      unsendable: [...task.unsendable, ...built.unsendable],
+      withdrawn,
+    }),
   }))
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a dead run left behind. Requests that never left are cancelled, because the next plan takes their changes over.
  * Those that may have left are rebuilt from the outbox and, when they are the same to the byte and may be repeated, sent
- * again under the same key; otherwise a person decides.
+ * again under the same key, or first asked about where the destination can be asked; otherwise a person decides.
  */
 import type { Members, Request } from '../ledger/ledger.ts'
 import type { RequestState } from '../ledger/request.ts'
@@ -12,7 +12,7 @@ import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import type { Idempotency } from './destination.ts'
 import { Dispatch } from './dispatch.ts'
 import { onUncertain } from './retry.ts'
-import { nothingSpent, type Task, tasksOfBatch } from './task.ts'
+import { nothingAsked, nothingSpent, type Task, tasksOfBatch } from './task.ts'
 
 export interface RedeliveryInput extends DeliveryContext {
   /** The dead run's requests; those that are concluded are left alone. */
@@ -71,12 +71,12 @@ function countRecords(requests: readonly Request[]): number {
   )
 }
 
-function decide(input: RedeliveryInput, request: Request): 'resend' | 'park' {
+function decide(input: RedeliveryInput, request: Request): 'resend' | 'park' | 'lookup' {
   // Every record of it had been refused before sending: there are no bytes that could have left.
   if (request.bodyHash === '') return 'resend'
   const firstSentAt = request.firstSentAt ?? Number.NEGATIVE_INFINITY
   const context = { firstSentAt, now: input.clock.now(), onUncertain: input.onUncertain }
-  return onUncertain(idempotencyOf(input, request.action), context) === 'resend' ? 'resend' : 'park'
+  return onUncertain(idempotencyOf(input, request.action), context)
 }
 
 /** An action that the project no longer has can repeat nothing. */
@@ -105,10 +105,11 @@ async function* rebuilt(
   requests: readonly Request[],
   set: { parked: number },
 ): AsyncGenerator<Task> {
+  const startedAt = input.clock.now()
   for (const request of requests) {
     const task = await rebuild(input, request)
     if (task !== undefined) {
-      yield task
+      yield settling(task, request, startedAt)
     } else if (request.bodyHash === '' || idempotencyOf(input, request.action).kind === 'natural') {
       // Other bytes than before do no harm here, or there were none, so the next plan may send them.
       await move(input, [request], 'uncertain', 'planned')
@@ -143,6 +144,17 @@ async function rebuild(input: RedeliveryInput, request: Request): Promise<Task |
     doubt: bodyHash !== '',
     spent: nothingSpent,
   }
+}
+
+/**
+ * What can be asked about is asked first. An instant that the ledger has is kept; who died without writing one down has sent
+ * until now at the latest. Neither is trusted to lie further ahead than the destination needs, should a clock have been wrong.
+ */
+function settling(task: Task, { state, nextAttemptAt }: Request, now: number): Task {
+  if (task.idempotency.kind !== 'lookup' || !task.doubt) return task
+  const end = now + task.idempotency.settle
+  const known = state === 'uncertain' ? nextAttemptAt : undefined
+  return { ...task, inquiry: nothingAsked, notBefore: Math.min(known ?? end, end) }
 }
 
 function note({ log }: RedeliveryInput, { requestId }: Request, message: string): void {

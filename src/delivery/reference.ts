@@ -3,7 +3,15 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { formatDuration } from '../project/duration.ts'
 import { keyRows, keyTable, markdownTable } from '../project/key-table.ts'
-import type { Action, DestinationDefinition, Example, Idempotency, Verdict } from './destination.ts'
+import type {
+  Action,
+  DestinationDefinition,
+  Example,
+  HttpRequest,
+  Idempotency,
+  Lookup,
+  Verdict,
+} from './destination.ts'
 
 export interface ReferenceOptions {
   /** Settings as in `activate.yml`, with which limits and actions are shown; actions of `http` exist only by settings. */
@@ -66,6 +74,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
     markdownTable(['', ''], facts),
     ...(action.fields === undefined ? ['Takes any field.'] : fieldParts(action.fields)),
     ...(action.examples ?? []).map(exampleText),
+    ...(action.lookup?.examples ?? []).map(questionText),
   ]
 }
 
@@ -88,21 +97,33 @@ function idempotencyText(idempotency: Idempotency): string {
     case 'keyed':
       return `\`keyed\`: the destination recognises a repetition for ${formatDuration(idempotency.window)}; within it, what may have been lost is sent again`
     case 'lookup':
-      return '`lookup`: the destination is asked whether what may have been lost has arrived'
+      return `\`lookup\`: ${formatDuration(idempotency.settle)} after what may have been lost, the destination is asked whether it has it; only what it surely has not is sent again`
     case 'none':
       return '`none`: every repetition is a new effect, so what may have been lost is parked until a person decides'
   }
 }
 
 function exampleText({ name, request, reply, verdict }: Example): string {
+  return exchangeText(`Example: ${name}`, request, reply, verdictText(verdict))
+}
+
+function questionText({ name, request, reply, verdict }: NonNullable<Lookup<never>['examples']>[number]): string {
+  const read =
+    verdict.kind === 'each'
+      ? verdict.findings.map(({ changeId, finding }) => `${code(changeId)} **${finding}**`).join(', ')
+      : `**${verdict.kind}** (${code(verdict.code)}: ${verdict.message})`
+  return exchangeText(`Asked about: ${name}`, request, reply, read)
+}
+
+function exchangeText(title: string, request: HttpRequest, reply: Example['reply'], read: string): string {
   const body = request.json === undefined ? '' : `\n\n${JSON.stringify(request.json, null, 2)}`
   const headers = Object.entries(request.headers ?? {}).map(([header, value]) => `\n${header}: ${value}`)
   const said = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body, null, 2)
   return [
-    `Example: ${name}`,
+    title,
     `\`\`\`http\n${request.method} ${request.path}${headers.join('')}${body}\n\`\`\``,
     `\`\`\`http\nHTTP ${reply.status}\n\n${said}\n\`\`\``,
-    `Read as: ${verdictText(verdict)}`,
+    `Read as: ${read}`,
   ].join('\n\n')
 }
 

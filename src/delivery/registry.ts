@@ -7,6 +7,7 @@ import { ActivateError, type Problem } from '../project/problem.ts'
 import type { DestinationSettings, Project } from '../project/project.ts'
 import { resolveSecrets, type SecretReaders } from '../project/secret.ts'
 import { suggestion } from '../project/suggest.ts'
+import type { Accounts } from './account.ts'
 import type { Action, DestinationDefinition, RateLimit } from './destination.ts'
 import { type OpenDestination, openHttpDestination, openSessionDestination } from './open-destination.ts'
 import { settingsProblems } from './settings-problems.ts'
@@ -54,6 +55,8 @@ export interface OpenContext extends SecretReaders {
   readonly definitions: Definitions
   /** The project's folder. */
   readonly root: string
+  /** Those that this process has open, so that destinations with the same account share its limits. */
+  readonly accounts?: Accounts
 }
 
 /**
@@ -66,9 +69,10 @@ export async function openDestination(settings: DestinationSettings, context: Op
   const resolved = resolveSecrets(parsed, context, settings.places) as Settings
   // A key that cannot sign is found here, not by the first request.
   definition.sign?.(resolved, { id: '', at: 0, body: '' })
-  const named = { name: settings.name }
+  const { accounts } = context
+  const named = { name: settings.name, ...(accounts !== undefined && { accounts }) }
   if (definition.open === undefined) return openHttpDestination(definition, resolved, named)
-  return openSessionDestination(definition, resolved, { ...named, root: context.root })
+  return openSessionDestination(definition, resolved, { name: settings.name, root: context.root })
 }
 
 type Settings = z.output<z.ZodObject>

@@ -6,8 +6,9 @@ import type { ChangeException, OutcomeCounts } from '../ledger/ledger.ts'
 import type { PlannedChange } from '../plan/plan.ts'
 import type { RecordOutcome, Verdict } from './destination.ts'
 import { settleVerdict } from './interpret.ts'
-import { nextAttempt, onUncertain, type RetryBudget, type Spent } from './retry.ts'
-import { type DefiniteOutcome, halves, isBoundToItsKey, type Task } from './task.ts'
+import { nextAttempt, onUncertain, type RetryBudget, type RetryClass, type Spent } from './retry.ts'
+import { type DefiniteOutcome, halves, isBoundToItsKey, nothingAsked, nothingSpent, type Task } from './task.ts'
+import { tokenExpired } from './token.ts'
 
 export interface ResolveContext {
   readonly now: number
@@ -16,7 +17,7 @@ export interface ResolveContext {
   readonly onUncertain: 'park' | 'resend'
 }
 
-interface Reason {
+export interface Reason {
   readonly code: string
   readonly message: string
 }
@@ -44,6 +45,8 @@ export interface Resolution {
   readonly pause?: number
   /** What the attempt says about the destination: it answers, it fails, it used up a request's budget, or nothing. */
   readonly health: 'alive' | 'failing' | 'exhausted' | 'unknown'
+  /** Whether it said that this is too much for it. */
+  readonly throttled?: boolean
   readonly stop?: Reason
   /** Ids in the reply that are not ours. */
   readonly unknown: readonly string[]
@@ -56,9 +59,9 @@ export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveCon
     case 'refused':
       return resolveRefusal(task, verdict)
     case 'retry':
-      return tryAgain(task, verdict, verdict.code === 'rate_limited' || verdict.after !== undefined, context)
+      return tryAgain(task, verdict, retryClassOf(verdict), context)
     case 'uncertain':
-      return tryAgain({ ...task, doubt: true }, verdict, false, context)
+      return tryAgain({ ...task, doubt: true }, verdict, verdict.connection ? 'connection' : 'server', context)
     case 'acked':
       if (task.refused.length + task.withdrawn.length + task.known.size === 0) return allAcked(task)
       return resolveEach(task, verdict, context)
@@ -81,21 +84,29 @@ function resolveRefusal(task: Task, reason: Reason): Resolution {
     const rejected = rest.map(({ changeId }): RecordOutcome => ({ changeId, outcome: 'rejected', ...pick(reason) }))
     return { ...close(task, outcomesBy(rejected), []), error: pick(reason), health: 'alive' }
   }
-  const spent: Spent = { attempts: 0, throttled: task.spent.throttled }
+  const spent: Spent = { ...nothingSpent, throttled: task.spent.throttled }
   const moved = halves(rest).map(changes => ({ changes, delay: 0, spent }))
   return { ...close(task, new Map(), moved, reason), error: pick(reason), health: 'alive' }
+}
+
+function retryClassOf(verdict: Extract<Verdict, { kind: 'retry' }>): RetryClass {
+  if (verdict.code === tokenExpired) return 'token'
+  if (verdict.code === 'rate_limited' || verdict.after !== undefined) return 'throttle'
+  return verdict.connection ? 'connection' : 'server'
 }
 
 /** The same request, same key and bytes, while budget and idempotency allow it. */
 function tryAgain(
   task: Task,
   reason: Reason & { readonly after?: number },
-  throttled: boolean,
+  retryClass: RetryClass,
   context: ResolveContext,
 ): Resolution {
   const { after } = reason
-  const next = nextAttempt(task.spent, context.budget, context.random, { throttled, after, attempt: task.attempt })
-  if (next.kind === 'spent') return giveUp(task, reason)
+  if (task.doubt && task.idempotency.kind === 'lookup') return askLater(task, reason, task.idempotency.settle)
+  const throttled = retryClass === 'throttle'
+  const next = nextAttempt(task.spent, context.budget, context.random, { retryClass, after, attempt: task.attempt })
+  if (next.kind === 'spent') return { ...giveUp(task, reason), ...(throttled && { throttled }) }
   if (task.doubt && decide(task, context, next.delay) !== 'resend') return giveUp(task, reason)
   return {
     // After a doubtful attempt `planned` would promise too much: a successor must not send it under another key.
@@ -106,7 +117,28 @@ function tryAgain(
     moved: [],
     counts: none,
     ...((throttled || after !== undefined) && { pause: next.delay }),
-    health: throttled ? 'unknown' : 'failing',
+    ...(throttled && { throttled }),
+    health: throttled || retryClass === 'token' ? 'unknown' : 'failing',
+    unknown: [],
+  }
+}
+
+/**
+ * What may have arrived is asked about once it must be visible there. Until then the request waits without a connection, and
+ * the ledger knows of it.
+ */
+function askLater(task: Task, reason: Reason & { readonly after?: number }, settle: number): Resolution {
+  const { after } = reason
+  const delay = Math.max(settle, after ?? 0)
+  return {
+    state: 'uncertain',
+    exceptions: asideOf(task),
+    error: pick(reason),
+    again: { task: { ...task, doubt: true, inquiry: task.inquiry ?? nothingAsked }, delay },
+    moved: [],
+    counts: none,
+    ...(after !== undefined && { pause: after }),
+    health: 'failing',
     unknown: [],
   }
 }
@@ -120,12 +152,13 @@ function decide(task: Task, context: ResolveContext, delay: number): 'resend' | 
  * Nothing more is tried in this run. What may have been applied, and may not be repeated without thought, is parked for a
  * person; everything else is left to the next run, which plans it anew.
  */
-function giveUp(task: Task, reason: Reason): Resolution {
+export function giveUp(task: Task, reason: Reason): Resolution {
   const rest = task.changes.filter(({ changeId }) => !task.known.has(changeId))
   const health = 'exhausted'
   const error = pick(reason)
   if (task.doubt && task.idempotency.kind !== 'natural') {
-    const parked = new Map(rest.map(({ changeId }) => [changeId, { kind: 'parked', ...pick(reason) } as const]))
+    const open = rest.filter(({ changeId }) => !task.inquiry?.absent.has(changeId))
+    const parked = new Map(open.map(({ changeId }) => [changeId, { kind: 'parked', ...pick(reason) } as const]))
     return { ...closeWith(task, parked, []), error, health }
   }
   if (task.known.size > 0) return { ...close(task, new Map(), [], reason), error, health }
@@ -143,7 +176,7 @@ function giveUp(task: Task, reason: Reason): Resolution {
 /** The destination answered for single records. */
 function resolveEach(task: Task, verdict: Verdict, context: ResolveContext): Resolution {
   const settled = settleVerdict(verdict, task.changes)
-  const outcomes = settled.outcomes.map(outcome => task.known.get(outcome.changeId) ?? outcome)
+  const outcomes = settled.outcomes.map(outcome => strongest(task.known.get(outcome.changeId), outcome))
   const open = outcomes.filter(isOpen)
   const uncertain = open.filter(({ outcome }) => outcome === 'uncertain')
   const [first] = uncertain.length > 0 ? uncertain : open
@@ -153,6 +186,11 @@ function resolveEach(task: Task, verdict: Verdict, context: ResolveContext): Res
   const resolution = resolveOpen(task, outcomes, open, uncertain, first, context)
   const health = open.length < outcomes.length ? 'alive' : resolution.health
   return { ...resolution, health, unknown: settled.unknown }
+}
+
+/** What was once definite stays so, but for a refusal that a repetition turned into a yes. */
+function strongest(known: DefiniteOutcome | undefined, outcome: RecordOutcome): RecordOutcome {
+  return known === undefined || (known.outcome === 'rejected' && outcome.outcome === 'acked') ? outcome : known
 }
 
 type OpenOutcome = Extract<RecordOutcome, { outcome: 'retry' | 'uncertain' }>
@@ -170,12 +208,15 @@ function resolveOpen(
   first: OpenOutcome,
   context: ResolveContext,
 ): Resolution {
+  if (uncertain.length > 0 && task.idempotency.kind === 'lookup')
+    return askAboutSome(task, task.idempotency.settle, outcomes, open, first)
   const doubt = task.doubt || uncertain.length > 0
   const throttled = uncertain.length === 0 && open.every(({ code }) => code === 'rate_limited')
+  const retryClass = throttled ? 'throttle' : 'server'
   const keyed = task.idempotency.kind === 'keyed' && doubt
   if (keyed || open.length === outcomes.length) {
     const known = new Map(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, outcome]))
-    return tryAgain({ ...task, doubt, known }, first, throttled, context)
+    return tryAgain({ ...task, doubt, known }, first, retryClass, context)
   }
 
   const parks = uncertain.length > 0 && decide({ ...task, doubt }, context, 0) !== 'resend'
@@ -183,22 +224,37 @@ function resolveOpen(
   const fates = new Map<string, Fate>(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, fateOf(outcome)]))
   for (const { changeId, code, message } of parked) fates.set(changeId, { kind: 'parked', code, message })
   const rest = task.changes.filter(({ changeId }) => !fates.has(changeId))
-  const next = nextAttempt(task.spent, context.budget, context.random, { throttled, attempt: task.attempt })
+  const next = nextAttempt(task.spent, context.budget, context.random, { retryClass, attempt: task.attempt })
   const moved =
     rest.length > 0 && next.kind === 'again' ? [{ changes: rest, delay: next.delay, spent: next.spent }] : []
   return { ...closeWith(task, fates, moved, first), health: 'alive' }
+}
+
+/** What is definite stays so, what was not processed counts as absent, and the destination is asked about the rest. */
+function askAboutSome(
+  task: Task,
+  settle: number,
+  outcomes: readonly RecordOutcome[],
+  open: readonly OpenOutcome[],
+  first: OpenOutcome,
+): Resolution {
+  const known = new Map(outcomes.filter(isDefinite).map(outcome => [outcome.changeId, outcome]))
+  const absent = new Set(open.filter(({ outcome }) => outcome === 'retry').map(({ changeId }) => changeId))
+  return askLater({ ...task, known, inquiry: { ...nothingAsked, absent } }, first, settle)
 }
 
 function isDefinite(outcome: RecordOutcome): outcome is DefiniteOutcome {
   return outcome.outcome === 'acked' || outcome.outcome === 'rejected'
 }
 
-type Fate = { readonly kind: 'acked' } | ({ readonly kind: 'rejected' | 'parked' | 'moved' | 'withdrawn' } & Reason)
+export type Fate =
+  | { readonly kind: 'acked' }
+  | ({ readonly kind: 'rejected' | 'parked' | 'moved' | 'withdrawn' } & Reason)
 
-const none: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
+export const none: OutcomeCounts = { acked: 0, rejected: 0, parked: 0, pending: 0 }
 
 /** What is recorded with the request and is not in its body. */
-function asideOf({ refused, withdrawn }: Task): readonly ChangeException[] {
+export function asideOf({ refused, withdrawn }: Task): readonly ChangeException[] {
   return withdrawn.length === 0 ? refused : [...refused, ...withdrawn]
 }
 
@@ -222,7 +278,7 @@ function close(
   reason?: Reason,
 ): Omit<Resolution, 'health'> {
   const fates = new Map<string, Fate>()
-  for (const outcome of [...outcomes.values(), ...task.known.values()]) {
+  for (const outcome of [...task.known.values(), ...outcomes.values()]) {
     if (isDefinite(outcome)) fates.set(outcome.changeId, fateOf(outcome))
   }
   return closeWith(task, fates, moved, reason)
@@ -230,7 +286,7 @@ function close(
 
 const nowhere: Reason = { code: 'moved', message: 'continues in another request' }
 
-function closeWith(
+export function closeWith(
   task: Task,
   fates: ReadonlyMap<string, Fate>,
   moved: readonly Continuation[],
@@ -265,8 +321,14 @@ export function resolveUnsent(task: Task): Resolution {
 }
 
 /** An intent that was committed, but nothing left: the request goes back as if it had not been begun. */
-export function resolveNotSent(task: Task, reason: Reason): Resolution {
+function resolveNotSent(task: Task, reason: Reason): Resolution {
   return { ...giveUp(task, reason), health: 'unknown' }
+}
+
+/** Delivery stopped before this could leave. */
+export function resolveStopped(task: Task): Resolution {
+  const message = task.doubt ? 'it may have arrived, and delivery stopped before that was clear' : 'never sent'
+  return resolveNotSent(task, { code: 'stopped', message })
 }
 
 /** An intent that has waited too long to be sent as it is: nothing left, and its rows are looked at once more. */

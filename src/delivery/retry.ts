@@ -2,14 +2,19 @@
 import type { Idempotency } from './destination.ts'
 
 export interface RetryBudget {
-  /** Attempts per request, the first included; throttled ones (429, Retry-After) do not count. */
+  /** Attempts per request that the destination answered with a fault of its own, the first included. */
   readonly maxAttempts: number
+  /** Attempts per request that no reply came to: not connected, reset, timed out. */
+  readonly maxConnections: number
   /** Milliseconds that one request may spend waiting because the destination throttled it. */
   readonly maxThrottleWait: number
 }
 
 /** Six attempts take about eight seconds on average; half an hour lets two of the longest Retry-After pass. */
-export const defaultBudget: RetryBudget = { maxAttempts: 6, maxThrottleWait: 30 * 60_000 }
+export const defaultBudget: RetryBudget = { maxAttempts: 6, maxConnections: 6, maxThrottleWait: 30 * 60_000 }
+
+/** Why a request is repeated; each has a budget of its own. A token that has expired costs nothing: it is renewed once. */
+export type RetryClass = 'throttle' | 'server' | 'connection' | 'token'
 
 export const backoff = { base: 500, cap: 30_000 } as const
 
@@ -61,6 +66,8 @@ function clampWait(milliseconds: number): number {
 export interface Spent {
   /** Attempts that count, this one included. */
   readonly attempts: number
+  /** Attempts before that no reply came to. */
+  readonly connections: number
   /** Milliseconds of throttled waiting. */
   readonly throttled: number
 }
@@ -70,22 +77,32 @@ export type NextAttempt =
   | { readonly kind: 'spent' }
 
 /**
- * Whether the budget allows another attempt, and when. `throttled`: the destination asked us to come later, which says
- * nothing about the request, so waiting time is what is counted.
+ * Whether the budget allows another attempt, and when. Being throttled says nothing about the request, so waiting time is
+ * what is counted.
  */
 export function nextAttempt(
   spent: Spent,
   budget: RetryBudget,
   random: () => number,
-  reason: { readonly throttled: boolean; readonly after?: number | undefined; readonly attempt: number },
+  reason: { readonly retryClass: RetryClass; readonly after?: number | undefined; readonly attempt: number },
 ): NextAttempt {
   const delay = nextDelay(reason.attempt, random, reason.after)
-  if (!reason.throttled) {
-    return spent.attempts >= budget.maxAttempts ? { kind: 'spent' } : { kind: 'again', delay, spent }
+  switch (reason.retryClass) {
+    case 'server':
+      return spent.attempts >= budget.maxAttempts ? { kind: 'spent' } : { kind: 'again', delay, spent }
+    case 'connection': {
+      const connections = spent.connections + 1
+      if (connections >= budget.maxConnections) return { kind: 'spent' }
+      return { kind: 'again', delay, spent: { ...spent, attempts: spent.attempts - 1, connections } }
+    }
+    case 'throttle': {
+      const throttled = spent.throttled + delay
+      if (throttled > budget.maxThrottleWait) return { kind: 'spent' }
+      return { kind: 'again', delay, spent: { ...spent, attempts: spent.attempts - 1, throttled } }
+    }
+    case 'token':
+      return { kind: 'again', delay: 0, spent: { ...spent, attempts: spent.attempts - 1 } }
   }
-  const throttled = spent.throttled + delay
-  if (throttled > budget.maxThrottleWait) return { kind: 'spent' }
-  return { kind: 'again', delay, spent: { attempts: spent.attempts - 1, throttled } }
 }
 
 export interface UncertainContext {
@@ -100,8 +117,7 @@ export function keyMargin(window: number): number {
 }
 
 /**
- * What to do about a request that may have arrived. `lookup` means that only the destination knows; who cannot ask must
- * park. A key whose window is over protects no more, and a clock that was set back proves nothing.
+ * What to do about a request that may have arrived. `lookup` means that only the destination knows, and is asked. A key whose window is over protects no more, and a clock that was set back proves nothing.
  */
 export function onUncertain(idempotency: Idempotency, context: UncertainContext): 'resend' | 'park' | 'lookup' {
   const { firstSentAt, now } = context

@@ -12,7 +12,7 @@ export function settingsProblems(
   settings: DestinationSettings,
   issues: readonly Issue[],
 ): readonly Problem[] {
-  return issues.flatMap(issue => {
+  return issues.flatMap(withinUnion).flatMap(issue => {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map(key => unknownSetting(schema, settings, issue.path, key))
     }
@@ -28,6 +28,17 @@ export function settingsProblems(
       },
     ]
   })
+}
+
+/** Where only one of several forms can have been meant, what is wrong with that one; its own words are nearer than "must be one of". */
+function withinUnion(issue: Issue): readonly Issue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.filter(form =>
+    form.every(({ code, path }) => path.length > 0 && (path.length > 1 || code !== 'invalid_type')),
+  )
+  const [only, second] = meant
+  if (only === undefined || only.length === 0 || second !== undefined) return [issue]
+  return only.map(inner => ({ ...inner, path: [...issue.path, ...inner.path] }))
 }
 
 /** The place of the setting itself, or of the nearest block around it that stands in the file. */

@@ -1,14 +1,26 @@
 /** Counts what was delivered, and notices when going on makes no sense. */
 import type { OutcomeCounts } from '../ledger/ledger.ts'
 import type { Resolution } from './resolve-outcome.ts'
+import { createRunBudget, retryFloor, retryShare } from './run-budget.ts'
 
-export type StopKind = 'credentials' | 'configuration' | 'errors' | 'unreachable' | 'lease' | 'interrupted' | 'held'
+export type StopKind =
+  | 'credentials'
+  | 'configuration'
+  | 'errors'
+  | 'unreachable'
+  | 'throttled'
+  | 'limit'
+  | 'lease'
+  | 'interrupted'
+  | 'held'
 
 /** Why delivery ended before all was sent; `code` is one of `deliveryCodes`, or what a recheck said. */
 export interface Stop {
   readonly kind: StopKind
   readonly code: string
   readonly message: string
+  /** Instant in milliseconds from which it may go on, where that is known. */
+  readonly until?: number
 }
 
 /** So many requests in a row that spent their budget, without one success between them, mean that the destination is down. */
@@ -29,8 +41,6 @@ export interface Tally {
   readonly requests: number
   readonly retries: number
   readonly withdrawn: number
-  /** Whether so much fails that only what has begun should go on. */
-  readonly ailing: boolean
   begun(attempt: number): void
   withdraw(rows: number): void
   /** A reason to stop that follows from this resolution, if any; asked as soon as the reply is there. */
@@ -48,13 +58,23 @@ export function createTally(maxErrorRate: number | undefined): Tally {
   let requests = 0
   let retries = 0
   let withdrawn = 0
-  let failures = 0
   let exhausted = 0
+  const budget = createRunBudget()
   let everAlive = false
   let lastError = 'no answer'
 
   function unreachable(): Stop {
     return { kind: 'unreachable', code: 'A6002', message: `the destination cannot be reached: ${lastError}` }
+  }
+
+  function stillThrottled(): Stop {
+    const message = `the destination said for too long that it was too much (429): ${lastError}`
+    return { kind: 'throttled', code: 'A6063', message }
+  }
+
+  function tooManyRetries(): Stop {
+    const message = `more than ${100 * retryShare} % of the requests, and ${retryFloor} beside, had to be repeated: ${lastError}`
+    return { kind: 'unreachable', code: 'A6062', message }
   }
 
   function tooManyErrors(): Stop | undefined {
@@ -76,9 +96,6 @@ export function createTally(maxErrorRate: number | undefined): Tally {
     get withdrawn() {
       return withdrawn
     },
-    get ailing() {
-      return failures >= downAfter
-    },
     begun(attempt) {
       if (attempt <= 1) requests += 1
       else retries += 1
@@ -94,20 +111,21 @@ export function createTally(maxErrorRate: number | undefined): Tally {
         pending: counts.pending + more.pending,
       }
     },
-    judge({ counts: more, health, error, stop }) {
+    judge({ counts: more, health, error, stop, again, throttled = false }) {
       answered += more.acked + more.rejected + more.parked
       refused += more.rejected
       if (error !== undefined) lastError = `${error.code}, ${error.message}`
       if (health === 'alive') {
         everAlive = true
-        failures = 0
         exhausted = 0
-      } else if (health !== 'unknown') {
-        failures += 1
-        if (health === 'exhausted') exhausted += 1
+      } else if (health === 'exhausted') {
+        exhausted += 1
       }
       if (stop !== undefined) return deniedStop(stop.code, stop.message)
-      return exhausted >= downAfter ? unreachable() : tooManyErrors()
+      if (throttled && health === 'exhausted') return stillThrottled()
+      if (exhausted >= downAfter) return unreachable()
+      if (again !== undefined && health === 'failing' && !budget.spend(requests)) return tooManyRetries()
+      return tooManyErrors()
     },
     verdict: () => (exhausted > 0 && !everAlive ? unreachable() : undefined),
   }

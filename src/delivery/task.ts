@@ -10,6 +10,16 @@ import type { Spent } from './retry.ts'
 
 export type DefiniteOutcome = Extract<RecordOutcome, { outcome: 'acked' | 'rejected' }>
 
+/** How far the destination has been asked what became of an attempt whose answer was lost. */
+export interface Inquiry {
+  /** Questions that brought nothing, as the budget counts them. */
+  readonly spent: Spent
+  /** Change ids that the destination surely does not have. */
+  readonly absent: ReadonlySet<string>
+  /** Change ids of which it could not tell in this round of questions. */
+  readonly unclear: ReadonlySet<string>
+}
+
 export interface Task {
   readonly request: NewRequest
   /** Undefined when every record was refused before sending. */
@@ -18,6 +28,8 @@ export interface Task {
   readonly changes: readonly PlannedChange[]
   /** Members of the request that are not in its body, because they were refused before sending. */
   readonly refused: readonly ChangeException[]
+  /** The same records with their fields. */
+  readonly unsendable: readonly PlannedChange[]
   /** Taken out before the request was built, and recorded with it. */
   readonly withdrawn: readonly ChangeException[]
   /** Rows of its body that were withdrawn once it had been begun: it may only be concluded. */
@@ -35,6 +47,10 @@ export interface Task {
   readonly doubt: boolean
   /** What earlier attempts made certain, by change id. */
   readonly known: ReadonlyMap<string, DefiniteOutcome>
+  /** Present: the next attempt asks the destination, and sends nothing. */
+  readonly inquiry?: Inquiry
+  /** Wall time in milliseconds before which a task that is read ahead must not be begun. */
+  readonly notBefore?: number
 }
 
 /** Whether sending it twice has the effect of sending it once, for a while at least. */
@@ -47,12 +63,21 @@ export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
   return doubt && idempotency.kind === 'keyed'
 }
 
+/** With this attempt counted: as a question, or as a send. */
+export function begunOnce(task: Task): Task {
+  const counted = (spent: Spent): Spent => ({ ...spent, attempts: spent.attempts + 1 })
+  if (task.inquiry === undefined) return { ...task, spent: counted(task.spent) }
+  return { ...task, inquiry: { ...task.inquiry, spent: counted(task.inquiry.spent) } }
+}
+
 export interface TaskSource {
   readonly runId: string
   readonly destination: Pick<OpenDestination, 'name' | 'action' | 'prepare'>
 }
 
-export const nothingSpent: Spent = { attempts: 0, throttled: 0 }
+export const nothingSpent: Spent = { attempts: 0, connections: 0, throttled: 0 }
+
+export const nothingAsked: Inquiry = { spent: nothingSpent, absent: new Set(), unclear: new Set() }
 
 export function membersOf(changes: readonly Pick<PlannedChange, 'seq'>[]): Members {
   const seqs = changes.map(({ seq }) => seq)
@@ -104,13 +129,18 @@ export function tasksOfBatch(source: TaskSource, batch: Batch, spent: Spent = no
     else sendable.push(change)
   }
   const members = membersOf(changes)
-  if (sendable.length === 0) return [makeTask(source, action, members, undefined, [], refused, spent)]
+  const make = (request: PreparedRequest | undefined, inBody: readonly PlannedChange[], refusals = refused) => {
+    const body = new Set(inBody)
+    const unsendable = body.size === changes.length ? [] : changes.filter(change => !body.has(change))
+    return makeTask(source, action, members, request, inBody, refusals, unsendable, spent)
+  }
+  if (sendable.length === 0) return [make(undefined, [])]
 
   const prepared = prepare(source, action, sendable)
-  if (prepared.kind === 'ready') return [makeTask(source, action, members, prepared.request, sendable, refused, spent)]
+  if (prepared.kind === 'ready') return [make(prepared.request, sendable)]
   if (changes.length === 1) {
     const exceptions = [...refused, ...sendable.map(change => refusal(change, prepared.code, prepared.message))]
-    return [makeTask(source, action, members, undefined, [], exceptions, spent)]
+    return [make(undefined, [], exceptions)]
   }
   return halves(changes).flatMap(half => tasksOfBatch(source, { action, changes: half, tooLarge: false }, spent))
 }
@@ -156,6 +186,7 @@ function makeTask(
   prepared: PreparedRequest | undefined,
   changes: readonly PlannedChange[],
   refused: readonly ChangeException[],
+  unsendable: readonly PlannedChange[],
   spent: Spent,
 ): Task {
   const idempotencyKey = prepared?.idempotencyKey ?? idempotencyKeyOf(action, refused)
@@ -173,6 +204,7 @@ function makeTask(
     prepared,
     changes,
     refused,
+    unsendable,
     withdrawn: [],
     notAfter: firstEnd(changes),
     begunAt: Number.NEGATIVE_INFINITY,

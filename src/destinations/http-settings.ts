@@ -21,20 +21,77 @@ function isBaseUrl(text: string): boolean {
 
 const window = duration().prefault('24h').describe('How long the destination remembers the key')
 
+const urlPath = () => z.string().regex(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, 'a path that starts with one slash')
+
+const lookup = z
+  .strictObject({
+    path: urlPath().describe(
+      'Asked with GET. `{change_ids}` stands for the change ids in question, joined by commas; `{change_id}` for the one of a single record',
+    ),
+    settle: duration().describe(
+      'How long after sending what was applied is found there at the latest: the time that the API may take for a request and until its search shows it. The API must say; there is no default',
+    ),
+    list: dottedPath
+      .optional()
+      .describe(
+        'Where the reply has its list of what was found, such as `items`. Without it the reply is the one thing',
+      ),
+    id: dottedPath.describe("The field of what was found that carries the record's change id"),
+    field: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The field of each record that carries its change id to the API; needed with `envelope: none`'),
+    more: dottedPath
+      .optional()
+      .describe(
+        "The reply's field that says that there is more than it lists, such as `next_page`: anything but false, null, 0 and an empty text",
+      ),
+    absent: z
+      .array(z.int().min(400).max(499))
+      .optional()
+      .describe('Statuses that mean that there is no such record, such as [404]; only with `{change_id}`'),
+    max_records: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(50)
+      .describe('At most this many change ids in one question; only with `{change_ids}`'),
+  })
+  .superRefine(({ path, list, absent }, context) => {
+    const issue = (at: string, message: string) => context.addIssue({ code: 'custom', path: [at], message })
+    const [several, one] = [path.includes('{change_ids}'), path.includes('{change_id}')]
+    if (several === one)
+      issue('path', 'must name either {change_ids} or {change_id}, or the API cannot know what is asked')
+    for (const [name] of path.matchAll(/\{[^}]*\}/g)) {
+      if (name !== '{change_ids}' && name !== '{change_id}')
+        issue('path', `${name} is not known here; {change_ids} and {change_id} are`)
+    }
+    if (several && list === undefined) issue('list', 'is needed where several are asked about')
+    if (several && absent !== undefined) issue('absent', 'cannot tell which of several is absent: ask with {change_id}')
+    if (!several && list === undefined && absent === undefined)
+      issue('absent', 'is needed without a list: nothing else says that a record is not there')
+  })
+  .describe('How the API is asked whether it has a record')
+
 const idempotency = z
   .union(
     [
       z.enum(['natural', 'none']),
+      z.strictObject({ lookup }),
       z.strictObject({ header: headerName.describe('The header that carries the key'), window }),
       z.strictObject({
         field: z.string().min(1).describe('The field of each record that carries its change id'),
         window,
       }),
     ],
-    { error: 'must be natural, none, { header: NAME, window: 24h } or { field: NAME, window: 24h }' },
+    {
+      error:
+        'must be natural, none, { header: NAME, window: 24h }, { field: NAME, window: 24h } or { lookup: { path, settle, id, … } }',
+    },
   )
   .describe(
-    'What a repetition does. `natural`: the same again changes nothing. `none`: each repetition is a new effect. A header or a field: the destination recognises our key',
+    'What a repetition does. `natural`: the same again changes nothing. `none`: each repetition is a new effect. A header or a field: the destination recognises our key. `lookup`: each repetition is a new effect, but the destination can be asked whether it has the first',
   )
 
 const outcomes = z
@@ -70,12 +127,9 @@ const action = z
   .strictObject({
     summary: z.string().optional().describe('What the action does, in one line, for people'),
     method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE']).describe('The HTTP method'),
-    path: z
-      .string()
-      .regex(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, 'a path that starts with one slash')
-      .describe(
-        'Joined to `base_url`. `{key}` and `{change_id}` stand for those of the record, URL-encoded, where each request carries one record',
-      ),
+    path: urlPath().describe(
+      'Joined to `base_url`. `{key}` and `{change_id}` stand for those of the record, URL-encoded, where each request carries one record',
+    ),
     batch: batch.optional(),
     envelope: z
       .enum(['record', 'none'])
@@ -114,6 +168,18 @@ const action = z
         message: `${name} is not known here; {key} and {change_id} are`,
       })
     }
+    if (
+      typeof value.idempotency === 'object' &&
+      'lookup' in value.idempotency &&
+      value.envelope === 'none' &&
+      value.idempotency.lookup.field === undefined
+    ) {
+      context.addIssue({
+        code: 'custom',
+        path: ['idempotency', 'lookup', 'field'],
+        message: 'is needed with `envelope: none`: the API must be given the change id that it is asked about later',
+      })
+    }
     if (value.for === 'all' && value.envelope === 'none') {
       context.addIssue({
         code: 'custom',
@@ -128,6 +194,19 @@ const limit = z.strictObject({
   per: duration().describe('… within this time, such as 1s or 1m'),
 })
 
+const oauth2 = z
+  .strictObject({
+    token_url: baseUrl().describe('Where access tokens are issued, such as https://login.example.com/oauth2/token'),
+    client_id: secretText().describe('The client, as the issuer knows it'),
+    client_secret: secret().describe("The client's secret, by reference"),
+    scope: z.string().min(1).optional().describe('What is asked for, such as `contacts.write`; names joined by spaces'),
+    client_auth: z
+      .enum(['basic', 'body'])
+      .default('basic')
+      .describe('How the client proves itself: `basic` by a header, which every issuer must take, `body` by fields'),
+  })
+  .describe('OAuth 2.0 client credentials (RFC 6749, 4.4). A token is renewed before it expires, and once after a 401')
+
 export const httpSettings = z
   .strictObject({
     base_url: baseUrl().describe(
@@ -141,12 +220,26 @@ export const httpSettings = z
       .record(headerName, secretText())
       .default({})
       .describe(`Sent with every request; secrets by reference, such as \`Bearer \${env:TOKEN}\``),
+    auth: z
+      .strictObject({ oauth2 })
+      .optional()
+      .describe('For access tokens that expire. A token that does not expire is a header, by reference'),
     signing: z
       .strictObject({ standard_webhooks: secret().describe('The signing secret: `whsec_` and base64, or any text') })
       .optional()
       .describe('Signs every request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature)'),
-    limits: z.array(limit).default([]).describe('Rates that are never exceeded; all of them hold together'),
-    concurrency: z.int().min(1).max(256).default(4).describe('Requests under way at the same time'),
+    limits: z
+      .array(limit)
+      .default([])
+      .describe(
+        'Rates that are never exceeded; all of them hold together, for all destinations and processes that use the same account. A run waits for them for at most 15 minutes, then ends as `partial`',
+      ),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(256)
+      .default(4)
+      .describe('Requests under way at the same time, at most; fewer while the destination is throttling or slow'),
     timeout: duration().prefault('30s').describe('How long one attempt may take, from connecting to the last byte'),
     probe: z
       .string()
@@ -157,7 +250,12 @@ export const httpSettings = z
       .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'a name of letters, digits, _ and -'), action)
       .describe('What syncs can do here, by name'),
   })
-  .superRefine(({ actions }, context) => {
+  .superRefine(({ actions, auth, headers }, context) => {
+    const own = Object.keys(headers).find(name => name.toLowerCase() === 'authorization')
+    if (auth !== undefined && own !== undefined) {
+      const params = { code: 'A1160', help: 'leave the header out: `auth` sends the token' }
+      context.addIssue({ code: 'custom', path: ['headers', own], message: '`auth` makes this header', params })
+    }
     const takers = Object.entries(actions).flatMap(([name, { for: whom }]) => (whom === 'leavers' ? [name] : []))
     if (Object.keys(actions).length === 0)
       context.addIssue({ code: 'custom', path: ['actions'], message: 'at least one action is needed' })
@@ -173,5 +271,7 @@ export const httpSettings = z
     }
   })
 
+export type OAuth2Settings = z.output<typeof oauth2>
 export type HttpSettings = z.output<typeof httpSettings>
 export type HttpActionSettings = HttpSettings['actions'][string]
+export type HttpLookupSettings = z.output<typeof lookup>

@@ -13,7 +13,9 @@ import {
 import { interpretStatus } from '../delivery/interpret.ts'
 import { ActivateError } from '../project/problem.ts'
 import { type Json, modes } from '../project/project.ts'
+import { lookupFrom } from './http-lookup.ts'
 import { type HttpActionSettings, type HttpSettings, httpSettings } from './http-settings.ts'
+import { clientCredentials } from './oauth2.ts'
 import { readOutcomes, unreadable } from './record-outcomes.ts'
 import { standardWebhookHeaders } from './standard-webhooks.ts'
 
@@ -27,6 +29,7 @@ export const http = defineDestination({
   limits: settings => settings.limits.map(({ requests, per }) => ({ requests, perMilliseconds: per })),
   concurrency: settings => settings.concurrency,
   timeout: settings => settings.timeout,
+  refresh: ({ auth }) => auth && clientCredentials(auth.oauth2),
   sign: ({ signing }, message) =>
     signing === undefined ? {} : standardWebhookHeaders(signing.standard_webhooks, message),
   actions: settings =>
@@ -43,6 +46,7 @@ function actionFrom(name: string, own: HttpActionSettings, settings: HttpSetting
       batch: { maxRecords: own.batch.max_records, ...(own.batch.max_bytes && { maxBytes: own.batch.max_bytes }) },
     }),
     idempotency: idempotencyOf(own),
+    ...(isLookup(own.idempotency) && { lookup: lookupFrom(own.idempotency.lookup) }),
     takesLeavers: own.for !== undefined,
     ...(leavers !== undefined && { leavers }),
     request: (changes, context) => requestOf(own, changes, context),
@@ -64,7 +68,14 @@ function leaversOf(name: string, own: HttpActionSettings, settings: HttpSettings
   )
 }
 
+function isLookup(
+  idempotency: HttpActionSettings['idempotency'],
+): idempotency is Extract<HttpActionSettings['idempotency'], { lookup: unknown }> {
+  return typeof idempotency === 'object' && 'lookup' in idempotency
+}
+
 function idempotencyOf({ idempotency }: HttpActionSettings): Idempotency {
+  if (isLookup(idempotency)) return { kind: 'lookup', settle: idempotency.lookup.settle }
   return typeof idempotency === 'string' ? { kind: idempotency } : { kind: 'keyed', window: idempotency.window }
 }
 
@@ -100,9 +111,16 @@ function bodyOf(own: HttpActionSettings, changes: readonly Change[], first: Chan
 }
 
 function recordOf({ envelope, idempotency }: HttpActionSettings, change: Change): Readonly<Record<string, Json>> {
-  const id = typeof idempotency === 'object' && 'field' in idempotency ? { [idempotency.field]: change.changeId } : {}
+  const field = idFieldOf(idempotency)
+  const id = field === undefined ? {} : { [field]: change.changeId }
   if (envelope === 'none') return { ...change.fields, ...id }
   return { key: change.key, change_id: change.changeId, op: change.op, fields: change.fields, ...id }
+}
+
+/** The field of each record by which the API recognises it, or by which it is asked about it later. */
+function idFieldOf(idempotency: HttpActionSettings['idempotency']): string | undefined {
+  if (isLookup(idempotency)) return idempotency.lookup.field
+  return typeof idempotency === 'object' && 'field' in idempotency ? idempotency.field : undefined
 }
 
 /** One record goes under its own change id, so that the key outlives a re-batching; several go under the request's. */

@@ -1,15 +1,34 @@
 /**
  * The sandbox's messenger (docs/reference/sandbox-api.md): one message per request. An e-mail is recognised by its key for 24
- * hours; an SMS cannot be recognised, so one that may have left is never repeated by guess.
+ * hours; an SMS cannot be recognised, so one that may have left is never repeated by guess. Where the settings say so, the
+ * messenger is asked whether it has the SMS.
  */
 import { z } from 'zod'
-import { type Change, defineDestination, type Example, type HttpReply, type Verdict } from '../delivery/destination.ts'
+import {
+  type Change,
+  defineDestination,
+  type Example,
+  type HttpReply,
+  type Lookup,
+  type Verdict,
+} from '../delivery/destination.ts'
 import { interpretStatus } from '../delivery/interpret.ts'
 import type { Json } from '../project/project.ts'
+import { interpretLookup } from './http-lookup.ts'
 import { valueAt } from './record-outcomes.ts'
-import { errorOf, sandboxBasics } from './sandbox-settings.ts'
+import { errorOf, sandboxBasics, sandboxSettings } from './sandbox-settings.ts'
 
 const day = 24 * 60 * 60 * 1000
+
+/** The messenger takes requests in no time, and its search shows them two seconds later. */
+const settle = 5_000
+
+const settings = sandboxSettings.extend({
+  look_up_sms: z
+    .boolean()
+    .default(false)
+    .describe('Ask the sandbox whether it has an SMS when the answer was lost; without it, such an SMS is parked'),
+})
 
 const email = z.object({
   to: z.email({ pattern: z.regexes.unicodeEmail }).describe("The recipient's e-mail address"),
@@ -29,7 +48,8 @@ export const messaging = defineDestination({
   summary: "The sandbox's messenger: e-mail and SMS",
   docs: 'docs/reference/sandbox-api.md',
   ...sandboxBasics,
-  actions: () => ({
+  settings,
+  actions: ({ look_up_sms }) => ({
     send_email: {
       summary: 'Sends one e-mail; the same key within 24 hours sends nothing more',
       modes: ['trigger', 'append'],
@@ -51,7 +71,7 @@ export const messaging = defineDestination({
       summary: 'Sends one SMS; each request is a message',
       modes: ['trigger', 'append'],
       fields: sms,
-      idempotency: { kind: 'none' },
+      ...(look_up_sms ? { idempotency: { kind: 'lookup', settle }, lookup } : { idempotency: { kind: 'none' } }),
       request: batch => {
         const change = only(batch)
         return { method: 'POST', path: '/messages/sms', json: messageOf(change) }
@@ -61,6 +81,35 @@ export const messaging = defineDestination({
     },
   }),
 })
+
+const lookup: Lookup<unknown> = {
+  maxRecords: 100,
+  request: batch => ({
+    method: 'GET',
+    path: `/messages?references=${batch.map(({ changeId }) => encodeURIComponent(changeId)).join(',')}`,
+  }),
+  interpret: (reply, batch) => interpretLookup(reply, batch, { list: 'messages', id: 'reference' }),
+  examples: [
+    {
+      name: 'one that arrived, though the answer was lost',
+      changes: [
+        { key: 'c1', changeId: 's1', op: 'enter', fields: { to: '+447700900123', text: 'Your payment failed' } },
+      ],
+      request: { method: 'GET', path: '/messages?references=s1' },
+      reply: { status: 200, body: { messages: [{ id: 'm_2', channel: 'sms', reference: 's1' }] } },
+      verdict: { kind: 'each', findings: [{ changeId: 's1', finding: 'found' }] },
+    },
+    {
+      name: 'one that did not',
+      changes: [
+        { key: 'c1', changeId: 's1', op: 'enter', fields: { to: '+447700900123', text: 'Your payment failed' } },
+      ],
+      request: { method: 'GET', path: '/messages?references=s1' },
+      reply: { status: 200, body: { messages: [] } },
+      verdict: { kind: 'each', findings: [{ changeId: 's1', finding: 'absent' }] },
+    },
+  ],
+}
 
 /** A message has no earlier state that NULL could clear, so NULL is left out. */
 function messageOf({ fields, changeId }: Change): Readonly<Record<string, Json>> {

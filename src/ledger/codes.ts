@@ -71,6 +71,42 @@ export const ledgerCodes = {
       'An entry of the audit trail was changed, taken out or put in by something other than this tool, or the end of the trail was cut off. The message names the first entry that is not as it was written. What is sent does not depend on the trail, so runs go on; find out who could write to the ledger, and compare with a backup.',
     exit: 'failed',
   },
+  A5011: {
+    title: 'the key file of the ledger is gone',
+    explanation:
+      'What dead letters hold of a record is encrypted with a key, which is in a file beside the ledger unless `ledger.key` names a secret. That file is not there any more, and the ledger holds what was sealed with it, so that a new one would only hide the loss. Restore the file from a backup. If it is lost for good, `activate dead-letters drop --all --reason …` erases what cannot be read any more; the rows are tried again when they change or their date comes. The next run then makes a new key. Nothing is sent until then.',
+    exit: 'credentials',
+  },
+  A5012: {
+    title: 'the key of the ledger is another one',
+    explanation:
+      'The key that is given, by `ledger.key` or by the file beside the ledger, is not the one that the ledger was sealed with: the message tells both by their ids. Give the first one again. To change keys on purpose, or when the first one is lost, let the dead letters end: replay them, or `activate dead-letters drop --all --reason …`, which needs no key. As soon as nothing is sealed any more, the new key is taken.',
+    exit: 'credentials',
+  },
+  A5013: {
+    title: 'the key of the ledger cannot be used',
+    explanation:
+      'The secret of `ledger.key` is too short to be safe (it is used as it is, so it has to be random: `openssl rand -hex 32`), or the key file beside the ledger cannot be read or made, or holds something else than 64 hexadecimal digits.',
+    exit: 'credentials',
+  },
+  A5014: {
+    title: 'something sealed in the ledger is not as it was written',
+    explanation:
+      'What is encrypted in the ledger is bound to its row, and this does not fit: it was changed, damaged, or belongs to another row. It is not shown and not used. Restore the ledger from a backup, or drop the entry, and find out who could write to the file.',
+    exit: 'failed',
+  },
+  A5015: {
+    title: 'who was erased cannot be told',
+    explanation:
+      'People who were erased are kept out by keyed hashes, and the key that is given is not the one that these were made with. Running without them could write to somebody who was promised not to be written to, so nothing is planned. Give the first key again, under `ledger.key` or as the key file beside the ledger.',
+    exit: 'credentials',
+  },
+  A5016: {
+    title: 'old rows were not pruned',
+    explanation:
+      'Once a day, at the end of a run, what is older than `retention` allows is removed from the ledger and the warehouse. This time it could not be; the message says why. The run itself is not touched by it, and the next one tries again. `activate prune` does it at once.',
+    exit: 'failed',
+  },
   A5020: {
     title: 'the server of the ledger cannot be reached',
     explanation:

@@ -39,7 +39,10 @@ export interface Approval extends Deed {
   readonly reason: string
 }
 
-export const auditActions = ['suppress', 'lift', 'hold', 'release', 'approve', 'override', 'held'] as const
+export const auditActions = [
+  ...(['suppress', 'lift', 'hold', 'release', 'approve', 'override', 'held', 'resolve', 'replay', 'drop'] as const),
+  ...(['erase', 'prune'] as const),
+] as const
 export type AuditAction = (typeof auditActions)[number]
 
 export interface NewAuditEntry extends Deed {

@@ -4,8 +4,11 @@
  * its lease, and are refused with A5003 when a newer fence exists: a runner that was paused past its lease can no longer
  * record anything.
  */
+import type { DeadLetters, NewDeadLetter } from './dead-letter.ts'
+import type { Erasures } from './erasure.ts'
 import type { Governance, NewAuditEntry } from './governance.ts'
-import type { RequestState } from './request.ts'
+import type { ParkedEvent, RequestState } from './request.ts'
+import type { Usage } from './usage.ts'
 
 export interface Holder {
   readonly host: string
@@ -127,9 +130,12 @@ export interface Conclusion {
   readonly nextAttemptAt?: number
   readonly error?: { readonly code: string; readonly message: string }
   readonly exceptions: readonly ChangeException[]
+  /** Of the records among the exceptions that were refused for good; written in the same commit. */
+  readonly deadLetters?: readonly NewDeadLetter[]
 }
 
 export interface RunFilter {
+  readonly runId?: string
   readonly sync?: string
   readonly limit?: number
   readonly unsettled?: boolean
@@ -138,7 +144,7 @@ export interface RunFilter {
   readonly planHash?: string
 }
 
-export interface Ledger extends Governance {
+export interface Ledger extends Governance, DeadLetters, Erasures, Usage {
   /**
    * `now` is the caller's clock, and what is told of a lease is on it. A ledger that several machines share measures leases
    * on its own clock, so that machines whose clocks differ agree.
@@ -184,6 +190,18 @@ export interface Ledger extends Governance {
    * moved. From `sending` it leads to `uncertain` only, and only for what a runner with an older fence was sending.
    */
   move(requestIds: readonly string[], from: RequestState, to: RequestState, at: number, lease: Lease): Promise<number>
+  /**
+   * A person said what became of parked requests: moves them along that edge and writes the entry into the audit trail, in
+   * one commit; returns how many moved. What is to be sent again ends `cancelled`: a later plan takes its changes over.
+   * Requests that are not parked stay as they are.
+   */
+  resolveParked(
+    requestIds: readonly string[],
+    event: ParkedEvent,
+    at: number,
+    lease: Lease,
+    entry: NewAuditEntry,
+  ): Promise<number>
   requests(runId: string, states?: readonly RequestState[]): Promise<readonly Request[]>
   exceptions(
     runId: string,
@@ -195,6 +213,12 @@ export interface Ledger extends Governance {
     key: string,
   ): Promise<readonly (ChangeException & { readonly requestId: string; readonly runId: string })[]>
   countByState(runId: string): Promise<Readonly<Record<RequestState, number>>>
+
+  /**
+   * Fetches the key with which dead letters are sealed, and makes it where there is none and nothing was sealed yet. Asked
+   * before a run sends anything: what is refused must have a place to go. Throws A5011 to A5013.
+   */
+  checkKey(): Promise<void>
 
   /** Records that a due time is being served; false when somebody has it already. */
   claimDue(sync: string, nominalAt: number, at: number): Promise<boolean>

@@ -8,7 +8,8 @@ import type { Answer, Send } from './database.ts'
 import { oldFence } from './fence.ts'
 import type { ChangeException } from './ledger.ts'
 import type { Connection } from './postgres-connection.ts'
-import { isRefusedRow } from './postgres-failure.ts'
+import { isLost, isRefusedRow } from './postgres-failure.ts'
+import { bury } from './postgres-letters.ts'
 import type { Persistently } from './postgres-persistence.ts'
 import type { RequestState } from './request.ts'
 import { memberColumns, storable, storableOrNull } from './rows.ts'
@@ -27,10 +28,13 @@ export async function commitSends(sends: readonly Send[], persistently: Persiste
   for (const round of roundsOf(sends.filter(send => !answers.has(send)))) {
     const begins = round.filter(send => send.kind === 'begin')
     const concludes = round.filter(send => send.kind === 'conclude')
+    const plain = concludes.filter(({ letters }) => letters.length === 0)
     await Promise.all([
       answerAll(begins, beginAll, persistently, answers),
-      answerAll(concludes, concludeAll, persistently, answers),
+      answerAll(plain, concludeAll, persistently, answers),
     ])
+    const burying = concludes.filter(({ letters }) => letters.length > 0)
+    await answerAll(burying, concludeAndBury, persistently, answers)
   }
   return sends.map(send => answers.get(send) ?? refused(unanswered()))
 }
@@ -195,7 +199,7 @@ const concluding = `
       state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at
   )
   select i.call, h.fence as newest,
-    i.call in (select call from won) or i.call in (select call from done) as won
+    i.call in (select call from won) as won, i.call in (select call from done) as done
   from input i left join held h on h.scope = i.scope order by i.call`
 
 async function concludeAll(
@@ -203,6 +207,36 @@ async function concludeAll(
   concludes: readonly Conclude[],
   again: boolean,
 ): Promise<readonly Answer[]> {
+  return (await concludeEach(connection, concludes, again)).map(({ answer }) => answer)
+}
+
+/** Refusals leave letters, and what they supersede has to be out of the way first: a transaction of a few statements. */
+async function concludeAndBury(
+  connection: Connection,
+  concludes: readonly Conclude[],
+  again: boolean,
+): Promise<readonly Answer[]> {
+  await connection.query('begin')
+  try {
+    const concluded = await concludeEach(connection, concludes, again)
+    const letters = concludes.flatMap(({ conclusion: { requestId, at }, letters: own }, index) =>
+      concluded[index]?.isNew === true ? own.map(letter => ({ requestId, at, letter })) : [],
+    )
+    if (letters.length > 0) await bury(connection, letters)
+    await connection.query('commit')
+    return concluded.map(({ answer }) => answer)
+  } catch (error) {
+    if (!isLost(error)) await connection.query('rollback')
+    throw error
+  }
+}
+
+/** `isNew`: recorded by this very statement, and not by an earlier one whose answer was lost. */
+async function concludeEach(
+  connection: Connection,
+  concludes: readonly Conclude[],
+  again: boolean,
+): Promise<readonly { readonly answer: Answer; readonly isNew: boolean }[]> {
   const said = concludes.flatMap(({ conclusion }, call) =>
     lastOfEach(conclusion.exceptions).map(each => ({ call, ...each })),
   )
@@ -227,10 +261,11 @@ async function concludeAll(
     again,
   ]
   const { rows } = await connection.query({ text: concluding, values })
-  const answered = rows as readonly { readonly newest: number | null; readonly won: boolean }[]
+  const answered = rows as readonly { readonly newest: number | null; readonly won: boolean; readonly done: boolean }[]
   return concludes.map(({ lease }, call) => {
-    const { newest, won } = answered[call] ?? { newest: null, won: false }
-    return newest === lease.fence ? { kind: 'concluded', won } : refused(oldFence(lease))
+    const { newest, won, done } = answered[call] ?? { newest: null, won: false, done: false }
+    if (newest !== lease.fence) return { answer: refused(oldFence(lease)), isNew: false }
+    return { answer: { kind: 'concluded', won: won || done }, isNew: won }
   })
 }
 

@@ -6,8 +6,9 @@
  *   planned ─► sending ─► acked                            every record answered for; exceptions are recorded beside it
  *                 ├─────► rejected                         definitely refused for good
  *                 ├─────► planned                          definitely not processed: later again, same key, same bytes
- *                 └─────► uncertain ─► sending             natural or keyed, inside its window
- *                              ├─────► acked | planned     lookup: asked the destination
+ *                 └─────► uncertain ─► sending             natural, or keyed inside its window: sent again
+ *                              │                           lookup: the attempt asks; acked, planned or uncertain follows
+ *                              ├─────► acked | planned     known from elsewhere
  *                              └─────► parked ─► acked | planned | dead     a person says which
  *
  * `cancelled` is for requests that never left and whose changes a later plan takes over.
@@ -36,6 +37,9 @@ export const transitions = {
 } as const satisfies Record<RequestState, Partial<Record<string, RequestState>>>
 
 export type RequestEvent = { [State in RequestState]: keyof (typeof transitions)[State] }[RequestState]
+
+/** What a person can say of a parked request. */
+export type ParkedEvent = keyof (typeof transitions)['parked']
 
 /** The state after an event; throws when the machine has no such edge, which is a defect of the caller. */
 export function transition(from: RequestState, event: RequestEvent): RequestState {

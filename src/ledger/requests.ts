@@ -1,14 +1,18 @@
 /** Requests and the changes that did not simply succeed with them. */
-import type { Database } from './database.ts'
+import { appendEntry, lockTrail } from './audit.ts'
+import type { Bind, Database } from './database.ts'
 import { guard } from './leases.ts'
-import type { Ledger } from './ledger.ts'
-import { eventBetween, type RequestState, requestStates } from './request.ts'
+import type { Lease, Ledger } from './ledger.ts'
+import { eventBetween, type RequestState, requestStates, transition } from './request.ts'
 import { type ChangeRow, exceptionOf, type RequestRow, requestOf } from './rows.ts'
 
 /** Engines limit the number of bound values of one statement. */
 const idsPerStatement = 500
 
-type RequestsPart = Pick<Ledger, 'move' | 'requests' | 'exceptions' | 'exceptionsOfKey' | 'countByState'>
+type RequestsPart = Pick<
+  Ledger,
+  'move' | 'resolveParked' | 'requests' | 'exceptions' | 'exceptionsOfKey' | 'countByState'
+>
 
 export function requestsOf(database: Database): RequestsPart {
   const { knex } = database
@@ -18,16 +22,17 @@ export function requestsOf(database: Database): RequestsPart {
       database.write(async bind => {
         await guard(database, bind, lease)
         refuseNonEdge(from, to)
-        let moved = 0
-        for (let start = 0; start < requestIds.length; start += idsPerStatement) {
-          const query = knex<RequestRow>('requests')
-            .whereIn('request_id', requestIds.slice(start, start + idsPerStatement))
-            .where({ state: from })
-          // Only the runner that lost its lease may have been sending; our own sends are concluded.
-          if (from === 'sending') query.where('fence', '<', lease.fence)
-          moved += await bind(query.update({ state: to, changed_at: at, next_attempt_at: null, fence: lease.fence }))
-        }
-        return moved
+        return moveAll(database, bind, requestIds, { from, to, at, lease })
+      }),
+
+    resolveParked: (requestIds, event, at, lease, entry) =>
+      database.write(async bind => {
+        await guard(database, bind, lease)
+        await lockTrail(database, bind)
+        await appendEntry(database, bind, entry)
+        const next = transition('parked', event)
+        const to = next === 'planned' ? transition(next, 'cancel') : next
+        return moveAll(database, bind, requestIds, { from: 'parked', to, at, lease })
       }),
 
     async requests(runId, states) {
@@ -81,4 +86,23 @@ export function requestsOf(database: Database): RequestsPart {
 function refuseNonEdge(from: RequestState, to: RequestState): void {
   const allowed = from === 'sending' ? to === 'uncertain' : to !== 'sending' && eventBetween(from, to) !== undefined
   if (!allowed) throw new TypeError(`a request that is ${from} cannot be moved to ${to}`)
+}
+
+async function moveAll(
+  { knex }: Database,
+  bind: Bind,
+  requestIds: readonly string[],
+  move: { readonly from: RequestState; readonly to: RequestState; readonly at: number; readonly lease: Lease },
+): Promise<number> {
+  const { from, to, at, lease } = move
+  let moved = 0
+  for (let start = 0; start < requestIds.length; start += idsPerStatement) {
+    const query = knex<RequestRow>('requests')
+      .whereIn('request_id', requestIds.slice(start, start + idsPerStatement))
+      .where({ state: from })
+    // Only the runner that lost its lease may have been sending; our own sends are concluded.
+    if (from === 'sending') query.where('fence', '<', lease.fence)
+    moved += await bind(query.update({ state: to, changed_at: at, next_attempt_at: null, fence: lease.fence }))
+  }
+  return moved
 }

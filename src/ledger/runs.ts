@@ -31,11 +31,12 @@ export function runsOf(database: Database): Pick<Ledger, 'startRun' | 'updateRun
         if (updated === 0) throw ledgerError('A5009', `the ledger has no run ${runId}`)
       }),
 
-    async runs({ sync, limit, unsettled, status, planHash }) {
+    async runs({ runId, sync, limit, unsettled, status, planHash }) {
       const query = knex<RunRow>('runs').orderBy([
         { column: 'started_at', order: 'desc' },
         { column: 'ordinal', order: 'desc' },
       ])
+      if (runId !== undefined) query.where({ run_id: runId })
       if (sync !== undefined) query.where({ sync })
       if (unsettled !== undefined) query.where({ settled: unsettled ? 0 : 1 })
       if (status !== undefined) query.where({ status })

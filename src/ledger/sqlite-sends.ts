@@ -7,10 +7,10 @@
  */
 import type { Database as Connection } from 'better-sqlite3'
 import { ActivateError } from '../project/problem.ts'
-import type { Answer, Send } from './database.ts'
+import type { Answer, SealedLetter, Send } from './database.ts'
 import { isConstraint } from './failure.ts'
 import { refuseOldFence } from './fence.ts'
-import type { ChangeException, Conclusion, Lease, NewRequest } from './ledger.ts'
+import type { ChangeException, Lease, NewRequest } from './ledger.ts'
 import { eventBetween, transition } from './request.ts'
 import { memberColumns, type RequestRow } from './rows.ts'
 import { nonConclusion, notSendable, notTheSame } from './send-refusals.ts'
@@ -47,6 +47,24 @@ export function prepareSends(connection: Connection): SendStatements {
     on conflict (request_id, seq) do update set key = excluded.key, change_id = excluded.change_id,
       state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at`)
 
+  const standing = connection.prepare<
+    [string, string, string],
+    { letter_id: string; change_id: string; attempts: number }
+  >(`
+    select letter_id, change_id, attempts from dead_letters
+    where sync = (select sync from runs where run_id = ?) and key_hash = ? and state = 'open' and letter_id <> ?`)
+  const supersede = connection.prepare(
+    "update dead_letters set state = 'superseded', ended_at = ?, sealed = null where letter_id = ?",
+  )
+  // A letter that is recorded once more, by a later attempt of its request, stays as it is but for what was said last.
+  const bury = connection.prepare(`
+    insert into dead_letters (letter_id, run_id, sync, destination, action, op, change_id, key_hash, state, class, code,
+      attempts, at, expires_at, sealed)
+    select ?, r.run_id, runs.sync, r.destination, r.action, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?
+    from requests r join runs on runs.run_id = r.run_id where r.request_id = ?
+    on conflict (letter_id) do update set class = excluded.class, code = excluded.code, sealed = excluded.sealed
+      where dead_letters.state = 'open'`)
+
   function begin(request: NewRequest, at: number, lease: Lease): number {
     if (insertNew(request, at, lease)) return 1
     const { requestId } = request
@@ -67,7 +85,8 @@ export function prepareSends(connection: Connection): SendStatements {
     return changes === 1
   }
 
-  function concludeOne({ requestId, attempt, state, at, nextAttemptAt, error, exceptions }: Conclusion, lease: Lease) {
+  function concludeOne({ conclusion, letters, lease }: Extract<Send, { kind: 'conclude' }>): boolean {
+    const { requestId, attempt, state, at, nextAttemptAt, error, exceptions } = conclusion
     const defect = nonConclusion({ state })
     if (defect !== undefined) throw defect
     const { changes } = conclude.run(
@@ -78,7 +97,17 @@ export function prepareSends(connection: Connection): SendStatements {
     // What an earlier attempt said is superseded, except for changes that are no longer part of it.
     if (attempt > 1) forget.run(requestId)
     for (const exception of exceptions) record(requestId, exception, at)
+    for (const letter of letters) buryOne(requestId, letter, at)
     return true
+  }
+
+  /** The newest refusal of a key is the one that counts. */
+  function buryOne(requestId: string, letter: SealedLetter, at: number): void {
+    const { letterId, runId, op, changeId, keyHash, class: kind, code, sealed, retention } = letter
+    const before = standing.get(runId, keyHash, letterId)
+    if (before !== undefined) supersede.run(at, before.letter_id)
+    const attempts = before?.change_id === changeId ? before.attempts + 1 : 1
+    bury.run(letterId, op, changeId, keyHash, kind, code, attempts, at, at + retention, sealed, requestId)
   }
 
   function record(requestId: string, { seq, key, changeId, state, code, message }: ChangeException, at: number): void {
@@ -86,7 +115,7 @@ export function prepareSends(connection: Connection): SendStatements {
   }
 
   function perform(send: Send): Answer {
-    if (send.kind === 'conclude') return { kind: 'concluded', won: concludeOne(send.conclusion, send.lease) }
+    if (send.kind === 'conclude') return { kind: 'concluded', won: concludeOne(send) }
     const attempts = send.requests.map(request => ({
       requestId: request.requestId,
       attempt: begin(request, send.at, send.lease),
@@ -116,7 +145,7 @@ export function prepareSends(connection: Connection): SendStatements {
 function isOneStatement(send: Send): boolean {
   return send.kind === 'begin'
     ? send.requests.length === 1
-    : send.conclusion.attempt === 1 && send.conclusion.exceptions.length === 0
+    : send.conclusion.attempt === 1 && send.conclusion.exceptions.length + send.letters.length === 0
 }
 
 function stateOnceSent(request: NewRequest, row: Known) {

@@ -140,6 +140,25 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
   connection.pragma(`busy_timeout = ${busyTimeout}`)
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
+  // What is deleted is overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete, read 2026-11): expired letters
+  // and erased persons must not stay readable in free pages.
+  connection.pragma('secure_delete = ON')
+}
+
+/**
+ * A vacuum writes the live rows into new pages and cuts off the rest; the checkpoints before and after it leave nothing in
+ * the write-ahead log. What a disk or a file system keeps of overwritten blocks is beyond a database.
+ */
+function purge(connection: Sqlite.Database): boolean {
+  const truncate = () => connection.pragma('wal_checkpoint(truncate)', { simple: true }) === 0
+  try {
+    if (!truncate()) return false
+    connection.exec('vacuum')
+    return truncate()
+  } catch (error) {
+    if (codeOf(error).startsWith('SQLITE_BUSY')) return false
+    throw error
+  }
 }
 
 async function migrate(knex: Knex, path: string): Promise<void> {
@@ -209,6 +228,12 @@ function databaseOver(knex: Knex, path: string): Database {
         }
         return statements.commit(sends satisfies readonly Send[])
       }),
+    // Erased cells are zeros in the file; the log still has the pages as they were before, until it is emptied.
+    forget: () =>
+      withConnection(connection => {
+        connection.pragma('wal_checkpoint(TRUNCATE)')
+      }),
+    purge: () => withConnection(purge),
     close: () => knex.destroy(),
   }
 }

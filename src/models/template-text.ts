@@ -81,7 +81,7 @@ const elseLimit = 500
  * What a template has too much of for the parser, whose time grows with the square of these and more: 8,000 nested
  * parentheses take it a minute (4.7.10, measured).
  */
-function excessOf(text: string): string | undefined {
+export function excessOf(text: string): string | undefined {
   if (text.length > sizeLimit) return `${text.length} characters; ${sizeLimit} are allowed`
   if (text.split('{{').length > expressionLimit) return `more than ${expressionLimit} expressions`
   if ((text.match(/\{\{~?\s*else\b/g) ?? []).length > elseLimit) return `more than ${elseLimit} branches`

@@ -121,6 +121,36 @@ export const planCodes = {
       'The sync has owners, in its file or by its path under `owners` of activate.yml, and only they approve its plans. Nothing was approved. An owner approves with `--by` or with ACTIVATE_USER set; who that is, the tool takes on trust and writes into the audit trail.',
     exit: 'failed',
   },
+  A4045: {
+    title: 'nothing is parked there',
+    explanation:
+      'Only a row that is parked can be resolved: its request may or may not have arrived, and waits for a person to say which. This one is not, or was resolved before; of several keys that were given, none was resolved. `activate resolve` without a verdict lists what is parked. A run that died has its rows parked by the next run.',
+    exit: 'failed',
+  },
+  A4046: {
+    title: 'too little is known of a parked row',
+    explanation:
+      'An earlier version of the tool parked the row and did not keep its fields, so that the snapshot cannot take it in. Nothing was resolved. Without the fields, the next run would take a dropped row for one that was never sent, and send it: that is `--retry`, so say so if you mean it. `--drop` is possible where the re-entry of a trigger keeps the next run from sending it after all. Otherwise the row stays parked, and nothing is sent to it.',
+    exit: 'failed',
+  },
+  A4047: {
+    title: 'another verdict on a parked row was cut short',
+    explanation:
+      'Somebody resolved the row, and the command was killed after the ledger had taken their word in and before the warehouse had. Two words on one message would contradict each other in the record, so this one was refused and nothing was resolved. Repeat the first command, which finishes it; `activate audit` tells who said what.',
+    exit: 'failed',
+  },
+  A4048: {
+    title: 'no such open dead letter',
+    explanation:
+      'A dead letter can be shown by its id or the beginning of one, and replayed or dropped as long as it is open. There is none of this id, several begin with it, or it has ended: the row was delivered after all, was refused again (in a letter of its own), was dropped, or the letter expired. Nothing was changed. `activate dead-letters` lists those that are open.',
+    exit: 'failed',
+  },
+  A4049: {
+    title: 'a dead letter cannot be replayed',
+    explanation:
+      'Replaying makes the row due, so that the next run of its sync sends it; the project has no such sync any more, so no run ever would. Nothing was changed. Bring the file of the sync back, or `activate dead-letters drop`.',
+    exit: 'failed',
+  },
   A4050: {
     title: 'a column in use has changed its type',
     explanation:

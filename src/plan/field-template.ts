@@ -3,6 +3,7 @@
  * over a row. A NULL column is the empty text, and false for `#if`.
  */
 import Handlebars from 'handlebars'
+import { excessOf } from '../models/template-text.ts'
 import type { Problem } from '../project/problem.ts'
 import type { Column, Dialect } from '../warehouse/dialect.ts'
 import { missingColumn } from './columns.ts'
@@ -45,7 +46,11 @@ function namesIn(program: hbs.AST.Program): readonly string[] {
   })
 }
 
+/** Throws TypeError for anything but a text: Handlebars takes a syntax tree for a template (CVE-2026-33937). */
 function parse(template: string): hbs.AST.Program {
+  if (typeof template !== 'string') throw new TypeError('a template is a text')
+  const excess = excessOf(template)
+  if (excess !== undefined) throw unsupported(`the template has ${excess}`)
   try {
     return Handlebars.parse(template)
   } catch (error) {
@@ -74,7 +79,7 @@ function programToSql(dialect: Dialect, program: hbs.AST.Program, columns: Colum
 
 function blockToSql(dialect: Dialect, block: hbs.AST.BlockStatement, columns: Columns): string {
   const name = block.path.type === 'PathExpression' ? (block.path as hbs.AST.PathExpression).original : ''
-  if ((name !== 'if' && name !== 'unless') || block.params.length !== 1)
+  if ((name !== 'if' && name !== 'unless') || block.params.length !== 1 || hasExtras(block))
     throw unsupported(`{{#${name}}} is not known in a template`)
   const [subject] = block.params
   if (subject?.type !== 'PathExpression') throw unsupported(`{{#${name}}} takes the name of a column`)
@@ -83,6 +88,11 @@ function blockToSql(dialect: Dialect, block: hbs.AST.BlockStatement, columns: Co
   const otherwise = block.inverse ? concat(dialect, programToSql(dialect, block.inverse, columns)) : "''"
   const [truthy, falsy] = name === 'if' ? [then, otherwise] : [otherwise, then]
   return `case when coalesce(${value}, '') not in ('', 'false') then ${truthy} else ${falsy} end`
+}
+
+/** `x=1` and `as |x|` mean nothing here, and would be ignored. */
+function hasExtras({ hash, program }: hbs.AST.BlockStatement): boolean {
+  return hash !== undefined || ((program?.blockParams as readonly string[] | undefined)?.length ?? 0) > 0
 }
 
 function plainColumn(statement: hbs.AST.MustacheStatement): string {

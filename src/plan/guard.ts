@@ -16,6 +16,8 @@ export interface GuardInput extends Pick<Plan, 'rows' | 'changes' | 'decisions'>
   readonly lastModelRows: number | undefined
   /** The mapping, destination, action or mode differs from that of the last settled run. */
   readonly mappingChanged: boolean
+  /** A run that the ledger has forgotten, where what it may have sent must not be sent twice. */
+  readonly lostRun?: string | undefined
 }
 
 /**
@@ -41,6 +43,9 @@ export function judge(sync: Pick<Sync, 'guard' | 'mode' | 'trigger'>, plan: Guar
     guard.mappingChange === 'hold' && plan.mappingChanged
       ? 'the mapping, destination, action or mode changed since the last run, and mapping_change is hold'
       : undefined,
+    plan.lostRun === undefined
+      ? undefined
+      : `the ledger does not know the run ${plan.lostRun}, so nobody can tell what it sent, who opted out or what is on hold`,
   ].filter(reason => reason !== undefined)
   return { verdict: reasons.length === 0 ? 'pass' : 'hold', reasons }
 }

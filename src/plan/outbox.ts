@@ -82,7 +82,7 @@ function selectDiffed(dialect: Dialect, { context, about, everyone }: OutboxPara
     case when d.op = 'leave' then s.payload else a.payload end as payload,
     case when d.op = 'leave' then s.digest else a.digest end as digest,
     case when d.op = 'enter' then null else s.payload end as previous,
-    case when d.op = 'leave' then s.row_hash else ${raw(dialect.sha256('a.payload'))} end as row_hash,
+    ${raw(dialect.sha256(`case when d.op = 'leave' then s.payload else a.payload end`))} as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
     coalesce(s.version, 0) + 1 as version,
     coalesce(a.person, s.person, d.key) as person, coalesce(a.topic, s.topic, '') as topic, coalesce(a.address, s.address) as address,

@@ -51,6 +51,8 @@ export interface PlanInput extends PolicyInput {
   /** The clock on the wall, ISO 8601 in UTC. */
   readonly recordedAt: string
   readonly sha256: (text: string) => string
+  /** A run that the warehouse remembers and the ledger does not; `repeatable` when sending everything again harms nobody. */
+  readonly lostRun?: { readonly runId: string; readonly repeatable: boolean }
 }
 
 export interface Planned {
@@ -169,6 +171,7 @@ function assemble(input: PlanInput, { mapping, last, changed }: Comparison, foun
   const guard = judge(sync, {
     ...{ rows, changes: summary.changes, decisions: summary.decisions, snapshotRows },
     ...{ firstRun: last === undefined, lastModelRows: last?.plan.rows?.model, mappingChanged: changed !== undefined },
+    lostRun: input.lostRun?.repeatable === false ? input.lostRun.runId : undefined,
   })
   const approval = approvalNeed(
     sync.requireApproval,
@@ -305,13 +308,18 @@ function mappingWarnings(
 }
 
 function runWarnings(
-  { sync, fullResync }: PlanInput,
+  { sync, fullResync, lostRun }: PlanInput,
   last: LastRun | undefined,
   { reasons }: OutboxSummary,
 ): readonly string[] {
   const baseline = reasons['first_run.baseline']
   const what = last === undefined ? 'first run' : 'rolled out to more people'
   return [
+    ...(lostRun === undefined
+      ? []
+      : [
+          `the ledger does not know the run ${lostRun.runId}: it was lost or restored from an older copy, and with it opt-outs, holds and what was uncertain`,
+        ]),
     ...(baseline === undefined ? [] : [`${what}: ${baseline} are remembered as a baseline and not sent to`]),
     ...(fullResync && isCommunication(sync)
       ? ['a full resync never repeats a communication: this sync is planned as usual']

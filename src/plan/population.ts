@@ -14,9 +14,14 @@ export function keyExpression(dialect: Dialect, key: readonly Column[]): Fragmen
   return raw(only !== undefined && others.length === 0 ? only : dialect.jsonTextArray(texts))
 }
 
-/** One row: `row_count`, `missing` (key null or empty), `keys` (distinct ones). Every key is good when missing = 0 and rows = keys. */
-export function countKeys(stage: Fragment, key: Fragment): Fragment {
-  return sql`select count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${key}) as keys from ${stage}`
+/**
+ * One row: `row_count`, `missing` (key null or empty), `keys` (distinct hashes of keys). Every key is good when missing = 0
+ * and rows = keys: different hashes have different keys. Fewer hashes than rows may be a collision, so that `duplicateKeys`
+ * has the last word.
+ */
+export function countKeys(dialect: Dialect, stage: Fragment, key: Fragment): Fragment {
+  const hash = raw(dialect.quickHash(key.texts[0] ?? ''))
+  return sql`select count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${hash}) as keys from ${stage}`
 }
 
 /** Up to `limit` bad keys, the most frequent first: `key`, `occurrences`. */

@@ -4,6 +4,7 @@ import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
 import { sampleOutbox } from './outbox.ts'
 import { type Decision, decisions, type IneligibleSample, type Operation, operations, type Sample } from './plan.ts'
+import { erasedReason } from './policies/erased.ts'
 import { query } from './stage.ts'
 import type { OutboxSummary } from './summary.ts'
 
@@ -48,7 +49,7 @@ export async function readIneligibleSamples(
   const rows = await query(
     warehouse,
     sql`select key, reason from (
-  select key, reason, row_number() over (partition by reason order by key) as nth from ${ineligible}
+  select key, reason, row_number() over (partition by reason order by key) as nth from ${ineligible} where reason <> ${erasedReason}
 ) numbered where nth <= ${raw(String(limit))} order by reason, key`,
   )
   return rows.map(({ key, reason }) => ({ key: String(key), reason: String(reason) }))

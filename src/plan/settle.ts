@@ -9,7 +9,7 @@ import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { type StateTable, snapshotColumns, stateTables } from './state.ts'
+import { type outboxColumns, type StateTable, snapshotColumns, stateTables } from './state.ts'
 
 export interface SettleParams {
   readonly sync: Sync
@@ -38,9 +38,15 @@ export interface SettleParams {
 const daysBetweenAttempts = 7
 const day = 86_400_000
 
+/** What the statements of a settle read of the outbox. */
+const settledColumns = [
+  ...['key', 'op', 'decision', 'reason', 'change_id', 'row_hash', 'payload', 'digest', 'episode', 'version'],
+  ...['standing', 'follows', 'person', 'topic', 'address', 'basis', 'evidence'],
+] as const satisfies readonly (keyof typeof outboxColumns)[]
+
 /** The outbox with each change's `outcome`: acked, rejected, parked, pending, or NULL for what was not to be sent. */
 export function selectOutcomes(params: Pick<SettleParams, 'outbox' | 'acked' | 'exceptions'>): Fragment {
-  return sql`select o.*, e.code, e.message,
+  return sql`select ${raw(settledColumns.map(name => `o.${name}`).join(', '))}, e.code, e.message,
   case when o.seq is null then null when e.outcome is not null then e.outcome when a.seq_from is not null then 'acked' else 'pending' end as outcome
 from ${params.outbox} o
 left join ${params.exceptions} e on e.seq = o.seq
@@ -80,7 +86,7 @@ function moveSnapshot(
   return [
     sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
-select key, row_hash, payload, digest, episode,
+select key, payload, digest, episode,
   case when outcome = 'acked' then version else version - 1 end,
   standing,
   ${runId}, ${instant(dialect, asOf)}, nullif(person, key), nullif(topic, ''), address
@@ -150,7 +156,15 @@ function replaceUnresolved(
   return [
     sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})
-select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)} from ${outcomesOfChanges} where outcome = 'parked'`,
+select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)},
+  seq, op, row_hash, payload, digest, episode, version, standing, person, topic, address
+from ${outcomesOfChanges} where outcome = 'parked'`,
+    sql`delete from ${tables.followers} where sync = ${sync.name} and run_id = ${runId}`,
+    sql`insert into ${tables.followers} (${columnList(Object.keys(stateTables.followers))})
+select ${sync.name}, key, follows, ${runId}, ${instant(dialect, asOf)},
+  row_hash, payload, digest, episode, version, standing, person, topic, address
+from ${outcomesOfChanges}
+where standing is not null and follows in (select key from ${outcomesOfChanges} where outcome = 'parked')`,
   ]
 }
 

@@ -13,8 +13,8 @@ import {
   stateTables,
 } from './state.ts'
 
-/** Tables whose columns were compared since the warehouse was opened: only this tool changes them. */
-const compared = new WeakMap<Warehouse, Set<string>>()
+/** Tables that were made, and brought up to date, since the warehouse was opened: only this tool changes them. */
+const prepared = new WeakMap<Warehouse, Set<string>>()
 
 /** Creates the table if it is missing; one that is there gets the columns it lacks, NULL in every row. */
 export async function prepareTable(
@@ -22,12 +22,12 @@ export async function prepareTable(
   relation: Fragment,
   columns: Readonly<Record<string, StateType>>,
 ): Promise<void> {
-  await execute(warehouse, createTable(warehouse.dialect, relation, columns))
   const name = relation.texts[0] ?? ''
-  const done = compared.get(warehouse) ?? new Set()
+  const done = prepared.get(warehouse) ?? new Set()
   if (done.has(name)) return
+  await execute(warehouse, createTable(warehouse.dialect, relation, columns))
   await addMissingColumns(warehouse, relation, columns)
-  compared.set(warehouse, done.add(name))
+  prepared.set(warehouse, done.add(name))
 }
 
 async function addMissingColumns(

@@ -17,7 +17,6 @@ type Columns = Readonly<Record<string, StateType>>
 
 export const snapshotColumns = {
   key: 'text',
-  row_hash: 'text',
   /** Mapped fields as last acknowledged: a JSON object. */
   payload: 'text',
   /** Of the same fields: what the next diff compares first. */
@@ -159,8 +158,49 @@ export const stateTables = {
     next_attempt_at: 'timestamp',
     run_id: 'text',
   },
-  /** Keys whose last change may or may not have arrived: blocked until a person resolves it. */
-  unresolved: { sync: 'text', key: 'text', change_id: 'text', run_id: 'text', since: 'timestamp' },
+  /**
+   * Keys whose last change may or may not have arrived: blocked until a person resolves it. Everything from `seq` on is
+   * the change as it stood in the outbox, which is gone by then; NULL in rows that an earlier version of this tool wrote.
+   */
+  unresolved: {
+    sync: 'text',
+    key: 'text',
+    change_id: 'text',
+    run_id: 'text',
+    since: 'timestamp',
+    seq: 'bigint',
+    op: 'text',
+    row_hash: 'text',
+    payload: 'text',
+    digest: 'bigint',
+    episode: 'bigint',
+    version: 'bigint',
+    standing: 'text',
+    person: 'text',
+    topic: 'text',
+    address: 'text',
+  },
+  /**
+   * Changes that were skipped because the `unresolved` change of another row says the same to the same person: blocked with
+   * it, and settled with it. The columns are those of the change as it stood in the outbox.
+   */
+  followers: {
+    sync: 'text',
+    key: 'text',
+    /** The key of the unresolved change. */
+    follows: 'text',
+    run_id: 'text',
+    since: 'timestamp',
+    row_hash: 'text',
+    payload: 'text',
+    digest: 'bigint',
+    episode: 'bigint',
+    version: 'bigint',
+    standing: 'text',
+    person: 'text',
+    topic: 'text',
+    address: 'text',
+  },
   /** Rows that break their contract: from the run that first saw it to the first in which they no longer do. */
   quarantine: {
     /** `model:<name>` or `source:<name>`. */

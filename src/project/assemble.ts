@@ -8,7 +8,7 @@ import { type ModelFile, readModel } from './model-file.ts'
 import { present } from './present.ts'
 import type { Problem } from './problem.ts'
 import type { Project, TemplatePartial } from './project.ts'
-import { identityOf, ownershipOf, ownersOf, policiesOf } from './read-policies.ts'
+import { identityOf, ownershipOf, ownersOf, policiesOf, retentionOf } from './read-policies.ts'
 import { readSchema } from './reading.ts'
 import type { FileText } from './safety.ts'
 import { projectSchema } from './schema/project-file.ts'
@@ -102,6 +102,7 @@ function readProjectFile(file: FileText | undefined, { root, target, resolve }: 
       ...present({ identity: identityOf(reading.value, corrected) }),
       policies: policiesOf(reading.value, corrected, resolve),
       ownership: ownershipOf(reading.value),
+      retention: retentionOf(reading.value),
       sources: sourcesOf(reading.value, document, resolve),
     },
     problems: [],

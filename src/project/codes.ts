@@ -141,6 +141,10 @@ export const projectCodes = {
     'a secret file cannot be read',
     'A setting refers to a file that is missing, unreadable or empty.',
   ),
+  A1160: invalid(
+    'two settings make the same header',
+    'A destination with `auth` sends the access token in the header `authorization`, which its `headers` set as well. Leave one of the two out.',
+  ),
   A1180: invalid(
     'nothing is selected',
     'A term of --select or --exclude matches nothing, or what is left after --exclude is empty. Terms are names, globs with *, tag:, model:, source:, destination:, path: and result:, with + before or after for what comes upstream or downstream; a comma means both, a space either.',

@@ -29,10 +29,10 @@ function* leaves(
 function literals(document: YamlDocument, path: Path): { readonly path: Path; readonly code: 'A1140' | 'A1142' }[] {
   const found: { readonly path: Path; readonly code: 'A1140' | 'A1142' }[] = []
   const inDestination = path.includes('destinations')
+  const isSecret = (leaf: Path) => (inDestination ? isSecretPath(leaf) : path.at(-1) === 'ledger' && leaf[0] === 'key')
   for (const leaf of leaves(document.valueAt(path), path)) {
     const text = String(leaf.value)
-    if (inDestination && isSecretPath(leaf.path.slice(path.length)) && !holdsSecret(text))
-      found.push({ path: leaf.path, code: 'A1140' })
+    if (isSecret(leaf.path.slice(path.length)) && !holdsSecret(text)) found.push({ path: leaf.path, code: 'A1140' })
     else if (literalPassword(text) !== undefined) found.push({ path: leaf.path, code: 'A1142' })
   }
   return found

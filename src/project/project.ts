@@ -47,7 +47,11 @@ export type WarehouseSettings =
     }
 
 export type LedgerSettings =
-  | { readonly type: 'sqlite'; readonly path: string }
+  | {
+      readonly type: 'sqlite'
+      readonly path: string /** Undefined: a key file beside it. */
+      readonly key?: SecretText
+    }
   | {
       readonly type: 'postgres'
       readonly url: SecretText
@@ -55,6 +59,7 @@ export type LedgerSettings =
       readonly schema: string
       /** How many one process opens at most. */
       readonly connections: number
+      readonly key?: SecretText
     }
 
 /** A declared check of a model's or a source's column, or of the whole relation. */
@@ -238,6 +243,23 @@ export interface TemplatePartial {
   readonly text: string
 }
 
+/** How long what is recorded of people is kept, in milliseconds; undefined keeps it for good. */
+export interface Retention {
+  readonly deadLetters: number
+  /** Tombstones of erased people. */
+  readonly erasures: number
+  /** What was decided, and who was not allowed to take part until when. */
+  readonly decisions?: number
+  /** What was delivered; never less than policies and reports need. */
+  readonly deliveries?: number
+  /** Rows of people in the plans of past runs. */
+  readonly samples?: number
+  /** The ledger's requests of settled runs. */
+  readonly requests?: number
+  /** Rows in quarantine that were mended since. */
+  readonly quarantine?: number
+}
+
 export interface Project {
   readonly name: string
   /** Absolute path of the folder that holds `activate.yml`. */
@@ -252,6 +274,7 @@ export interface Project {
   readonly identity?: Identity
   readonly policies: Policies
   readonly ownership: readonly Ownership[]
+  readonly retention: Retention
   readonly sources: readonly Source[]
   readonly models: readonly Model[]
   readonly partials: readonly TemplatePartial[]

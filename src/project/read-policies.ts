@@ -4,6 +4,7 @@ import type { YamlDocument } from './document.ts'
 import { glob } from './glob.ts'
 import type { Holdout, Identity, Ownership, Policies, SuppressionList, ZoneOf } from './policies.ts'
 import { present } from './present.ts'
+import type { Retention } from './project.ts'
 import type { projectSchema } from './schema/project-file.ts'
 import type { Resolve } from './settings.ts'
 
@@ -68,6 +69,13 @@ export function zoneOfWritten(
 ): ZoneOf {
   if (typeof written === 'object') return { column: written.column, default: written.default ?? zone }
   return { default: written ?? zone }
+}
+
+const day = 86_400_000
+
+export function retentionOf({ retention }: ProjectFile): Retention {
+  const { dead_letters = 30 * day, erasures = 400 * day, ...others } = retention ?? {}
+  return { ...present(others), deadLetters: dead_letters, erasures }
 }
 
 export function ownershipOf(file: ProjectFile): readonly Ownership[] {

@@ -75,6 +75,8 @@ export interface SecretReaders {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads a file as text; relative paths are the caller's to place. Throws when it cannot. */
   readonly readFile: (path: string) => string
+  /** Told of every value that is read, so that it can be kept out of what is shown and stored. */
+  readonly onSecret?: ((value: string) => void) | undefined
 }
 
 /** Collects what could not be read, so that all missing credentials are reported at once. */
@@ -82,7 +84,7 @@ function read(ref: SecretRef, readers: SecretReaders, problems: Problem[]): stri
   const place = ref.place === undefined ? {} : { place: ref.place }
   if (ref.secret === 'env') {
     const value = Object.hasOwn(readers.env, ref.name) ? readers.env[ref.name] : undefined
-    if (value !== undefined && value !== '') return value
+    if (value !== undefined && value !== '') return told(value, readers)
     const message = `the environment variable ${ref.name} is ${value === undefined ? 'not set' : 'empty'}`
     problems.push({ code: 'A1150', message, ...place, help: `set ${ref.name} before running activate` })
     return ''
@@ -90,13 +92,18 @@ function read(ref: SecretRef, readers: SecretReaders, problems: Problem[]): stri
   try {
     // Files written by editors and secret mounts end in a newline that is not part of the secret.
     const value = readers.readFile(ref.name).replace(/\r?\n$/, '')
-    if (value !== '') return value
+    if (value !== '') return told(value, readers)
     problems.push({ code: 'A1151', message: `the secret file ${ref.name} is empty`, ...place })
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
     problems.push({ code: 'A1151', message: `the secret file ${ref.name} cannot be read${reason}`, ...place })
   }
   return ''
+}
+
+function told(value: string, { onSecret }: SecretReaders): string {
+  onSecret?.(value)
+  return value
 }
 
 function join(text: SecretText, readers: SecretReaders, problems: Problem[]): string {

@@ -93,9 +93,12 @@ function warehouseOf(document: YamlDocument, target: string, resolve: Resolve): 
 
 function ledgerOf(document: YamlDocument, target: string, resolve: Resolve): LedgerSettings {
   const settings = ledgerSchema.parse(layered(document, target, 'ledger').written ?? { type: 'sqlite' })
+  const written = (text: string, name: string) => parseSecretText(text, placeOf(document, target, 'ledger', name))
+  const key = settings.key === undefined ? {} : { key: written(settings.key, 'key') }
   if (settings.type === 'sqlite')
-    return { type: 'sqlite', path: resolve(settings.path ?? `${folderOf(target)}/ledger.db`) }
-  return { ...settings, url: parseSecretText(settings.url, placeOf(document, target, 'ledger', 'url')) }
+    return { type: 'sqlite', path: resolve(settings.path ?? `${folderOf(target)}/ledger.db`), ...key }
+  const { type, schema, connections } = settings
+  return { type, schema, connections, url: written(settings.url, 'url'), ...key }
 }
 
 function destinationsOf(document: YamlDocument, target: string): DestinationSettings[] {

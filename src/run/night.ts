@@ -147,6 +147,7 @@ export async function dropScratch(night: Night, runId: string): Promise<void> {
     'change',
     'about',
     'ineligible',
+    'erased',
     'released',
     'exposures',
     'quiet_zone',

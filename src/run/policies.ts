@@ -21,6 +21,7 @@ import { ActivateError, type Place } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import { judgeModel } from './contract.ts'
+import { findErasedPeople } from './erased.ts'
 import type { Night } from './night.ts'
 import { computeModel, modelNamed } from './night.ts'
 
@@ -88,7 +89,11 @@ export async function peopleSummary(night: Night): Promise<PeopleSummary | undef
 /** Writes who is who into the state; only what executes a plan does this. */
 export async function rememberNight(night: Night, runId: string): Promise<void> {
   const people = await peopleOf(night)
-  if (people !== undefined) await night.once('remembered', () => rememberPeople(night.warehouse, people, runId))
+  if (people === undefined) return
+  await night.once('remembered', async () => {
+    const erased = await findErasedPeople(night, people.tonight.persons, people.members)
+    await rememberPeople(night.warehouse, people, runId, erased)
+  })
 }
 
 /** A policy's model is computed once a night. One row that breaks its contract stops it: leaving it out could be leaving out a no. */

@@ -13,6 +13,7 @@ import { prepareState, type StateRelations } from '../plan/state-tables.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { raw } from '../warehouse/sql.ts'
+import { endSettledLetters } from './dead-letters.ts'
 import { lastLook } from './last-look.ts'
 import { deliveryContext, type Night, readSends } from './night.ts'
 import { dropOutbox, settleRun } from './settle.ts'
@@ -31,6 +32,9 @@ export async function recoverRuns(
   if (dead.length === 0) return
   const state = await prepareState(night.warehouse, sync.name)
   for (const run of dead) await recoverRun(night, sync, state, run, lease, signal)
+  const { warehouse, wired } = night
+  const runIds = dead.map(({ runId }) => runId)
+  await endSettledLetters({ warehouse, ledger, lease, sync, runIds, now: wired.clock.now() }, state)
 }
 
 async function recoverRun(

@@ -17,12 +17,16 @@ export interface RunSummary {
   readonly started_at: string
   readonly finished_at: string
   readonly problems?: readonly Problem[]
+  /** From when on a run that ended early may go on, where that is known. */
+  readonly resumes_at?: string
 }
 
 /** `run --json`. */
 export interface RunDocument {
   readonly schema: 'activate.run/1'
   readonly runs: readonly RunSummary[]
+  /** What went wrong beside the runs, such as the pruning of old rows. */
+  readonly problems?: readonly Problem[]
 }
 
 export interface StartedRun {
@@ -30,12 +34,15 @@ export interface StartedRun {
   readonly startedAt: number
 }
 
+/** Delivery did what it could: the rest waits for a limit, or for somebody to look at what was refused. */
+const endsPartial: ReadonlySet<string> = new Set(['errors', 'limit', 'throttled'])
+
 export function statusOf(
   { rejected, parked, pending, withdrawn }: OutcomeCounts & { readonly withdrawn: number },
   stopped: string | undefined,
 ): 'succeeded' | 'partial' | 'failed' | 'interrupted' | 'held' {
   if (stopped === 'interrupted' || stopped === 'held') return stopped
-  if (stopped !== undefined && stopped !== 'errors') return 'failed'
+  if (stopped !== undefined && !endsPartial.has(stopped)) return 'failed'
   // Whoever was withdrawn was rightly not sent to.
   return rejected + parked + pending - withdrawn > 0 ? 'partial' : 'succeeded'
 }
@@ -71,19 +78,23 @@ export function failedSummary(wired: Wired, sync: Sync, run: StartedRun, error: 
   return { ...base, status: 'failed', problems: [{ code: 'A9003', message, place: sync.place }] }
 }
 
-export function lockedSummary(
-  wired: Wired,
-  sync: Sync,
-  run: StartedRun,
-  by: { readonly by: { readonly host: string; readonly pid: number }; readonly until: number },
-): RunSummary {
-  const problem = {
+interface Locked {
+  readonly by: { readonly host: string; readonly pid: number }
+  readonly until: number
+}
+
+export function lockedSummary(wired: Wired, sync: Sync, run: StartedRun, locked: Locked): RunSummary {
+  const problems = [lockedProblem(sync, locked)]
+  return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems }
+}
+
+export function lockedProblem(sync: Pick<Sync, 'name'> & Partial<Pick<Sync, 'place'>>, { by, until }: Locked): Problem {
+  return {
     code: 'A9001',
-    message: `${sync.name} is being run by process ${by.by.pid} on ${by.by.host}, until ${new Date(by.until).toISOString()} at the latest`,
-    place: sync.place,
+    message: `${sync.name} is being run by process ${by.pid} on ${by.host}, until ${new Date(until).toISOString()} at the latest`,
+    ...(sync.place === undefined ? {} : { place: sync.place }),
     help: 'wait for it to finish; a runner that has died on this host is taken over at once',
   }
-  return { ...summaryBase(sync, run, wired.clock.now()), status: 'locked', problems: [problem] }
 }
 
 export function firstProblem(error: unknown): { readonly code: string; readonly message: string } {

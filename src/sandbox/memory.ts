@@ -283,6 +283,17 @@ export function acceptMessage(memory: Memory, message: IncomingMessage, at: numb
   return { kind: 'accepted', id }
 }
 
+/** A search index is never quite up to date: what was just accepted is not found yet. */
+export const searchLag = 2_000
+
+/** The messages with one of these references that a search finds at this moment, in order of arrival. */
+export function findMessages(memory: Memory, references: ReadonlySet<string>, at: number): readonly Message[] {
+  return [...memory.messages.values()].filter(
+    ({ content: { reference }, receivedAt }) =>
+      reference !== undefined && references.has(reference) && at - receivedAt >= searchLag,
+  )
+}
+
 /** Adds to the log of requests and drops the oldest beyond what is kept. */
 export function logRequest(memory: Memory, request: LoggedRequest): void {
   memory.requests.set(request.n, request)

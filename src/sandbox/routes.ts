@@ -28,6 +28,7 @@ import {
   changeMembers,
   count,
   createTasks,
+  findMessages,
   type IncomingMessage,
   logRequest,
   type Memory,
@@ -256,6 +257,18 @@ function addMessenger(app: Hono<Env>, memory: Memory, now: () => number): void {
       throw new Refusal({ code: 'bad_request', message: 'an Idempotency-Key has 1 to 255 characters' })
     const bodyHash = createHash('sha256').update(bytes).digest('hex')
     return take(c, checkEmail(body), { channel: 'email', content: body, idempotencyKey: key, bodyHash })
+  })
+  app.get('/messages', c => {
+    const references = new Set((c.req.query('references') ?? '').split(',').filter(reference => reference !== ''))
+    if (references.size === 0 || references.size > maxRecords)
+      throw new Refusal({
+        code: 'bad_request',
+        message: `references names 1 to ${maxRecords} references, joined by commas`,
+      })
+    const found = findMessages(memory, references, now())
+    return c.json({
+      messages: found.map(({ id, channel, content }) => ({ id, channel, reference: content.reference })),
+    })
   })
   app.post('/messages/sms', async c => {
     const { body } = await readBody(c, smsBody)

@@ -2,7 +2,8 @@
  * DuckDB, embedded. One file holds the tool's state; the user's own files are attached read-only. All statements share
  * one connection, because scratch tables are a connection's own, and take turns on it.
  */
-import { access, constants, mkdir, realpath } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { access, chmod, constants, mkdir, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import {
   BIGINT,
@@ -54,8 +55,12 @@ export async function openDuckdb(settings: DuckdbSettings): Promise<Warehouse> {
   if (openFiles.has(file)) throw lockedFailure(settings.path, 'this process')
   openFiles.add(file)
   try {
+    const isNew = !existsSync(file)
     const instance = await openInstance(settings)
     try {
+      if (isNew) await chmod(file, 0o600)
+      // Rows that a process spilled before it died; under DuckDB's lock they are nobody's.
+      await rm(`${settings.path}.tmp`, { recursive: true, force: true })
       const connection = await instance.connect()
       const state = await prepare(connection, settings)
       return new DuckdbWarehouse(instance, connection, state, () => openFiles.delete(file))

@@ -3,7 +3,7 @@ import { trackProgress } from '../../src/cli/progress.ts'
 import { toJson } from '../../src/cli/render/json.ts'
 import { progressLine } from '../../src/cli/render/progress.ts'
 import { counted, duration, grouped, instant, printable, printableBlock, shorten } from '../../src/cli/render/text.ts'
-import { openTerminal, type Stream } from '../../src/cli/terminal.ts'
+import { openTerminal, type Stream, withoutControls } from '../../src/cli/terminal.ts'
 import { ActivateError } from '../../src/project/problem.ts'
 
 function stream(options: { readonly isTTY?: boolean; readonly fail?: NodeJS.ErrnoException } = {}) {
@@ -123,5 +123,38 @@ describe('progress', () => {
     tracker.onProgress(done)
     tracker.stop()
     expect(log.talk()).toBe('ltv  done, 6,000 of 6,000 (100%)\n')
+  })
+})
+
+describe('what a row or a server says', () => {
+  const hostile = [
+    '\x1b]0;title\x07',
+    '\x1b]52;c;ZXZpbA==\x1b\\',
+    '\x1b[2J\x1b[H',
+    '\x1b[31mred',
+    '\x9b31mred',
+    '\x9d0;title\x9c',
+    '\x1bP+q\x1b\\',
+    'a\rb',
+    'a\bb\x7f',
+    '\u202egnp.exe',
+    '\u2066isolate\u2069',
+    '\u200fmark',
+  ]
+
+  test.each(hostile)('%j reaches no terminal as more than text', text => {
+    for (const colours of [true, false]) {
+      const shown = withoutControls(`<${text}>\n`, colours)
+      expect(shown.replaceAll('\x1b[31m', '')).toMatch(/^[^\p{Cc}\p{Bidi_Control}]*\n$/u)
+      if (!colours) expect(shown).not.toContain('\x1b')
+    }
+    const json = toJson({ text })
+    expect(json.trimEnd().replaceAll('\n', '')).toMatch(/^[^\p{Cc}\p{Bidi_Control}]*$/u)
+    expect(JSON.parse(withoutControls(json, false))).toEqual({ text })
+  })
+
+  test('colours stay where they are wanted, and line breaks and tabs always do', () => {
+    expect(withoutControls('\x1b[1m\x1b[31ma\x1b[39m\x1b[22m\n\tb', true)).toBe('\x1b[1m\x1b[31ma\x1b[39m\x1b[22m\n\tb')
+    expect(withoutControls('\x1b[31ma\x1b[39m\n\tb', false)).toBe('a\n\tb')
   })
 })

@@ -8,6 +8,7 @@ import type {
   DestinationDefinition,
   Example,
   HttpReply,
+  Lookup,
   RequestContext,
 } from '../../src/delivery/destination.ts'
 import { interpretStatus, settleVerdict } from '../../src/delivery/interpret.ts'
@@ -45,6 +46,15 @@ export function describeDestination(
       const bare = actions.filter(([, action]) => (action.examples ?? []).length === 0)
       expect(bare.map(([name]) => name)).toEqual([])
     })
+
+    test('says of every action that can be asked about how, and shows it', () => {
+      const asked = actions.filter(([, { idempotency }]) => idempotency.kind === 'lookup')
+      const mute = asked.filter(([, { lookup }]) => (lookup?.examples ?? []).length === 0)
+      expect(mute.map(([name]) => name)).toEqual([])
+    })
+
+    for (const [name, { lookup }] of actions)
+      for (const example of lookup?.examples ?? []) describeQuestion(name, lookup, example, settings)
 
     for (const [name, action] of actions) {
       for (const example of action.examples ?? []) describeExample(name, action, example, context, secrets)
@@ -114,6 +124,33 @@ function describeExample(
       const reply: HttpReply = { status: example.reply.status, headers: {}, text, json: parsed(text) }
       const { outcomes } = settleVerdict(interpret(action, reply, example), example.changes)
       expect(outcomes.filter(one => one.outcome === 'acked')).toEqual([])
+    })
+  })
+}
+
+type Question = Lookup<Readonly<Record<string, unknown>>>
+
+function describeQuestion(
+  name: string,
+  lookup: Question | undefined,
+  example: NonNullable<Question['examples']>[number],
+  settings: Readonly<Record<string, unknown>>,
+): void {
+  describe(`${name} is asked about: ${example.name}`, () => {
+    test('with exactly this request, which has no body', () => {
+      expect(lookup?.request(example.changes, { settings })).toEqual(example.request)
+      expect(example.request.method).toBe('GET')
+    })
+
+    test('and the reply is read so', () => {
+      const { status, headers = {}, body } = example.reply
+      const text = JSON.stringify(body)
+      expect(lookup?.interpret({ status, headers, text, json: body }, example.changes)).toEqual(example.verdict)
+    })
+
+    test.each(['', '<html>ok</html>', '{}', '[]', 'null'])('and %j is no answer', text => {
+      const answer = lookup?.interpret({ status: 200, headers: {}, text, json: parsed(text) }, example.changes)
+      expect(answer?.kind === 'each' ? answer.findings.map(({ finding }) => finding) : []).not.toContain('absent')
     })
   })
 }

@@ -5,6 +5,8 @@ import type { ChangeException, Conclusion, Holder, Lease, Ledger, NewRequest } f
 import { eventBetween, type RequestState, requestStates } from '../../src/ledger/request.ts'
 import { expectCode } from '../ledger/expect-code.ts'
 import { describeGovernance } from './ledger-governance.ts'
+import { describeLetters } from './ledger-letters.ts'
+import { describeUsage } from './ledger-usage.ts'
 
 const minute = 60_000
 const nobodyIsGone = () => false
@@ -12,6 +14,8 @@ const nobodyIsGone = () => false
 /** `open` opens an empty ledger. */
 export function describeLedger(name: string, open: () => Promise<Ledger>): void {
   describeGovernance(name, open)
+  describeUsage(name, open)
+  describeLetters(name, open)
 
   let ledger: Ledger
   let made = 0
@@ -249,6 +253,27 @@ export function describeLedger(name: string, open: () => Promise<Ledger>): void 
       expect(await ledger.move(ids, 'uncertain', 'parked', 41, lease)).toBe(0)
       expect(await ledger.move([], 'parked', 'acked', 41, lease)).toBe(0)
       expect(await stateOf(runId, c.requestId)).toBe('sending')
+    })
+
+    test.each([
+      ['resolve', 'acked'],
+      ['retry', 'cancelled'],
+      ['drop', 'dead'],
+    ] as const)('moves parked requests when a person says %s, and writes it into the trail', async (event, to) => {
+      const { sync, lease, runId } = await running()
+      const [a, b] = [request(runId), request(runId)]
+      await ledger.begin([a, b], 20, lease)
+      await ledger.conclude(conclusion(a.requestId, 'uncertain'), lease)
+      await ledger.move([a.requestId], 'uncertain', 'parked', 40, lease)
+      const ids = [a, b].map(({ requestId }) => requestId)
+      const entry = { actor: 'ada', at: 50, action: 'resolve', subject: `sync:${sync}`, detail: { rows: 1 } } as const
+      expect(await ledger.resolveParked(ids, event, 50, lease, entry)).toBe(1)
+      expect([await stateOf(runId, a.requestId), await stateOf(runId, b.requestId)]).toEqual([to, 'sending'])
+      expect(await ledger.audit({ limit: 1 })).toMatchObject([entry])
+      expect(await ledger.resolveParked(ids, event, 51, lease, entry)).toBe(0)
+      await acquireAgain(lease)
+      await expectCode('A5003', ledger.resolveParked([], event, 52, lease, { ...entry, actor: 'bob' }))
+      expect(await ledger.audit({ limit: 1 })).toMatchObject([{ actor: 'ada' }])
     })
 
     test('moves thousands at once', async () => {

@@ -298,7 +298,7 @@ describe('being throttled', () => {
     const { deliver } = bound(await against(() => reply(429, '', { 'retry-after': '600' })))
     expect((await deliver(rowsOf(2), { concurrency: 1 })).totals).toMatchObject({
       pending: 2,
-      stopped: { kind: 'unreachable' },
+      stopped: { kind: 'throttled', code: 'A6063' },
     })
   })
 
@@ -321,10 +321,13 @@ describe('being throttled', () => {
     const times: number[] = []
     const destination: typeof real = {
       ...real,
-      attempt: (prepared, at, onLeaving) =>
-        real.attempt(prepared, at, () => {
-          onLeaving?.()
-          times.push(opened.clock.now())
+      attempt: (prepared, at, hooks) =>
+        real.attempt(prepared, at, {
+          ...hooks,
+          onLeaving: () => {
+            hooks?.onLeaving?.()
+            times.push(opened.clock.now())
+          },
         }),
     }
     expect((await opened.deliver(rowsOf(60), {}, { destination })).totals.acked).toBe(60)

@@ -1,4 +1,5 @@
 /** A delivery from end to end: the real engine, client and ledger; only the far end and the clock are ours. */
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,8 +14,10 @@ import {
   type DeliveryTotals,
   deliver,
 } from '../../src/delivery/deliver.ts'
-import { type Action, defineDestination, type RateLimit } from '../../src/delivery/destination.ts'
+import { type Action, defineDestination, type RateLimit, type Refresh } from '../../src/delivery/destination.ts'
+import { interpretLookupStatus } from '../../src/delivery/interpret.ts'
 import { type OpenDestination, openHttpDestination } from '../../src/delivery/open-destination.ts'
+import type { ReadLimits } from '../../src/delivery/rate-headers.ts'
 import { redeliver } from '../../src/delivery/recover.ts'
 import type { ChangeException, Lease, Ledger, Request } from '../../src/ledger/ledger.ts'
 import { outcomeCounts, settlementOf } from '../../src/ledger/settlement.ts'
@@ -53,11 +56,13 @@ export function fakeClock(start = Date.UTC(2026, 2, 1)): FakeClock {
   }
 }
 
-export interface Far extends Partial<Pick<Action<unknown>, 'fields' | 'interpret' | 'batch' | 'request'>> {
+export interface Far extends Partial<Pick<Action<unknown>, 'fields' | 'interpret' | 'batch' | 'request' | 'lookup'>> {
   readonly idempotency?: Action<unknown>['idempotency']
   readonly limits?: readonly RateLimit[]
   readonly concurrency?: number
   readonly timeout?: number
+  readonly readLimits?: ReadLimits
+  readonly refresh?: Refresh
 }
 
 /** Answers per record as `{"results": [{"id", "status"}]}`, which `eachRecord` sends. */
@@ -78,6 +83,22 @@ export function eachRecord(request: Received, statusOf: (changeId: string) => st
   })
 }
 
+/** Where the fault server answers what has arrived. */
+export const lookupPath = '/found'
+
+/** Asks the fault server, whose answers are complete. */
+export const askFar: NonNullable<Action<unknown>['lookup']> = {
+  request: batch => ({ method: 'GET', path: `${lookupPath}?ids=${batch.map(({ changeId }) => changeId).join(',')}` }),
+  interpret: (received, batch) => {
+    if (received.status !== 200) return interpretLookupStatus(received)
+    const { found } = z.object({ found: z.array(z.string()) }).parse(received.json)
+    return {
+      kind: 'each',
+      findings: batch.map(({ changeId }) => ({ changeId, finding: found.includes(changeId) ? 'found' : 'absent' })),
+    }
+  },
+}
+
 export function openFar(url: string, far: Far): OpenDestination {
   const action: Action<unknown> = {
     summary: 'takes records',
@@ -86,6 +107,7 @@ export function openFar(url: string, far: Far): OpenDestination {
     ...(far.batch && { batch: far.batch }),
     ...(far.fields && { fields: far.fields }),
     ...(far.interpret && { interpret: far.interpret }),
+    ...(far.idempotency?.kind === 'lookup' && { lookup: far.lookup ?? askFar }),
     request:
       far.request ??
       ((batch, { idempotencyKey }) => ({
@@ -106,6 +128,8 @@ export function openFar(url: string, far: Far): OpenDestination {
     concurrency: () => far.concurrency ?? 2,
     timeout: () => far.timeout ?? 5_000,
     actions: () => ({ upsert: action, remove: action }),
+    ...(far.readLimits && { readLimits: far.readLimits }),
+    refresh: () => far.refresh,
   })
   return openHttpDestination(definition, {}, { name: 'far' })
 }
@@ -144,7 +168,7 @@ export class Stage {
   }
 
   static async open(script: Script, options: FaultServerOptions = {}): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), 'activate-delivery-'))
+    const folder = await mkdtemp(join(quickFolder(), 'activate-delivery-'))
     const ledger = await openLedger({ type: 'sqlite', path: join(folder, 'ledger.db') })
     const server = await startFaultServer(script, options)
     const stage = new Stage(ledger, server, await takeLease(ledger, 'one', 0), folder)
@@ -205,7 +229,7 @@ export class Stage {
       routes: () => ({ action: 'upsert' }),
       ...input,
     })
-    return this.delivered(totals, options.total ?? rows.length, notes, progress)
+    return this.delivered(input.runId, totals, options.total ?? rows.length, notes, progress)
   }
 
   async redeliver(
@@ -214,7 +238,7 @@ export class Stage {
     options: Partial<DeliveryInput> = {},
   ): Promise<Delivered> {
     const { input, notes, progress } = this.context(far, options)
-    const requests = await this.ledger.requests('run')
+    const requests = await this.ledger.requests(input.runId)
     const totals = await redeliver({
       ...input,
       requests,
@@ -225,8 +249,8 @@ export class Stage {
     })
     return {
       totals,
-      requests: await this.ledger.requests('run'),
-      exceptions: await this.ledger.exceptions('run'),
+      requests: await this.ledger.requests(input.runId),
+      exceptions: await this.ledger.exceptions(input.runId),
       notes,
       progress,
     }
@@ -234,13 +258,14 @@ export class Stage {
 
   /** The totals must be what the ledger would settle: two accounts of the same night. */
   private async delivered(
+    runId: string,
     totals: DeliveryTotals,
     sends: number,
     notes: readonly DeliveryNote[],
     progress: readonly DeliveryProgress[],
   ): Promise<Delivered> {
-    const requests = await this.ledger.requests('run')
-    const exceptions = await this.ledger.exceptions('run')
+    const requests = await this.ledger.requests(runId)
+    const exceptions = await this.ledger.exceptions(runId)
     const { acked, rejected, parked, pending } = totals
     expect(outcomeCounts(settlementOf(requests, exceptions), sends)).toEqual({ acked, rejected, parked, pending })
     expect(acked + rejected + parked + pending).toBe(sends)
@@ -253,6 +278,11 @@ export class Stage {
     await this.ledger.close()
     await rm(this.folder, { recursive: true })
   }
+}
+
+/** These tests are not about disks: where there is a file system in memory, each commit's flush costs nothing. */
+function quickFolder(): string {
+  return existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 }
 
 async function takeLease(ledger: Ledger, token: string, now: number): Promise<Lease> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isReservedAddress, literalAddress, type ResolveAll } from '../../src/delivery/egress.ts'
 import { createHttpClient } from '../../src/delivery/http.ts'
-import { ok, startFaultServer } from '../fault-server.ts'
+import { ok, reply, startFaultServer } from '../fault-server.ts'
 
 const spellings = [
   '127.0.0.1',
@@ -20,6 +20,18 @@ const spellings = [
   '198.18.0.1',
   '224.0.0.1',
   '255.255.255.255',
+  '127.0.0.1.',
+  '0x7F.0.0.0x1',
+  '017700000001',
+  '127.0x000001',
+  '①②⑦.⓪.⓪.①',
+  '127。0。0。1',
+  '%31%32%37.0.0.1',
+  '168.63.129.16',
+  '100.100.100.200',
+  '192.0.0.192',
+  '192.0.2.1',
+  '240.0.0.1',
   '[::1]',
   '[::]',
   '[::ffff:127.0.0.1]',
@@ -34,6 +46,19 @@ const spellings = [
   '[fe80::1]',
   '[fd00::1]',
   '[ff02::1]',
+  '[::ffff:0:127.0.0.1]',
+  '[::ffff:169.254.169.254]',
+  '[::ffff:0:a9fe:a9fe]',
+  '[0000:0000:0000:0000:0000:0000:0000:0001]',
+  '[64:ff9b::169.254.169.254]',
+  '[2002:a9fe:a9fe::1]',
+  '[2001:10::1]',
+  '[2001:20::1]',
+  '[2001:db8::1]',
+  '[3fff::1]',
+  '[5f00::1]',
+  '[fd00:ec2::254]',
+  '[fec0::1]',
 ]
 
 describe('the egress rules', () => {
@@ -94,6 +119,40 @@ describe('the egress rules', () => {
     expect(server.requests).toEqual([])
     await client.close()
     await server.close()
+  })
+
+  test('a name that answers differently the second time is checked by the answer that is used', async () => {
+    const server = await startFaultServer(ok)
+    const answers = [['8.8.8.8'], ['127.0.0.1'], ['8.8.4.4', '::ffff:127.0.0.1']]
+    let asked = 0
+    const client = createHttpClient({
+      origin: `http://rebinding.example:${server.port}`,
+      connections: 1,
+      // Nobody answers at the public address; what matters is where the second and third attempt go.
+      timeout: 300,
+      allowPrivateNetwork: false,
+      resolve: (hostname, done) => resolveTo(...(answers[asked++] ?? []))(hostname, done),
+    })
+    const send = () => client.send({ method: 'POST', path: '/', headers: {}, body: '{}' })
+    expect((await send()).kind).toBe('not_sent')
+    expect(await send()).toMatchObject({ kind: 'not_sent', code: 'EADDRESSREFUSED' })
+    expect(await send()).toMatchObject({ kind: 'not_sent', code: 'EADDRESSREFUSED' })
+    expect(asked).toBe(3)
+    expect(server.requests).toEqual([])
+    await client.close()
+    await server.close()
+  })
+
+  test.each([301, 302, 303, 307, 308])('are not led elsewhere by HTTP %i', async status => {
+    const inside = await startFaultServer(ok)
+    const outside = await startFaultServer(() => reply(status, '', { location: `${inside.url}/admin` }))
+    const client = createHttpClient({ origin: outside.url, connections: 1, timeout: 2_000, allowPrivateNetwork: true })
+    const sent = await client.send({ method: 'POST', path: '/', headers: {}, body: '{}' })
+    expect(sent).toMatchObject({ kind: 'reply', reply: { status } })
+    expect([outside.requests.length, inside.requests.length]).toEqual([1, 0])
+    await client.close()
+    await outside.close()
+    await inside.close()
   })
 
   test('a name that cannot be resolved was not sent to', async () => {

@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Idempotency, RecordOutcome, Verdict } from '../../src/delivery/destination.ts'
-import { createLimiter } from '../../src/delivery/limiter.ts'
+import { createAccount } from '../../src/delivery/account.ts'
+import { createBreaker } from '../../src/delivery/breaker.ts'
+import { createConcurrency } from '../../src/delivery/concurrency.ts'
+import type { Idempotency, LookupVerdict, RecordOutcome, Verdict } from '../../src/delivery/destination.ts'
+import { settleFindings } from '../../src/delivery/interpret.ts'
 import type { OpenDestination } from '../../src/delivery/open-destination.ts'
+import { askedNext, resolveInquiry } from '../../src/delivery/resolve-inquiry.ts'
 import { type Resolution, resolveOutcome } from '../../src/delivery/resolve-outcome.ts'
 import { defaultBudget } from '../../src/delivery/retry.ts'
-import { type Task, tasksOfBatch } from '../../src/delivery/task.ts'
+import { begunOnce, type Task, tasksOfBatch } from '../../src/delivery/task.ts'
 import type { PlannedChange } from '../../src/plan/plan.ts'
 
 function destinationWith(idempotency: Idempotency): OpenDestination {
@@ -13,7 +17,10 @@ function destinationWith(idempotency: Idempotency): OpenDestination {
     name: 'far',
     limits: [],
     concurrency: 1,
-    limiter: createLimiter([]),
+    account: createAccount(() => 'far', []),
+    breaker: createBreaker(),
+    adaptive: createConcurrency(1),
+    readLimits: () => [],
     action: () => ({ summary: '', modes: ['upsert'], batch: { maxRecords: 100 }, idempotency }),
     prepare: (action, changes, idempotencyKey) => ({
       action,
@@ -22,6 +29,7 @@ function destinationWith(idempotency: Idempotency): OpenDestination {
       bodyHash: JSON.stringify(changes),
     }),
     attempt: async () => ({ kind: 'acked' }),
+    ask: async () => ({ kind: 'each', findings: [] }),
     probe: async () => undefined,
     close: async () => undefined,
   }
@@ -43,13 +51,13 @@ function taskOf(count: number, idempotency: Idempotency): Task {
     { action: 'a', changes: changesOf(count), tooLarge: false },
   )
   if (task === undefined) throw new TypeError('no task')
-  return { ...task, attempt: 1, spent: { attempts: 1, throttled: 0 }, firstSentAt: 0 }
+  return { ...task, attempt: 1, spent: { attempts: 1, connections: 0, throttled: 0 }, firstSentAt: 0 }
 }
 
 const classes = fc.constantFrom<Idempotency>(
   { kind: 'natural' },
   { kind: 'keyed', window: 3_600_000 },
-  { kind: 'lookup' },
+  { kind: 'lookup', settle: 60_000 },
   { kind: 'none' },
 )
 const reason = { code: 'x', message: 'y' }
@@ -80,6 +88,8 @@ const situation = fc.record({
   idempotency: classes,
   verdicts: fc.array(verdict, { minLength: 1, maxLength: 10 }),
   onUncertain: fc.constantFrom('park' as const, 'resend' as const),
+  /** Records that one question may name. */
+  atMost: fc.constantFrom(1, 3, undefined),
 })
 
 interface Step {
@@ -94,17 +104,36 @@ function live({
   idempotency,
   verdicts,
   onUncertain,
+  atMost,
 }: typeof situation extends fc.Arbitrary<infer Value> ? Value : never): readonly Step[] {
   const steps: Step[] = []
   let task = taskOf(count, idempotency)
+  const context = { now: 1_000, random: () => 0.5, budget: defaultBudget, onUncertain }
   for (const said of verdicts) {
-    const resolution = resolveOutcome(task, said, { now: 1_000, random: () => 0.5, budget: defaultBudget, onUncertain })
+    const resolution =
+      task.inquiry === undefined
+        ? resolveOutcome(task, said, context)
+        : resolveInquiry(task, askedNext(task, atMost), asAnswer(said), context)
     steps.push({ before: task, said, resolution })
     if (resolution.again === undefined) break
     const { task: next } = resolution.again
-    task = { ...next, attempt: next.attempt + 1, spent: { ...next.spent, attempts: next.spent.attempts + 1 } }
+    task = { ...begunOnce(next), attempt: next.attempt + 1 }
   }
   return steps
+}
+
+/** The same words as the answer to a question: acked is found, rejected is absent. */
+function asAnswer(said: Verdict): LookupVerdict {
+  const finding = { acked: 'found', rejected: 'absent', retry: 'unknown', uncertain: 'unknown' } as const
+  if (said.kind === 'each') {
+    const findings = said.outcomes.map(({ changeId, outcome: told }) => ({ changeId, finding: finding[told] }))
+    return { kind: 'each', findings }
+  }
+  if (said.kind === 'acked' || said.kind === 'refused') {
+    const told = said.kind === 'acked' ? 'found' : 'absent'
+    return { kind: 'each', findings: changesOf(9).map(({ changeId }) => ({ changeId, finding: told })) }
+  }
+  return said.kind === 'denied' ? said : { ...said, kind: 'unanswered' }
 }
 
 describe('what follows from an attempt', () => {
@@ -162,9 +191,7 @@ describe('what follows from an attempt', () => {
   test('never repeats by guess what cannot be repeated: not as it was, not in another request, not in the next run', () => {
     fc.assert(
       fc.property(situation, given => {
-        fc.pre(
-          given.onUncertain === 'park' && (given.idempotency.kind === 'none' || given.idempotency.kind === 'lookup'),
-        )
+        fc.pre(given.onUncertain === 'park' && given.idempotency.kind === 'none')
         for (const { said, resolution } of live(given)) {
           const uncertain =
             said.kind === 'uncertain'
@@ -179,6 +206,51 @@ describe('what follows from an attempt', () => {
         }
       }),
       { numRuns: 500 },
+    )
+  })
+
+  test('what can be asked about is sent again only once the destination surely does not have it', () => {
+    fc.assert(
+      fc.property(situation, given => {
+        fc.pre(given.onUncertain === 'park' && given.idempotency.kind === 'lookup')
+        const open = new Set<string>()
+        for (const { before, said, resolution } of live(given)) {
+          if (before.inquiry === undefined) {
+            for (const { changeId } of before.changes) if (maybeApplied(said, changeId)) open.add(changeId)
+          } else {
+            for (const { changeId } of changesOf(given.count))
+              if (isDecided(asAnswer(said), changeId)) open.delete(changeId)
+          }
+          const next = resolution.again?.task
+          if (next?.inquiry === undefined)
+            for (const { changeId } of next?.changes ?? []) expect(open).not.toContain(changeId)
+          for (const { changeId } of resolution.moved.flatMap(({ changes }) => changes))
+            expect(open).not.toContain(changeId)
+          const parked = new Set(
+            resolution.exceptions.filter(({ state }) => state === 'parked').map(one => one.changeId),
+          )
+          if (resolution.again === undefined) for (const changeId of open) expect(parked).toContain(changeId)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('asks only so many times in vain, and about each record that is not clear', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 8 }), fc.constantFrom(1, 3, undefined), (count, atMost) => {
+        const verdicts: Verdict[] = Array.from({ length: 200 }, () => ({ kind: 'each', outcomes: [] }))
+        const idempotency = { kind: 'lookup', settle: 60_000 } as const
+        const steps = live({
+          count,
+          idempotency,
+          verdicts: [{ kind: 'uncertain', ...reason }, ...verdicts],
+          onUncertain: 'park',
+          atMost,
+        })
+        expect(steps.at(-1)?.resolution.counts).toMatchObject({ parked: count })
+        expect(steps).toHaveLength(1 + Math.ceil(count / (atMost ?? count)) * defaultBudget.maxAttempts)
+      }),
     )
   })
 
@@ -216,6 +288,16 @@ describe('what follows from an attempt', () => {
 
 function contextOf() {
   return { now: 0, random: () => 0.5, budget: defaultBudget, onUncertain: 'park' as const }
+}
+
+function maybeApplied(said: Verdict, changeId: string): boolean {
+  return said.kind === 'uncertain' || uncertainIn(said, 9).has(changeId)
+}
+
+function isDecided(said: LookupVerdict, changeId: string): boolean {
+  if (said.kind !== 'each') return false
+  const [first] = settleFindings(said.findings, [{ changeId }])
+  return first?.finding !== 'unknown'
 }
 
 /** Ids that a verdict for single records leaves open in a way that allows that they were applied. */

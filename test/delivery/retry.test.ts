@@ -8,6 +8,7 @@ import {
   nextDelay,
   onUncertain,
   parseRetryAfter,
+  type RetryClass,
   type Spent,
 } from '../../src/delivery/retry.ts'
 
@@ -78,8 +79,8 @@ describe('Retry-After', () => {
 describe('the budget', () => {
   test('ends after six attempts that failed', () => {
     let attempt = 1
-    let spent: Spent = { attempts: 1, throttled: 0 }
-    while (nextAttempt(spent, defaultBudget, () => 0.5, { throttled: false, attempt }).kind === 'again') {
+    let spent: Spent = { attempts: 1, connections: 0, throttled: 0 }
+    while (nextAttempt(spent, defaultBudget, () => 0.5, { retryClass: 'server', attempt }).kind === 'again') {
       attempt += 1
       spent = { ...spent, attempts: spent.attempts + 1 }
     }
@@ -87,16 +88,40 @@ describe('the budget', () => {
   })
 
   test('is not used up by being throttled, until half an hour was waited', () => {
-    let spent: Spent = { attempts: 1, throttled: 0 }
+    let spent: Spent = { attempts: 1, connections: 0, throttled: 0 }
     let waits = 0
     for (;;) {
-      const next = nextAttempt(spent, defaultBudget, () => 0.5, { throttled: true, after: minute, attempt: waits + 1 })
+      const next = nextAttempt(spent, defaultBudget, () => 0.5, {
+        retryClass: 'throttle',
+        after: minute,
+        attempt: waits + 1,
+      })
       if (next.kind === 'spent') break
       waits += 1
       spent = { ...next.spent, attempts: next.spent.attempts + 1 }
     }
     expect(waits).toBe(30)
     expect(spent.attempts).toBe(1)
+  })
+
+  test('of each class is its own: what one class uses up leaves the others as they were', () => {
+    const classes = fc.array(fc.constantFrom<RetryClass>('server', 'connection', 'throttle', 'token'), {
+      maxLength: 60,
+    })
+    fc.assert(
+      fc.property(classes, failures => {
+        let spent: Spent = { attempts: 1, connections: 0, throttled: 0 }
+        const seen = { server: 0, connection: 0, throttle: 0, token: 0 }
+        for (const retryClass of failures) {
+          seen[retryClass] += 1
+          const next = nextAttempt(spent, defaultBudget, () => 0.5, { retryClass, after: minute, attempt: 1 })
+          const isOver = seen.server >= 6 || seen.connection >= 6 || seen.throttle > 30
+          expect(next.kind).toBe(isOver ? 'spent' : 'again')
+          if (next.kind === 'spent') return
+          spent = { ...next.spent, attempts: next.spent.attempts + 1 }
+        }
+      }),
+    )
   })
 })
 
@@ -117,11 +142,11 @@ describe('a request that may have arrived', () => {
   })
 
   test.each([
-    ['natural', 'park', 'resend'],
-    ['lookup', 'resend', 'lookup'],
-    ['none', 'park', 'park'],
-    ['none', 'resend', 'resend'],
-  ] as const)('with idempotency %s and on_uncertain %s: %s', (kind, chosen, expected) => {
-    expect(onUncertain({ kind }, { firstSentAt: 0, now: 1, onUncertain: chosen })).toBe(expected)
+    [{ kind: 'natural' }, 'park', 'resend'],
+    [{ kind: 'lookup', settle: 1 }, 'resend', 'lookup'],
+    [{ kind: 'none' }, 'park', 'park'],
+    [{ kind: 'none' }, 'resend', 'resend'],
+  ] as const)('with idempotency %o and on_uncertain %s: %s', (idempotency, chosen, expected) => {
+    expect(onUncertain(idempotency, { firstSentAt: 0, now: 1, onUncertain: chosen })).toBe(expected)
   })
 })

@@ -68,7 +68,7 @@ const written: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
       },
     },
   },
-  messaging: { token: `\${env:TOKEN}` },
+  messaging: { token: `\${env:TOKEN}`, look_up_sms: true },
 }
 
 for (const definition of [...destinations, httpWithExamples]) {

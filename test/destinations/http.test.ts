@@ -373,3 +373,78 @@ describe('the action that takes leavers', () => {
     expect(destination.action('push').leavers).toBe('forget')
   })
 })
+
+describe('OAuth client credentials', () => {
+  const env = { SECRET: 's:cr&t' }
+
+  /** An issuer that numbers its tokens, and a destination beside it. */
+  async function issuing(more: Readonly<Record<string, unknown>> = {}, answer?: (n: number) => FarReply) {
+    let issued = 0
+    const far = await startFar(({ path }) => {
+      if (path !== '/oauth/token') return ok
+      issued += 1
+      return answer?.(issued) ?? { status: 200, body: JSON.stringify({ access_token: `t${issued}`, expires_in: 3600 }) }
+    })
+    opened.push(far)
+    const oauth2 = { token_url: `${far.url}/oauth/token`, client_id: 'me', client_secret: `\${env:SECRET}`, ...more }
+    const destination = await open(far.url, { auth: { oauth2 }, actions: { push } }, env)
+    return { far, destination }
+  }
+
+  test('ask for a token once, with the client in the header, and send it with every request', async () => {
+    const { far, destination } = await issuing({ scope: 'a b' })
+    expect(await Promise.all([send(destination, [ada]), send(destination, [bob])])).toEqual([
+      { kind: 'acked' },
+      { kind: 'acked' },
+    ])
+    const asked = far.requests.filter(({ path }) => path === '/oauth/token')
+    expect(asked).toHaveLength(1)
+    expect(asked[0]?.headers.authorization).toBe(`Basic ${Buffer.from('me:s%3Acr%26t').toString('base64')}`)
+    expect(asked[0]?.body).toBe('grant_type=client_credentials&scope=a+b')
+    const sent = far.requests.filter(({ path }) => path !== '/oauth/token')
+    expect(sent.map(({ headers }) => headers.authorization)).toEqual(['Bearer t1', 'Bearer t1'])
+  })
+
+  test('go into the body where the issuer wants them there', async () => {
+    const { far, destination } = await issuing({ client_auth: 'body' })
+    await send(destination, [ada])
+    expect(far.requests[0]?.headers.authorization).toBeUndefined()
+    expect(far.requests[0]?.body).toBe('grant_type=client_credentials&client_id=me&client_secret=s%3Acr%26t')
+  })
+
+  test('renew a token before it expires', async () => {
+    const { far, destination } = await issuing()
+    await send(destination, [ada])
+    const prepared = destination.prepare('push', [bob], 'k')
+    expect(await destination.attempt(prepared, at + 3_600_000 - 59_000)).toEqual({ kind: 'acked' })
+    expect(far.requests.at(-1)?.headers.authorization).toBe('Bearer t2')
+  })
+
+  test.each([
+    ['the issuer refuses', { status: 401, body: '{"error":"invalid_client"}' }, 'denied', /HTTP 401/],
+    ['its reply holds no token', { status: 200, body: '{"access_token": ""}' }, 'denied', /holds no access token/],
+    ['the issuer has a fault', { status: 503, body: '' }, 'retry', /HTTP 503/],
+  ] as const)('send nothing when %s, and do not quote what it said', async (_name, reply, kind, says) => {
+    const { far, destination } = await issuing({}, () => reply)
+    const verdict = await send(destination, [ada])
+    expect(verdict).toMatchObject({ kind, message: expect.stringMatching(says) })
+    expect(far.requests.every(({ path }) => path === '/oauth/token')).toBe(true)
+    expect(JSON.stringify(verdict)).not.toContain('invalid_client')
+  })
+
+  test('are not sent to a private address, unless that is meant', async () => {
+    const oauth2 = { token_url: 'http://127.0.0.1:9/token', client_id: 'me', client_secret: `\${env:SECRET}` }
+    const settings = { allow_private_network: false, base_url: 'https://api.example.com', auth: { oauth2 } }
+    await expect(open('', { ...settings, actions: { push } }, env)).rejects.toThrow(/\(token\) may not be spoken to/)
+  })
+
+  test('need their secret by reference, and no second header', async () => {
+    const oauth2 = { token_url: 'https://a.example/token', client_id: 'me', client_secret: 'literal' }
+    await expect(open('https://a.example', { auth: { oauth2 }, actions: { push } })).rejects.toMatchObject({
+      problems: [{ code: 'A1140' }],
+    })
+    const good = { ...oauth2, client_secret: `\${env:SECRET}` }
+    const settings = { auth: { oauth2: good }, headers: { Authorization: 'x' }, actions: { push } }
+    await expect(open('https://a.example', settings, env)).rejects.toMatchObject({ problems: [{ code: 'A1160' }] })
+  })
+})

@@ -6,18 +6,24 @@ import { destinations } from '../../src/destinations/index.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 
 let sandbox: Sandbox
+let now = 0
 const opened: OpenDestination[] = []
 beforeEach(async () => {
-  sandbox = await startSandbox({ port: 0, faults: {}, seed: 1, token: 's3same', requestsPerSecond: 3, now: () => 0 })
+  now = 0
+  sandbox = await startSandbox({ port: 0, faults: {}, seed: 1, token: 's3same', requestsPerSecond: 3, now: () => now })
 })
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.close()
   await sandbox.close()
 })
 
-async function open(type: 'crm' | 'messaging', token = 's3same'): Promise<OpenDestination> {
+async function open(
+  type: 'crm' | 'messaging',
+  token = 's3same',
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<OpenDestination> {
   const place = { file: 'activate.yml', line: 1, column: 1 }
-  const settings = { base_url: sandbox.url, token: `\${env:TOKEN}` }
+  const settings = { base_url: sandbox.url, token: `\${env:TOKEN}`, ...more }
   const own = { name: type, type, place, places: {}, settings }
   const destination = await openDestination(own, {
     definitions: destinations,
@@ -113,5 +119,22 @@ describe('the messenger', () => {
     await send(messaging, 'send_sms', text)
     await send(messaging, 'send_sms', text)
     expect(sandbox.state().messages).toHaveLength(2)
+  })
+
+  test('is asked whether it has an SMS, where the settings say so, and finds it a little later', async () => {
+    const messaging = await open('messaging', 's3same', { look_up_sms: true })
+    expect(messaging.action('send_sms').idempotency).toEqual({ kind: 'lookup', settle: 5_000 })
+    const [sent, lost] = ['c1', 'c2'].map(key => change(key, { to: '+447700900123', text: 'Your payment failed' }))
+    if (sent === undefined || lost === undefined) throw new TypeError('there are two')
+    await send(messaging, 'send_sms', sent)
+    const ask = async () => {
+      const answer = await messaging.ask('send_sms', [sent, lost], now)
+      return answer.kind === 'each' ? answer.findings.map(({ finding }) => finding) : answer
+    }
+    expect(await ask()).toEqual(['absent', 'absent'])
+    now = 5_000
+    expect(await ask()).toEqual(['found', 'absent'])
+    const stranger = await open('messaging', 'wrong', { look_up_sms: true })
+    expect(await stranger.ask('send_sms', [sent], now)).toMatchObject({ kind: 'denied' })
   })
 })

@@ -5,13 +5,14 @@ import { currentHolder } from '../../src/ledger/holder.ts'
 import type { Lease, Ledger } from '../../src/ledger/ledger.ts'
 import { openLedger, openSharedLedger } from '../../src/ledger/store.ts'
 import { ActivateError } from '../../src/project/problem.ts'
+import { sealing } from './postgres-ledger.ts'
 
 const [place = ''] = process.argv.slice(2)
 const say = (line: string) => writeSync(1, `${line}\n`)
 
 function open(): Promise<Ledger> {
   if (!place.startsWith('postgres:')) return openLedger({ type: 'sqlite', path: place })
-  return openSharedLedger({ url: place, schema: 'activate_ledger', connections: 4, source: 'the test' })
+  return openSharedLedger({ url: place, schema: 'activate_ledger', connections: 4, source: 'the test' }, sealing)
 }
 
 async function acquire(ledger: Ledger, scope: string, ttl: number): Promise<Lease | undefined> {

@@ -2,18 +2,26 @@
 
 import type { Knex } from 'knex'
 import pg from 'pg'
+import { keyOfSecret } from '../../src/ledger/key.ts'
 import { openPostgres, type PostgresOptions } from '../../src/ledger/postgres.ts'
 import type { PostgresLedgerSettings } from '../../src/ledger/postgres-address.ts'
-import { ledgerOver } from '../../src/ledger/store.ts'
+import { type LedgerOptions, ledgerOver } from '../../src/ledger/store.ts'
 
 let made = 0
+
+/** How letters are sealed, where a test does not care. */
+export const sealing: LedgerOptions = {
+  key: keyOfSecret(() => 'a secret of more than 32 characters, all of them known'),
+  now: Date.now,
+  letterRetention: 86_400_000,
+}
 
 export function settingsFor(url: string, change: Partial<PostgresLedgerSettings> = {}): PostgresLedgerSettings {
   return { url, schema: `ledger_${++made}`, connections: 4, source: '${env:LEDGER_URL}', ...change }
 }
 
 export async function openLedger(settings: PostgresLedgerSettings, options?: PostgresOptions) {
-  return ledgerOver(await openPostgres(settings, options))
+  return ledgerOver(await openPostgres(settings, options), sealing)
 }
 
 /** A server whose clock is that of the caller and one hour, so that tests may say what the time is. */

@@ -5,7 +5,7 @@ import { migrationNames } from '../../src/ledger/migrations/source.ts'
 import { openSharedLedger } from '../../src/ledger/store.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
 import { askAll, broken, promisesUntilKilled, useChildren } from './children.ts'
-import { administer } from './postgres-ledger.ts'
+import { administer, sealing } from './postgres-ledger.ts'
 
 describe.skipIf(postgresMissing !== undefined)('processes on a Postgres ledger', () => {
   const children = useChildren()
@@ -17,7 +17,7 @@ describe.skipIf(postgresMissing !== undefined)('processes on a Postgres ledger',
   afterAll(() => server.stop())
 
   const open = () =>
-    openSharedLedger({ url: server.url, schema: 'activate_ledger', connections: 4, source: 'the test' })
+    openSharedLedger({ url: server.url, schema: 'activate_ledger', connections: 4, source: 'the test' }, sealing)
 
   test('make it once when several open it for the first time, and only one has a lease', async () => {
     const asked = await children.startAll(server.url, 4)

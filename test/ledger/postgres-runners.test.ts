@@ -5,7 +5,6 @@ import type { Lease, Ledger, NewRequest } from '../../src/ledger/ledger.ts'
 import { openPostgres, type PostgresOptions } from '../../src/ledger/postgres.ts'
 import type { PostgresLedgerSettings } from '../../src/ledger/postgres-address.ts'
 import { usualLimits } from '../../src/ledger/postgres-connection.ts'
-import { ledgerOver } from '../../src/ledger/store.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
 import { expectCode } from './expect-code.ts'
 import { administer, clientOf, openLedger, settingsFor } from './postgres-ledger.ts'
@@ -252,7 +251,7 @@ describe.skipIf(postgresMissing !== undefined)('several runners', () => {
 
   test('open no more connections than they may, however much they are asked', async () => {
     settings = { ...settings, connections: 2 }
-    const ledger = ledgerOver(await openPostgres(settings))
+    const ledger = await openLedger(settings)
     opened.push(ledger)
     const before = await ledger.auditLength()
     const asked = Array.from({ length: 30 }, (_, at) => [

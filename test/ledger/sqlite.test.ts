@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { keyBeside } from '../../src/ledger/key.ts'
 import type { Lease, Ledger, NewRequest } from '../../src/ledger/ledger.ts'
 import { openSqlite } from '../../src/ledger/sqlite.ts'
 import { ledgerOver, openLedger } from '../../src/ledger/store.ts'
@@ -144,7 +145,7 @@ test('says so when the file cannot be there', async () => {
 })
 
 test('waits for another writer no longer than it was told to', async () => {
-  const ledger = ledgerOver(await openSqlite(path, 50))
+  const ledger = ledgerOver(await openSqlite(path, 50), { key: keyBeside(path), now: Date.now, letterRetention: 1 })
   const lease = await leaseOn(ledger)
   const other = new Sqlite(path)
   other.exec('begin immediate')
@@ -160,7 +161,7 @@ test('waits for another writer no longer than it was told to', async () => {
 
 test('fails whole commits when the disk is full, and keeps all that was committed', async () => {
   const database = await openSqlite(path)
-  const ledger = ledgerOver(database)
+  const ledger = ledgerOver(database, { key: keyBeside(path), now: Date.now, letterRetention: 1 })
   const lease = await leaseOn(ledger)
   await ledger.startRun({ runId: 'run1', sync: 'a', asOf: 1, startedAt: 1 }, lease)
   const [{ page_count: pages }] = await database.knex.raw('pragma page_count')

@@ -82,6 +82,12 @@ describe('mapping_change', () => {
   })
 })
 
+test('a run that the ledger has forgotten holds the next one', () => {
+  expect(reasons({}, night({ lostRun: 'sync__20260301t020000_abc123' }))).toEqual([
+    expect.stringMatching(/^the ledger does not know the run sync__20260301t020000_abc123/),
+  ])
+})
+
 test('tells everything that it objects to at once', () => {
   const bad = entering(60, { rows: rows(3), mappingChanged: true })
   const guard: GuardSettings = {

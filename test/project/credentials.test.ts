@@ -38,6 +38,22 @@ test.each([
   expect(JSON.stringify(problems)).not.toContain('hunter2')
 })
 
+test.each([
+  '',
+  'targets: { p: { ledger: { type: sqlite, key: hunter2hunter2hunter2hunter2hunter2 } } }\n',
+])('refuses a literal key of the ledger and masks it %#', async target => {
+  const own = target === '' ? 'ledger: { type: sqlite, key: hunter2hunter2hunter2hunter2hunter2 }\n' : target
+  const problems = await problemsOf(withMain(`${sound['activate.yml']}${own}`))
+  expect(problems.map(({ code }) => code)).toEqual(['A1140'])
+  expect(JSON.stringify(problems)).not.toContain('hunter2')
+})
+
+test('takes a reference as the key of the ledger, and refuses what only looks like one', async () => {
+  const keyed = (key: string) => withMain(`${sound['activate.yml']}ledger: { type: sqlite, key: "${key}" }\n`)
+  expect(await problemsOf(keyed(ref('file:/run/ledger-key')))).toEqual([])
+  expect((await problemsOf(keyed(`${ref('env:A')}${ref('B')}`))).map(({ code }) => code)).toEqual(['A1141'])
+})
+
 test('refuses a literal credential in a target that is not chosen', async () => {
   const problems = await problemsOf(
     withMain(`${sound['activate.yml']}targets:\n  p:\n    destinations:\n      crm: { type: crm, token: hunter2 }\n`),

@@ -8,8 +8,7 @@ import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { changesLine } from '../render/plan.ts'
 import { printable } from '../render/text.ts'
-import { openProject, withWired } from '../session.ts'
-import { unknownName } from '../unknown-name.ts'
+import { knownSync, openProject, withWired } from '../session.ts'
 
 /** What is approved: a plan that was held, or the hash of one that a dry run showed and the ledger has not seen. */
 interface Approved {
@@ -25,7 +24,8 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { flags, input, terminal } = invocation
   const project = await openProject(invocation)
   const reason = reasonOf(input)
-  const named = namedSync(project, input.argument('sync'))
+  const name = input.argument('sync')
+  const named = name === undefined ? undefined : knownSync(project, name)
   return withWired(invocation, project, async wired => {
     const ledger = await wired.ledger()
     const approved = await findPlan(ledger, project, named, input.text('plan'))
@@ -45,14 +45,6 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
 }
 
 const unseen = ['  This plan has not been held yet: the approval waits for it.']
-
-function namedSync({ syncs }: Project, name: string | undefined): Sync | undefined {
-  if (name === undefined) return undefined
-  const sync = syncs.find(candidate => candidate.name === name)
-  if (sync !== undefined) return sync
-  const names = syncs.map(candidate => candidate.name)
-  throw unknownName(`there is no sync "${name}"`, name, names, 'syncs')
-}
 
 async function findPlan(
   ledger: Ledger,

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { type PlanDocument, planSyncs } from '../../run.ts'
@@ -15,7 +15,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const document = await plan(invocation)
   const shown: PlanDocument = input.flag('showPii') ? document : { ...document, plans: document.plans.map(maskPlan) }
   const file = input.text('save')
-  if (file !== undefined) await save(resolve(invocation.io.cwd, file), shown)
+  if (file !== undefined) await save(resolve(invocation.io.cwd, file), invocation.secrets.scrubAll(shown))
 
   if (flags.json) await terminal.write(toJson(shown))
   else await terminal.write(`${shown.plans.map(each => renderPlan(each, terminal.paint)).join('\n\n')}\n`)
@@ -51,7 +51,8 @@ async function plan(invocation: Invocation): Promise<PlanDocument> {
 
 async function save(file: string, document: PlanDocument): Promise<void> {
   try {
-    await writeFile(file, toJson(document))
+    await writeFile(file, toJson(document), { mode: 0o600 })
+    await chmod(file, 0o600) // it may have been there before
   } catch (error) {
     throw new ActivateError(
       'failed',

@@ -4,7 +4,7 @@ import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { paintStatus } from '../render/run.ts'
 import { renderTable } from '../render/table.ts'
-import { duration, grouped, instant, printable } from '../render/text.ts'
+import { counted, duration, grouped, instant, printable } from '../render/text.ts'
 import { chosenSyncs, openProject, withWired } from '../session.ts'
 import type { Colors } from '../terminal.ts'
 
@@ -20,14 +20,17 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
       for (const sync of await chosenSyncs(invocation, project, wired))
         runs.push(...(await ledger.runs({ sync: sync.name, limit })))
     const shown = runs.sort((left, right) => right.startedAt - left.startedAt).slice(0, limit)
-    if (flags.json) await terminal.write(toJson({ schema: 'activate.history/1', runs: shown.map(historyEntry) }))
-    else await terminal.write(`${renderHistory(shown, terminal.paint)}\n`)
+    const deadLetters = await ledger.countOpenLetters('runId')
+    if (flags.json) {
+      const entries = shown.map(run => historyEntry(run, deadLetters.get(run.runId) ?? 0))
+      await terminal.write(toJson({ schema: 'activate.history/1', runs: entries }))
+    } else await terminal.write(`${renderHistory(shown, deadLetters, terminal.paint)}\n`)
     return 'ok' as const
   })
 }
 
-/** One past run as scripts see it. */
-export function historyEntry(run: Run): Record<string, unknown> {
+/** One past run as scripts see it, with how many of its dead letters are open. */
+export function historyEntry(run: Run, deadLetters: number): Record<string, unknown> {
   const iso = (time: number | undefined) => (time === undefined ? null : new Date(time).toISOString())
   return {
     run_id: run.runId,
@@ -39,6 +42,7 @@ export function historyEntry(run: Run): Record<string, unknown> {
     finished_at: iso(run.finishedAt),
     plan_hash: run.planHash ?? null,
     outcomes: run.outcomes ?? null,
+    dead_letters: deadLetters,
     requests: run.requests ?? null,
     retries: run.retries ?? null,
     error: run.error ?? null,
@@ -46,7 +50,7 @@ export function historyEntry(run: Run): Record<string, unknown> {
   }
 }
 
-export function renderHistory(runs: readonly Run[], colors: Colors): string {
+export function renderHistory(runs: readonly Run[], deadLetters: ReadonlyMap<string, number>, colors: Colors): string {
   if (runs.length === 0) return 'no runs yet'
   const right = (head: string) => ({ head, align: 'right' as const })
   return renderTable(
@@ -71,7 +75,14 @@ export function renderHistory(runs: readonly Run[], colors: Colors): string {
       ),
       run.finishedAt === undefined ? '' : duration(run.finishedAt - run.startedAt),
       colors.dim(run.runId),
-      run.error === undefined ? '' : `${run.error.code}: ${printable(run.error.message)}`,
+      remark(run, deadLetters.get(run.runId) ?? 0),
     ]),
   )
+}
+
+function remark({ error }: Run, deadLetters: number): string {
+  return [
+    ...(error === undefined ? [] : [`${error.code}: ${printable(error.message)}`]),
+    ...(deadLetters > 0 ? [counted(deadLetters, 'open dead letter')] : []),
+  ].join('; ')
 }

@@ -1,3 +1,5 @@
+import { stateRelation, stateTables } from '../../plan/state.ts'
+import { prepareTable } from '../../plan/state-tables.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Project } from '../../project/project.ts'
 import {
@@ -74,6 +76,8 @@ async function readTables(
   const tables: Partial<Record<StoryTable, readonly Row[]>> = {}
   for (const table of storyTables) {
     if (!present.has(table)) continue
+    // One of an earlier version lacks columns that the story is found by.
+    await prepareTable(warehouse, stateRelation(warehouse.dialect, warehouse.state, table), stateTables[table])
     tables[table] = await warehouse.query(tableStatement(warehouse.dialect, warehouse.state, table, key))
   }
   return tables

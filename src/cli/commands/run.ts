@@ -10,6 +10,7 @@ import { draining, onInterruption } from '../interruption.ts'
 import type { Invocation } from '../invocation.ts'
 import { readPlanDocument } from '../plan-file.ts'
 import { trackProgress } from '../progress.ts'
+import { renderProblems } from '../render/errors.ts'
 import { toJson } from '../render/json.ts'
 import { maskPlan } from '../render/mask.ts'
 import { renderRunProblems, renderRuns } from '../render/run.ts'
@@ -26,6 +27,8 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
     else await terminal.write(`${renderRuns(shown.runs, terminal.paint)}\n`)
     const problems = flags.json ? '' : renderRunProblems(shown.runs, terminal.ink)
     if (problems !== '') terminal.complain(`${problems}\n`)
+    if (!flags.json && document.problems !== undefined)
+      terminal.complain(renderProblems(document.problems, terminal.ink))
     return worst([...document.runs.map(exitOfRun), ...(interrupted ? (['interrupted'] as const) : [])])
   })
 }

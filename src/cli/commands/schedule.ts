@@ -61,14 +61,14 @@ async function runOnce(
 ): Promise<{ readonly runId: string | undefined; readonly status: string }> {
   return withWired(invocation, project, async wired => {
     const syncs = project.syncs.filter(sync => sync.name === name)
-    const { runs } = await runSyncs(wired, syncs, {
+    const { runs, problems = [] } = await runSyncs(wired, syncs, {
       asOf: daemon.clock.now(),
       nominalAt,
       ...{ samples: 0, fullResync: false, yes: false, signal },
       onProgress: () => undefined,
     })
     const [run] = runs
-    for (const problem of run?.problems ?? []) {
+    for (const problem of [...(run?.problems ?? []), ...problems]) {
       invocation.terminal.complain(renderProblems([problem], invocation.terminal.ink))
     }
     return { runId: run?.run_id, status: run?.status ?? 'interrupted' }

@@ -13,7 +13,7 @@ import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { paintStatus } from '../render/run.ts'
 import { renderTable } from '../render/table.ts'
-import { grouped, instant, printable } from '../render/text.ts'
+import { counted, grouped, instant, printable } from '../render/text.ts'
 import { chosenSyncs, openProject, withWired } from '../session.ts'
 import type { Colors } from '../terminal.ts'
 import { historyEntry } from './history.ts'
@@ -26,6 +26,9 @@ interface SyncStatus {
   /** Keys that are refused, and keys that a person has to resolve, at this moment. */
   readonly rejected: number
   readonly parked: number
+  /** Letters of refused rows that are kept at this moment, of all runs and of the last one. */
+  readonly deadLetters: number
+  readonly lastDeadLetters: number
   /** Rows that the last run with a plan left out. */
   readonly quarantined: number
   readonly unsettled: number
@@ -50,6 +53,8 @@ async function readStatuses(syncs: readonly Sync[], wired: Wired): Promise<reado
   const ledger = await wired.ledger()
   const rejected = await countBySync('rejections', wired)
   const parked = await countBySync('unresolved', wired)
+  const deadLetters = await ledger.countOpenLetters('sync')
+  const ofRuns = await ledger.countOpenLetters('runId')
   const now = wired.clock.now()
   const statuses: SyncStatus[] = []
   for (const sync of syncs) {
@@ -62,6 +67,8 @@ async function readStatuses(syncs: readonly Sync[], wired: Wired): Promise<reado
         sync.schedule === undefined || !sync.enabled ? undefined : nextDue(sync.schedule, wired.project.timezone, now),
       rejected: rejected[sync.name] ?? 0,
       parked: parked[sync.name] ?? 0,
+      deadLetters: deadLetters.get(sync.name) ?? 0,
+      lastDeadLetters: last === undefined ? 0 : (ofRuns.get(last.runId) ?? 0),
       quarantined: await countQuarantined(sync, wired),
       unsettled: unsettled.length,
       hold: await holdOver(ledger, sync),
@@ -107,9 +114,10 @@ function statusEntry(status: SyncStatus): Record<string, unknown> {
     enabled: sync.enabled,
     schedule: sync.schedule ?? null,
     next_due: status.nextDue === undefined ? null : new Date(status.nextDue).toISOString(),
-    last_run: status.last === undefined ? null : historyEntry(status.last),
+    last_run: status.last === undefined ? null : historyEntry(status.last, status.lastDeadLetters),
     rejected: status.rejected,
     parked: status.parked,
+    dead_letters: status.deadLetters,
     quarantined: status.quarantined,
     unsettled_runs: status.unsettled,
     hold: status.hold === undefined ? null : holdEntry(status.hold),
@@ -161,9 +169,9 @@ function renderStatuses(statuses: readonly SyncStatus[], colors: Colors): string
 function remark(
   sync: Sync,
   last: Run | undefined,
-  status: Pick<SyncStatus, 'hold' | 'awaiting' | 'unsettled'>,
+  status: Pick<SyncStatus, 'hold' | 'awaiting' | 'unsettled' | 'deadLetters'>,
 ): string {
-  const { hold, awaiting, unsettled } = status
+  const { hold, awaiting, unsettled, deadLetters } = status
   const parts = [
     ...(hold === undefined ? [] : [printable(describeHold(hold))]),
     ...(last?.error === undefined || (hold !== undefined && last.error.code === 'A4013')
@@ -173,6 +181,7 @@ function remark(
     ...(unsettled > 0 && last?.error === undefined && last?.status !== 'running'
       ? ['the next run settles what the last one left']
       : []),
+    ...(deadLetters > 0 ? [counted(deadLetters, 'open dead letter')] : []),
   ]
   return parts.join('; ')
 }

@@ -1,10 +1,10 @@
 /** The documents of `--json`: one per command, versioned by `schema`, two spaces, a line break at the end. */
 import type { Problem } from '../../project/problem.ts'
 
-/** JSON that is also safe to look at: C1 controls and DEL, which JSON would let through, are escaped. */
+/** JSON that is also safe to look at: what JSON would let through of controls (C1, DEL, those that turn the direction) is escaped. */
 export function toJson(document: unknown): string {
   const text = JSON.stringify(document, null, 2)
-  return `${text.replaceAll(/[\u007f-\u009f]/g, escaped)}\n`
+  return `${text.replaceAll(/[\u007f-\u009f\p{Bidi_Control}]/gu, escaped)}\n`
 }
 
 function escaped(character: string): string {

@@ -128,13 +128,13 @@ function quarantinedLines({ sync, reason, since, until, row }: Quarantined, colo
 function blockedLine(blocked: Blocked, colors: Colors): string {
   const said = blocked.message === null ? '' : `: ${printable(blocked.message)}`
   const until =
-    blocked.next_attempt_at === null
+    blocked.next_attempt_at === null || blocked.next_attempt_at.startsWith('9999-')
       ? 'until the row changes'
       : `until ${when(blocked.next_attempt_at)} or the row changes`
   const why =
     blocked.why === 'rejected'
       ? `was refused, not tried again ${until}`
-      : 'may or may not have arrived; a person has to resolve it'
+      : 'may or may not have arrived; activate resolve says which'
   return `  ${colors.cyan(printable(blocked.sync))} ${colors.yellow(why)}${said}`
 }
 
@@ -157,7 +157,8 @@ const decisionWords: Readonly<Record<string, string>> = {
 }
 
 function paintOutcome(outcome: string, colors: Colors): string {
-  return outcome === 'acked' ? colors.green('acknowledged') : colors.yellow(printable(outcome))
+  if (outcome === 'acked') return colors.green('acknowledged')
+  return colors.yellow(outcome === 'dropped' ? 'dropped: it may have arrived' : printable(outcome))
 }
 
 function when(iso: string): string {

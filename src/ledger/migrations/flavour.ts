@@ -2,6 +2,8 @@
 export interface Flavour {
   /** A 64-bit integer. */
   readonly integer: string
+  /** Bytes. */
+  readonly blob: string
   /** A key that counts up by itself, in the order of insertion. */
   readonly ordinal: string
   /** Follows the closing parenthesis of a table. */
@@ -13,6 +15,7 @@ export interface Flavour {
 /** STRICT keeps a text out of an integer column (sqlite.org/stricttables.html, read 2026-11). */
 export const sqliteFlavour: Flavour = {
   integer: 'integer',
+  blob: 'blob',
   ordinal: 'integer primary key',
   strict: 'strict',
   appendOnly: table =>
@@ -25,6 +28,7 @@ export const sqliteFlavour: Flavour = {
 /** A table refuses `truncate` as well, which Postgres has and SQLite has not. */
 export const postgresFlavour: Flavour = {
   integer: 'bigint',
+  blob: 'bytea',
   ordinal: 'bigint generated always as identity primary key',
   strict: '',
   appendOnly: table => [

@@ -5,6 +5,9 @@
 import type { Knex } from 'knex'
 import { tables } from './0001-tables.ts'
 import { governance } from './0002-governance.ts'
+import { deadLetters } from './0003-dead-letters.ts'
+import { usage } from './0004-usage.ts'
+import { erasures } from './0005-erasures.ts'
 import type { Flavour } from './flavour.ts'
 
 interface Migration {
@@ -15,6 +18,9 @@ interface Migration {
 const migrations: readonly Migration[] = [
   { name: '0001-tables', statements: tables },
   { name: '0002-governance', statements: governance },
+  { name: '0003-dead-letters', statements: deadLetters },
+  { name: '0004-usage', statements: usage },
+  { name: '0005-erasures', statements: erasures },
 ]
 
 export const migrationNames: readonly string[] = migrations.map(migration => migration.name)

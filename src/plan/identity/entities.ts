@@ -103,9 +103,26 @@ export function rememberStatements(
   dialect: Dialect,
   tables: Readonly<Record<'identities' | 'identity_history', Fragment>>,
   tonight: Readonly<Record<'persons' | 'identifiers' | 'events', Fragment>>,
-  { key, runId, asOf }: { readonly key: string; readonly runId: string; readonly asOf: string },
+  {
+    key,
+    runId,
+    asOf,
+    erased,
+  }: {
+    readonly key: string
+    readonly runId: string
+    readonly asOf: string
+    readonly erased?: Fragment | undefined
+  },
 ): readonly Fragment[] {
-  const current = sql`(select cast(${key} as ${raw(dialect.stateType('text'))}) as type, key as value, entity from ${tonight.persons} union all select type, value, entity from ${tonight.identifiers})`
+  const everyone = sql`(select cast(${key} as ${raw(dialect.stateType('text'))}) as type, key as value, entity from ${tonight.persons} union all select type, value, entity from ${tonight.identifiers})`
+  const gone = sql`(select key from ${erased ?? raw('')} union select entity from ${erased ?? raw('')})`
+  const current =
+    erased === undefined
+      ? everyone
+      : sql`(select * from ${everyone} e where e.entity not in ${gone} and not (e.type = ${key} and e.value in ${gone}))`
+  const told =
+    erased === undefined ? raw('') : sql` and e.entity not in ${gone} and (e.other is null or e.other not in ${gone})`
   const same = raw('c.type = i.type and c.value = i.value and c.entity = i.entity')
   const at = raw(dialect.timestamp(dialect.literal(asOf)))
   return [
@@ -116,6 +133,6 @@ where not exists (select 1 from ${tables.identities} i where ${same})`,
     sql`insert into ${tables.identity_history} (as_of, run_id, event, entity, other)
 select ${at}, ${runId}, event, entity, other from ${tonight.events} e
 where not exists (select 1 from ${tables.identity_history} h
-  where h.as_of = ${at} and h.event = e.event and h.entity = e.entity and h.other is not distinct from e.other)`,
+  where h.as_of = ${at} and h.event = e.event and h.entity = e.entity and h.other is not distinct from e.other)${told}`,
   ]
 }

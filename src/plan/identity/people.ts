@@ -94,9 +94,11 @@ export async function rememberPeople(
   warehouse: Warehouse,
   { identifiers, tonight }: People,
   runId: string,
+  /** Relation of `key`, `entity`: people who were erased, and are not remembered again. */
+  erased?: Fragment,
 ): Promise<void> {
   const tables = await prepareIdentities(warehouse)
-  const run = { key: tonight.key, asOf: tonight.asOf, runId }
+  const run = { key: tonight.key, asOf: tonight.asOf, runId, erased }
   const statements = rememberStatements(warehouse.dialect, tables, { ...tonight, identifiers }, run)
   await warehouse.transaction(statements.map(statement => render(statement, warehouse.dialect.placeholder)))
 }

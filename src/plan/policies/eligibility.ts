@@ -8,6 +8,7 @@ import type { Policies } from '../../project/policies.ts'
 import type { Sync } from '../../project/project.ts'
 import type { Dialect } from '../../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../../warehouse/sql.ts'
+import { erasedReason } from './erased.ts'
 import { type OptOuts, type PolicyRelations, withEntity } from './relations.ts'
 import type { Subject } from './subject.ts'
 
@@ -39,6 +40,7 @@ export function hasEligibility({
 }: Pick<EligibilityParams, 'sync' | 'policies' | 'relations'>): boolean {
   return (
     policies.consent !== undefined ||
+    relations.erased !== undefined ||
     policies.suppression.some(({ appliesTo }) => concerns(appliesTo, sync)) ||
     relations.optOuts.length > 0 ||
     sync.rollout !== undefined ||
@@ -50,6 +52,7 @@ export function hasEligibility({
 export function selectIneligible(dialect: Dialect, params: EligibilityParams): Fragment {
   const { relations, subject, stage, key, keysRepeat } = params
   const reasons = [
+    ...erasedReasons(params),
     ...suppressionReasons(params),
     ...optOutReasons(dialect, params),
     ...consentReasons(params),
@@ -71,6 +74,13 @@ select key, ${keysRepeat ? raw('min(reason) as reason') : raw('reason')} from (
   select p.key, ${first} as reason
   from p
 ) judged where reason is not null${keysRepeat ? raw(` and key <> '' group by 1`) : raw('')}`
+}
+
+/** Before all others: whoever was erased is written down under no reason. */
+function erasedReasons({ relations: { erased } }: EligibilityParams): readonly Reason[] {
+  if (erased === undefined) return []
+  const condition = sql`(p.person in (select key from ${erased}) or p.entity in (select entity from ${erased}))`
+  return [{ reason: sql`${erasedReason}`, condition }]
 }
 
 function suppressionReasons({ sync, relations, subject }: EligibilityParams): readonly Reason[] {
@@ -191,7 +201,8 @@ export function rememberIneligible(
   tonight: Fragment | undefined,
 ): readonly Fragment[] {
   const { sync, runId, at, known } = params
-  const current = tonight ?? sql`(select key, reason from ${known} where 1 = 0)`
+  const named = sql`(select key, reason from ${tonight ?? known} where reason <> ${erasedReason})`
+  const current = tonight === undefined ? sql`(select key, reason from ${known} where 1 = 0)` : named
   return [
     sql`update ${known} as known set until = ${at} where known.sync = ${sync} and known.until is null
 and not exists (select 1 from ${current} tonight where tonight.key = known.key and tonight.reason = known.reason)`,

@@ -31,6 +31,8 @@ export interface PolicyRelations {
   /** Relation of `entity`: those whose newest answer is no. */
   readonly denied: Fragment | undefined
   readonly suppressed: readonly Suppressed[]
+  /** Relation of `key`, `entity`: people who were erased, as far as tonight's rows and links have them. */
+  readonly erased: Fragment | undefined
   /** Live opt-outs for the channel of the sync, a list for each reason and kind of identifier, by reason. */
   readonly optOuts: readonly OptOuts[]
   /** Relation of `entity`: who may take part while the sync is being tried out. */
@@ -40,7 +42,7 @@ export interface PolicyRelations {
 }
 
 export const noPolicies: PolicyRelations = {
-  ...{ members: undefined, identifiers: undefined, answers: undefined, denied: undefined },
+  ...{ members: undefined, identifiers: undefined, answers: undefined, denied: undefined, erased: undefined },
   ...{ suppressed: [], optOuts: [], qa: undefined, tonight: undefined },
 }
 

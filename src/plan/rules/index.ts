@@ -12,11 +12,12 @@ import { mode } from './mode.ts'
 import { reentry } from './reentry.ts'
 import { rejection } from './rejection.ts'
 import type { Rule } from './rule.ts'
-import { unresolved } from './unresolved.ts'
+import { follower, parkedDuplicates, unresolved } from './unresolved.ts'
 
 export function rulesFor(sync: Sync, policies: Pick<Policies, 'caps' | 'holdouts'>): readonly Rule[] {
   return [
     unresolved,
+    follower,
     mode,
     mapping,
     firstRun,
@@ -26,6 +27,7 @@ export function rulesFor(sync: Sync, policies: Pick<Policies, 'caps' | 'holdouts
     ...expiry(sync),
     quietHours,
     sendWindow,
+    ...parkedDuplicates,
     ...duplicates,
     ...policies.caps.flatMap(capRules),
   ]

@@ -49,10 +49,18 @@ export const warehouseSchema = z.discriminatedUnion('type', [
   }),
 ])
 
+const ledgerKey = () =>
+  secretText()
+    .optional()
+    .describe(
+      'The secret with which dead letters are encrypted, as a reference: at least 32 random characters. Unless set, a key file is made beside the SQLite file, or in .activate of a project whose ledger is on a server; machines that share one need the same key.',
+    )
+
 export const ledgerSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('sqlite').describe('SQLite, embedded: nothing to install or to start.'),
     path: filePath().optional().describe('The file of the ledger, from activate.yml; .activate/ledger.db unless set.'),
+    key: ledgerKey(),
   }),
   z.strictObject({
     type: z.literal('postgres').describe('A PostgreSQL server, which several machines may share.'),
@@ -63,6 +71,7 @@ export const ledgerSchema = z.discriminatedUnion('type', [
       .prefault('activate_ledger')
       .describe('The schema that holds the ledger and nothing else; made when it is missing.'),
     connections: z.int().min(2).max(100).default(4).describe('How many connections one process opens at most.'),
+    key: ledgerKey(),
   }),
 ])
 
@@ -101,6 +110,38 @@ const destinationSchema = z.looseObject({
 
 const vars = z.record(identifier(), scalar())
 const destinations = z.record(name(), destinationSchema)
+
+const retentionSchema = z.strictObject({
+  dead_letters: duration()
+    .prefault('30d')
+    .describe(
+      'How long the fields of a record that was refused are kept, encrypted, to be looked at or replayed: 30d unless set.',
+    ),
+  erasures: duration()
+    .prefault('400d')
+    .describe(
+      'How long erased people are kept from coming back, by a keyed hash: 400d unless set. The source should have forgotten them by then.',
+    ),
+  decisions: duration()
+    .optional()
+    .describe('How long `inspect` knows what was decided, and who was not allowed to take part. For good unless set.'),
+  deliveries: duration()
+    .optional()
+    .describe(
+      'How long deliveries are kept. What caps, re-entry and holdouts still need stays, however old. For good unless set.',
+    ),
+  samples: duration()
+    .optional()
+    .describe("How long the plans of past runs keep their samples, which are people's rows. For good unless set."),
+  requests: duration()
+    .optional()
+    .describe(
+      'How long the ledger keeps requests of settled runs, with what was refused of them. What waits for a person stays. For good unless set.',
+    ),
+  quarantine: duration()
+    .optional()
+    .describe('How long rows that were mended since stay in the quarantine. For good unless set.'),
+})
 
 const targetSchema = z.strictObject({
   warehouse: warehouseSchema
@@ -143,6 +184,7 @@ export const projectSchema = z
       .describe(
         'Who answers for the syncs below a path, such as `syncs/billing/**`: the last path that matches counts.',
       ),
+    retention: retentionSchema.optional().describe('How long what is recorded of people is kept.'),
     targets: z
       .record(name(), targetSchema)
       .optional()

@@ -1,0 +1,128 @@
+/** Whether a request may leave now, by everything that holds it back: the account's limits, the breaker, the concurrency. */
+import { formatDuration } from '../project/duration.ts'
+import type { Breaker } from './breaker.ts'
+import type { Concurrency } from './concurrency.ts'
+import type { DeliveryContext } from './delivery-context.ts'
+import type { OpenDestination } from './open-destination.ts'
+import type { Resolution } from './resolve-outcome.ts'
+import { longestRetryAfter } from './retry.ts'
+import type { Stop } from './tally.ts'
+
+/** A run that would have to wait longer than this for a limit ends instead. */
+export const longestWait = longestRetryAfter
+
+export interface Leaving {
+  left(now: number): void
+  answered(resolution: Resolution, now: number): void
+}
+
+export class Gate {
+  private readonly destination: OpenDestination
+  private readonly breaker: Breaker
+  private readonly concurrency: Concurrency
+
+  constructor(destination: OpenDestination) {
+    this.destination = destination
+    this.breaker = destination.breaker
+    this.concurrency = destination.adaptive
+  }
+
+  /** Shares the limits with other processes, when there is a ledger that can. */
+  join({ ledger, lease }: DeliveryContext, track: (work: Promise<void>) => void) {
+    const { turn } = ledger
+    if (turn === undefined) return undefined
+    return this.destination.account.join({ ledger: { turn }, token: lease().holder.token, track })
+  }
+
+  /** Requests that may be under way at once. */
+  get width(): number {
+    return this.concurrency.limit
+  }
+
+  /** The number of the place taken last. */
+  get taken(): number {
+    return this.destination.account.limiter.taken
+  }
+
+  /** The instant at which to be called again, if something is about to leave. */
+  tend(now: number): number | undefined {
+    return this.destination.account.tend(now)
+  }
+
+  /** Takes a place when there is one; otherwise the milliseconds after which to ask again. */
+  take(now: number, sending: number): number {
+    return this.breaker.wait(now, sending) || this.destination.account.limiter.take(now)
+  }
+
+  wait(now: number, sending: number): number {
+    return Math.max(this.breaker.wait(now, sending), this.destination.account.limiter.wait(now))
+  }
+
+  room(now: number, sending: number): number {
+    const { limiter } = this.destination.account
+    if (this.breaker.isClosed) return limiter.room(now)
+    return this.breaker.wait(now, sending) > 0 ? 0 : Math.min(1, limiter.room(now))
+  }
+
+  /** A place was taken, and its request is on its way to a connection. */
+  leaving(place: number, begunAt: number): Leaving {
+    const { account } = this.destination
+    let leftAt: number | undefined
+    const left = (now: number) => {
+      if (leftAt === undefined) account.limiter.left(place, now)
+      leftAt ??= now
+    }
+    return {
+      left,
+      answered: ({ health, pause, throttled }, now) => {
+        // One that never left has used a place all the same, for who knows what the destination saw of it.
+        left(now)
+        if (pause !== undefined) account.limiter.pause(now + pause)
+        this.concurrency.answered(leftAt ?? begunAt, now, throttled === true)
+        if (health === 'alive') this.breaker.succeeded()
+        else if (health !== 'unknown' && throttled !== true) this.breaker.failed(leftAt ?? begunAt, now)
+      },
+    }
+  }
+
+  /** What a reply's headers say of limits; `underWay` requests the destination may not have counted yet. */
+  heed(headers: Readonly<Record<string, string>>, now: number, underWay: number): void {
+    const { account, readLimits } = this.destination
+    for (const reading of readLimits(headers, now)) account.limiter.heed(reading, underWay, now)
+  }
+
+  /** The end of a run whose limits are used up for longer than a run waits. */
+  parks(now: number, wait: number): Stop | undefined {
+    if (wait <= longestWait) return undefined
+    const { account, name } = this.destination
+    const until = Math.ceil(now + wait)
+    const rate = account.limiter.blockedBy(now)
+    const what =
+      rate === undefined
+        ? `${name} says that its limit is used up`
+        : `the limit of ${name}, ${rate.requests} requests in ${formatDuration(rate.perMilliseconds)}, is used up`
+    const message = `${what}; it renews from ${instantText(until)} on, and what is pending can be sent then`
+    return { kind: 'limit', code: 'A6060', message, until }
+  }
+
+  /** The end of a run whose probes found that the destination is still down. */
+  giveUp({ health, error }: Resolution): Stop | undefined {
+    if ((health !== 'failing' && health !== 'exhausted') || !this.breaker.isHopeless) return undefined
+    const { code, message } = error ?? { code: 'no_answer', message: 'no answer' }
+    const text = `the destination cannot be reached: ${code}, ${message}; it is tried again from ${instantText(this.breaker.until)} on`
+    return { kind: 'unreachable', code: 'A6002', message: text, until: this.breaker.until }
+  }
+}
+
+/** A later run of this process that finds the breaker open ends at once. */
+export function stopWhileOpen({ breaker, name }: OpenDestination, now: number): Stop | undefined {
+  const wait = breaker.wait(now, 0)
+  if (wait === 0) return undefined
+  const until = now + wait
+  const message = `${name} could not be reached a moment ago, so nothing is sent before ${instantText(until)}`
+  return { kind: 'unreachable', code: 'A6061', message, until }
+}
+
+function instantText(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
+}

@@ -1,0 +1,96 @@
+/** Turns at the limits of an account, and what was used of them. */
+import type { Bind, Database } from './database.ts'
+import type { TurnAnswer, TurnRequest, Usage, Used } from './usage.ts'
+
+interface TurnRow {
+  account: string
+  token: string | null
+  until: number
+  /** Null: as many as the windows allow. */
+  reserved: number | null
+  wanted_by: string | null
+  wanted_at: number
+  paused_until: number
+}
+
+interface UsageRow {
+  account: string
+  span: number
+  at: number
+  requests: number
+}
+
+/** Milliseconds for which a wish for the turn stands; whoever still waits wishes again. */
+const wishStands = 3_000
+
+/** Engines limit the number of bound values of one statement. */
+const rowsPerStatement = 500
+
+export function turnsOf(database: Database): Usage {
+  const { knex } = database
+
+  return {
+    turn: request =>
+      database.write(async (bind): Promise<TurnAnswer> => {
+        const { account, token, now, until, windows } = request
+        const row = await bind(knex<TurnRow>('usage_turns').where({ account }).first())
+        const before = row?.token ?? undefined
+        const own = before === token
+        if (row !== undefined && before !== undefined && !own) {
+          if (row.until > now) {
+            if (!request.pass) await wish(database, bind, row, request)
+            return { kind: 'taken', until: row.until }
+          }
+          await add(database, bind, account, assumedOf(row, windows))
+        }
+        if (own) await add(database, bind, account, request.used)
+        for (const { span } of windows)
+          await bind(
+            knex<UsageRow>('usage')
+              .where({ account, span })
+              .where('at', '<=', now - 2 * span)
+              .delete(),
+          )
+        const wantedBy = row?.wanted_by ?? undefined
+        const wanted = wantedBy !== undefined && wantedBy !== token && (row?.wanted_at ?? 0) + wishStands > now
+        const turn: TurnRow = {
+          ...{ account, token: request.pass ? null : token, until, reserved: request.reserved ?? null },
+          ...{ wanted_by: wanted ? wantedBy : null, wanted_at: wanted ? (row?.wanted_at ?? 0) : 0 },
+          paused_until: Math.max(row?.paused_until ?? 0, request.pausedUntil),
+        }
+        await bind(knex<TurnRow>('usage_turns').insert(turn).onConflict('account').merge())
+        const used = own && !request.fresh ? {} : { used: await read(database, bind, request) }
+        return { kind: 'yours', taken: !own, ...used, wanted, pausedUntil: turn.paused_until }
+      }),
+  }
+}
+
+/** The first wish is remembered until it is fulfilled or forgotten, so that waiting costs no commit each time it asks. */
+async function wish({ knex }: Database, bind: Bind, row: TurnRow, { token, now, account }: TurnRequest): Promise<void> {
+  if (row.wanted_by !== null && now - row.wanted_at < wishStands / 2) return
+  await bind(knex<TurnRow>('usage_turns').where({ account }).update({ wanted_by: token, wanted_at: now }))
+}
+
+function assumedOf({ until, reserved }: TurnRow, windows: TurnRequest['windows']): readonly Used[] {
+  return windows.map(({ span, requests }) => ({ span, at: until, requests: Math.min(requests, reserved ?? requests) }))
+}
+
+async function add({ knex }: Database, bind: Bind, account: string, used: readonly Used[]): Promise<void> {
+  for (let start = 0; start < used.length; start += rowsPerStatement) {
+    const rows = used.slice(start, start + rowsPerStatement).map(one => ({ account, ...one }))
+    await bind(
+      knex<UsageRow>('usage')
+        .insert(rows)
+        .onConflict(['account', 'span', 'at'])
+        .merge({ requests: knex.raw('usage.requests + excluded.requests') as unknown as number }),
+    )
+  }
+}
+
+async function read({ knex }: Database, bind: Bind, { account, windows }: TurnRequest): Promise<readonly Used[]> {
+  const spans = windows.map(({ span }) => span)
+  const rows: readonly UsageRow[] = await bind(
+    knex<UsageRow>('usage').where({ account }).whereIn('span', spans).orderBy('at'),
+  )
+  return rows.map(({ span, at, requests }) => ({ span, at, requests }))
+}

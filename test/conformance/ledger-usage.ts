@@ -1,0 +1,92 @@
+/** What every ledger must do about turns at the limits of an account. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import type { TurnRequest } from '../../src/ledger/usage.ts'
+
+const span = 1_000
+
+export function describeUsage(name: string, open: () => Promise<Ledger>): void {
+  let ledger: Ledger
+  let made = 0
+
+  beforeAll(async () => {
+    ledger = await open()
+  })
+  afterAll(() => ledger.close())
+
+  /** An account of its own. */
+  function account() {
+    const id = `account${++made}`
+    return (token: string, now: number, more: Partial<TurnRequest> = {}) =>
+      ledger.turn({
+        ...{ account: id, token, now, until: now + 5_000, windows: [{ span, requests: 10 }] },
+        ...{ used: [], pausedUntil: 0, pass: false, fresh: false },
+        ...more,
+      })
+  }
+
+  describe(`${name}: turns`, () => {
+    test('go to the first that asks, and others learn how long it lasts', async () => {
+      const turn = account()
+      expect(await turn('a', 0)).toEqual({ kind: 'yours', taken: true, used: [], wanted: false, pausedUntil: 0 })
+      expect(await turn('b', 10)).toEqual({ kind: 'taken', until: 5_000 })
+      expect(await turn('a', 20)).toEqual({ kind: 'yours', taken: false, wanted: true, pausedUntil: 0 })
+    })
+
+    test('come with all that was used, whoever used it, each count added up', async () => {
+      const turn = account()
+      await turn('a', 0)
+      await turn('a', 100, { used: [{ span, at: 100, requests: 2 }] })
+      const used = [
+        { span, at: 100, requests: 1 },
+        { span, at: 200, requests: 4 },
+      ]
+      await turn('a', 200, { used, pass: true })
+      expect(await turn('b', 210)).toMatchObject({
+        taken: true,
+        used: [
+          { span, at: 100, requests: 3 },
+          { span, at: 200, requests: 4 },
+        ],
+      })
+      expect(await turn('b', 220, { fresh: true })).toMatchObject({ taken: false, used: [{ at: 100 }, { at: 200 }] })
+    })
+
+    test('that lapse count what they had reserved as used at their end, and nothing that is told of them later', async () => {
+      const turn = account()
+      await turn('dead', 0, { reserved: 4 })
+      expect(await turn('heir', 5_000)).toMatchObject({ taken: true, used: [{ span, at: 5_000, requests: 4 }] })
+      await turn('heir', 5_100, { pass: true })
+      const late = await turn('dead', 5_200, { used: [{ span, at: 4_000, requests: 3 }] })
+      expect(late).toMatchObject({ taken: true, used: [{ span, at: 5_000, requests: 4 }] })
+    })
+
+    test('that lapse without a reservation count the whole limit', async () => {
+      const turn = account()
+      await turn('dead', 0)
+      expect(await turn('heir', 6_000)).toMatchObject({ used: [{ span, at: 5_000, requests: 10 }] })
+    })
+
+    test('keep what they are when nobody took them over, however late', async () => {
+      const turn = account()
+      await turn('a', 0)
+      const answer = await turn('a', 60_000, { used: [{ span, at: 59_000, requests: 1 }], fresh: true })
+      expect(answer).toMatchObject({ taken: false, used: [{ at: 59_000, requests: 1 }] })
+    })
+
+    test('forget a wish after a while, and what left long ago', async () => {
+      const turn = account()
+      await turn('a', 0, { until: 90_000 })
+      await turn('b', 10)
+      await turn('a', 20, { until: 90_000, used: [{ span, at: 20, requests: 1 }] })
+      expect(await turn('a', 10_000, { until: 90_000, fresh: true })).toMatchObject({ wanted: false, used: [] })
+    })
+
+    test('hand on a pause, and a shorter one does not end a longer one', async () => {
+      const turn = account()
+      await turn('a', 0, { pausedUntil: 9_000 })
+      await turn('a', 10, { pausedUntil: 4_000, pass: true })
+      expect(await turn('b', 20)).toMatchObject({ pausedUntil: 9_000 })
+    })
+  })
+}
