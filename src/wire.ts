@@ -3,7 +3,7 @@
  * which only reads files opens no warehouse.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Accounts } from './delivery/account.ts'
@@ -15,7 +15,7 @@ import { scrubbedDestination } from './delivery/scrubbed.ts'
 import { destinations as definitions } from './destinations/index.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
-import { keyBeside, keyOfSecret } from './ledger/key.ts'
+import { type KeySource, keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import type { PostgresLedgerSettings } from './ledger/postgres-address.ts'
 import { scrubbedLedger } from './ledger/scrubbed.ts'
@@ -171,7 +171,7 @@ async function openProjectLedger(project: Project, readers: SecretReaders, clock
   const { ledger, retention } = project
   const { key } = ledger
   const options = {
-    key: key === undefined ? keyBeside(keptBeside(project)) : keyOfSecret(() => resolveSecretText(key, readers)),
+    key: key === undefined ? keyFileOf(project) : keyOfSecret(() => resolveSecretText(key, readers)),
     now: clock.now,
     letterRetention: retention.deadLetters,
   }
@@ -181,9 +181,13 @@ async function openProjectLedger(project: Project, readers: SecretReaders, clock
 }
 
 /** A ledger that is no file has its key file where the file would be; machines that share it are given one `ledger.key`. */
-function keptBeside({ root, target, ledger }: Project): string {
-  if (ledger.type === 'sqlite') return ledger.path
-  return join(root, '.activate', ...(target === defaultTarget ? [] : [target]), 'ledger')
+function keyFileOf({ root, target, ledger }: Project): KeySource {
+  if (ledger.type === 'sqlite') return keyBeside(ledger.path)
+  const folder = join(root, '.activate', ...(target === defaultTarget ? [] : [target]))
+  return options => {
+    if (options.mayMake) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return keyBeside(join(folder, 'ledger'))(options)
+  }
 }
 
 function sharedLedger(

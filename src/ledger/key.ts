@@ -3,19 +3,7 @@
  * made when it is first needed. docs/decisions/0018 says what either protects against.
  */
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { chmodSync, closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { codeOf, ledgerError } from './failure.ts'
 import { type LedgerKey, ledgerKeyOf } from './seal.ts'
 
@@ -83,7 +71,6 @@ function readKeyFile(file: string): string | undefined {
 function makeKeyFile(file: string): void {
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     const descriptor = openSync(draft, 'wx', 0o600)
     try {
       writeSync(descriptor, `${randomBytes(32).toString('hex')}\n`)
