@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { noFailpoints } from '../src/failpoints/failpoints.ts'
 import type { Ledger } from '../src/ledger/ledger.ts'
 import { findIneligible, findSubject } from '../src/plan/decide.ts'
 import { mappingFingerprint } from '../src/plan/mapping.ts'
@@ -113,7 +114,8 @@ async function measure() {
   const run = { runId: '2', asOf: Date.parse(asOf), startedAt: Date.parse(asOf) }
   const ledger = acknowledged(run.runId, plan.decisions.send)
   const lease = () => ({ scope: 's', holder: { host: 'h', pid: 1, token: 't' }, fence: 1, expiresAt: 0 })
-  const settling = { warehouse, ledger, lease, sync, run, mapping, plan, now: run.asOf, status: 'succeeded' }
+  const settled = { run, mapping, plan, now: run.asOf, status: 'succeeded' }
+  const settling = { warehouse, ledger, lease, sync, failpoints: noFailpoints, ...settled }
   await step('settle', () => settleRun(settling, state))
   const bareSeconds = variant === 'none' ? await timeBareJoins(warehouse) : []
   await warehouse.close()

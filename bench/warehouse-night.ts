@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { noFailpoints } from '../src/failpoints/failpoints.ts'
 import type { Ledger } from '../src/ledger/ledger.ts'
 import { mappingFingerprint } from '../src/plan/mapping.ts'
 import { buildPlan } from '../src/plan/planner.ts'
@@ -122,6 +123,7 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
   await step('settle', () =>
     settleRun(
       {
+        failpoints: noFailpoints,
         warehouse,
         ledger: acknowledged(runId, planned.plan.decisions.send),
         lease: () => ({ scope: 's', holder: { host: 'h', pid: 1, token: 't' }, fence: 1, expiresAt: 0 }),

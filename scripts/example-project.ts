@@ -65,6 +65,19 @@ group by all
 having max(o.ordered_at) < {{run_date}} - cast({{var "lapsing_after_days"}} as integer)
 `,
   },
+  outcome: {
+    path: 'outcomes/spent.yml',
+    language: 'yaml',
+    text: `description: What a customer spends within a month of being found lapsing
+model: paid_orders
+at: ordered_at
+value: amount
+window: 30d
+cap: 500
+covariate: { before: 90d }
+syncs: { lapsing: primary }
+`,
+  },
   sync: {
     path: 'syncs/lapsing.yml',
     language: 'yaml',
@@ -91,8 +104,12 @@ tags: [nightly]
 /** The example of one kind of file, as a fenced block. Throws when the three do not make a valid project. */
 export function exampleOf(kind: FileKind): string {
   const { path, text } = files[kind]
+  const orders = { path: 'models/paid_orders.sql', text: 'select * from {{source "orders"}}' }
   const { project, problems } = assembleProject(
-    { project: files.project, models: [files.model], partials: [], syncs: [files.sync] },
+    {
+      ...{ project: files.project, models: [files.model, orders], partials: [] },
+      ...{ syncs: [files.sync], outcomes: [files.outcome] },
+    },
     { root: '/', target: 'default', resolve: relative => `/${relative}` },
   )
   const found = [...problems, ...(project === undefined ? [] : checkDestinations(project, destinations))]

@@ -14,6 +14,8 @@ const introductions = {
   project:
     '# activate.yml\n\nThe project: where its models are computed, what they read, and where its syncs send. Texts may hold `${env:NAME}` and `${file:path}`; a literal credential is an error. Paths count from the folder of the file.\n\nThe settings of a destination depend on its `type`: [http](../destinations/http.md), [file](../destinations/file.md), [table](../destinations/table.md), [crm](../destinations/crm.md), [messaging](../destinations/messaging.md).',
   sync: '# syncs/*.yml\n\nOne sync each; its name is the name of the file.',
+  outcome:
+    '# outcomes/*.yml\n\nOne outcome each, by which `activate report` says what a sync or a holdout was worth; its name is the name of the file. The [guide to holdouts](../guides/holdouts.md) explains what is counted and how.',
   model:
     '# models/*.sql\n\nOne select each, its name is the name of the file. These keys stand as YAML in its leading comment, between `/*---` and `---*/`.\nIn the SQL: `{{ref "model"}}`, `{{source "name"}}`, `{{var "name"}}` (a literal), `{{ident "name"}}` (a quoted identifier), `{{run_date}}` and `{{run_at}}` (the run\'s clock), `{{#if (var "name")}}`, and partials of `models/_partials/` as `{{> name}}`.',
 } as const
@@ -106,7 +108,7 @@ function indexPage(): string {
     'What every word of a file, every command and every error means. [Concepts](../concepts.md) explains how they belong together;',
     '[Getting started](../guides/getting-started.md), [Operating](../guides/operating.md) and [Governance](../guides/governance.md) show them at work.',
     '',
-    '- Files: [activate.yml](project.md), [syncs](sync.md), [models](model.md); their JSON Schemas for editors are in `schemas/`',
+    '- Files: [activate.yml](project.md), [syncs](sync.md), [models](model.md), [outcomes](outcome.md); their JSON Schemas for editors are in `schemas/`',
     '- [Command line](cli.md), [exit codes](exit-codes.md), [errors](errors.md)',
     `- Destinations: ${destinations.map(({ name }) => `[${name}](../destinations/${name}.md)`).join(', ')}`,
     "- [The sandbox's API](sandbox-api.md)",

@@ -1,7 +1,7 @@
 /**
  * The pipeline, read top to bottom: recover, materialise, check, plan, guard, deliver, settle.
  */
-import { deliver } from './delivery/deliver.ts'
+import { type DeliveryTotals, deliver } from './delivery/deliver.ts'
 import type { Lease } from './ledger/ledger.ts'
 import type { PeopleSummary } from './plan/identity/people-summary.ts'
 import type { Plan } from './plan/plan.ts'
@@ -30,7 +30,7 @@ import { recordQuarantine } from './run/quarantine.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
-import { dropOutbox, outcomesSoFar, settleRun } from './run/settle.ts'
+import { dropOutbox, outcomesSoFar, refuseWithoutLease, settleRun } from './run/settle.ts'
 import {
   failedSummary,
   firstProblem,
@@ -162,7 +162,8 @@ async function runSync(
   const failed = (error: unknown) => failedSummary(wired, sync, run, error)
   try {
     const ledger = await wired.ledger()
-    const answer = await withLease({ ledger, clock: wired.clock, ...wired.identity }, `sync:${sync.name}`, lease =>
+    const { clock, leaseLength } = wired
+    const answer = await withLease({ ledger, clock, leaseLength, ...wired.identity }, `sync:${sync.name}`, lease =>
       runUnderLease(wired, night, sync, run, lease, options).catch(failed),
     )
     return answer.kind === 'done' ? answer.result : lockedSummary(wired, sync, run, answer)
@@ -215,6 +216,8 @@ async function runUnderLease(
   }
 }
 
+const nothingSent: DeliveryTotals = { ...nothing, withdrawn: 0, requests: 0, retries: 0 }
+
 function settingsOf({ asOf, fullResync, limit, samples }: PlanOptions, keepOutbox: boolean): PlanSettings {
   return { asOf, fullResync, limit, samples, keepOutbox }
 }
@@ -234,9 +237,11 @@ async function decide(
   await ledger.updateRun(run.runId, { planHash: plan.plan_hash, plan }, lease())
   refuseStale(plan, options.saved)
   await recordQuarantine(night, prepared)
+  await night.wired.failpoints.reach('quarantine')
   const objected = objections(plan, sync, options.yes)
   if (objected.length > 0) return { planned, objected }
   await recordDecisions(night, sync, { ...run, asOf: options.asOf }, planned, state)
+  await night.wired.failpoints.reach('decisions')
   await announceSends(night, sync, run.runId, planned)
   return { planned, objected }
 }
@@ -256,9 +261,10 @@ async function deliverAndSettle(
   const begun = { outbox: outboxName(run.runId), mapping: planned.mapping }
   const by = { actor: wired.actor, at: wired.clock.now() }
   await ledger.updateRun(run.runId, begun, lease(), overrideEntry(planned.plan, run.runId, by))
+  await wired.failpoints.reach('deliver')
   const totals =
     total === 0
-      ? { acked: 0, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 0, retries: 0 }
+      ? nothingSent
       : await deliver({
           ...deliveryContext(night, sync, run.runId, lease, options.signal),
           recheck: lastLook(ledger, sync, planned.newestOptOut),
@@ -269,11 +275,14 @@ async function deliverAndSettle(
           routes: routesOf(wired, sync),
           onProgress: at => options.onProgress({ sync: sync.name, step: 'deliver', ...at }),
         })
+  refuseWithoutLease(totals, sync)
+  await wired.failpoints.reach('delivered')
   options.onProgress(progress(sync, 'settle'))
-  const stopped = 'stopped' in totals ? totals.stopped : undefined
+  const { stopped } = totals
   const status = statusOf(totals, stopped?.kind)
   const { plan, mapping } = planned
   const settling = {
+    failpoints: wired.failpoints,
     warehouse,
     ledger,
     lease,

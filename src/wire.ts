@@ -13,6 +13,9 @@ import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
 import { scrubbedDestination } from './delivery/scrubbed.ts'
 import { destinations as definitions } from './destinations/index.ts'
+import { failpointsFrom } from './failpoints/armed.ts'
+import type { Failpoints } from './failpoints/failpoints.ts'
+import { instrumentDestination, instrumentLedger, instrumentWarehouse } from './failpoints/instrument.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
 import { type KeySource, keyBeside, keyOfSecret } from './ledger/key.ts'
@@ -25,6 +28,7 @@ import type { DestinationSettings, LedgerSettings, Project, SecretText } from '.
 import { createScrubber, type Scrubber } from './project/scrubber.ts'
 import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { defaultTarget } from './project/settings.ts'
+import { leaseMilliseconds } from './run/lease-keeper.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
@@ -38,6 +42,9 @@ export interface Wired {
   /** In [0, 1). */
   readonly random: () => number
   readonly env: Environment
+  /** How long a lease lasts, in milliseconds. */
+  readonly leaseLength: number
+  readonly failpoints: Failpoints
   /** Who this process is, for leases, and whether another holder has died. */
   readonly identity: { readonly holder: Holder; readonly isGone: (holder: Holder) => boolean }
   /** Whose deeds these are, for the audit trail. */
@@ -69,6 +76,8 @@ export interface WireOptions {
   readonly random?: () => number
   /** Told of every secret that is read, and asked before anything is stored. */
   readonly secrets?: Scrubber
+  /** What tests do at named places of a run; by default what `ACTIVATE_FAILPOINT` says. */
+  readonly failpoints?: Failpoints
 }
 
 export const systemClock: Clock = {
@@ -85,7 +94,8 @@ export const systemClock: Clock = {
 /** Wires a loaded project to the real world. Nothing is opened yet. */
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
-  const warehouse = once(() => openWarehouse(project))
+  const failpoints = options.failpoints ?? failpointsFrom(options.env.ACTIVATE_FAILPOINT)
+  const warehouse = once(async () => instrumentWarehouse(await openWarehouse(project), failpoints))
   const clock = options.clock ?? systemClock
   const secrets = options.secrets ?? createScrubber()
   const readers: SecretReaders = {
@@ -94,7 +104,9 @@ export function wire(project: Project, options: WireOptions): Wired {
     onSecret: secrets.register,
   }
   registerSecrets(project, readers)
-  const ledger = once(async () => scrubbedLedger(await openProjectLedger(project, readers, clock), secrets))
+  const ledger = once(async () =>
+    instrumentLedger(scrubbedLedger(await openProjectLedger(project, readers, clock), secrets), failpoints),
+  )
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const accounts: Accounts = new Map()
   const settingsOf = (name: string): DestinationSettings => {
@@ -107,6 +119,8 @@ export function wire(project: Project, options: WireOptions): Wired {
     clock,
     random: options.random ?? Math.random,
     env: options.env,
+    leaseLength: leaseLengthFrom(options.env),
+    failpoints,
     identity: { holder, isGone: other => isGone(other, holder) },
     actor: currentActor(options.env),
     sha256: text => createHash('sha256').update(text).digest('hex'),
@@ -126,15 +140,20 @@ export function wire(project: Project, options: WireOptions): Wired {
         destinations.get(name) ??
         once(async () => {
           const context = { ...readers, definitions, root: project.root, accounts }
-          return scrubbedDestination(await openDestination(settingsOf(name), context), secrets)
+          const opened = scrubbedDestination(await openDestination(settingsOf(name), context), secrets)
+          return instrumentDestination(opened, failpoints)
         })
       destinations.set(name, opening)
       return opening.get()
     },
     async close() {
+      await failpoints.reach('shutdown.begun')
       for (const opening of destinations.values()) await (await opening.opened())?.close()
+      await failpoints.reach('shutdown.destinations')
       await (await ledger.opened())?.close()
+      await failpoints.reach('shutdown.ledger')
       await (await warehouse.opened())?.close()
+      await failpoints.reach('shutdown.done')
     },
   }
 }
@@ -151,6 +170,13 @@ function registerSecrets({ destinations, ledger, warehouse }: Project, readers: 
       if (!(error instanceof ActivateError)) throw error
     }
   }
+}
+
+/** `ACTIVATE_LEASE_MS`, for tests that pause a runner past its lease. Throws a TypeError for what is no number of milliseconds. */
+function leaseLengthFrom({ ACTIVATE_LEASE_MS: text }: Environment): number {
+  if (text === undefined || text === '') return leaseMilliseconds
+  if (!/^[1-9]\d*$/.test(text)) throw new TypeError(`ACTIVATE_LEASE_MS is a number of milliseconds, not ${text}`)
+  return Number(text)
 }
 
 async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {

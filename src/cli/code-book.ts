@@ -7,6 +7,7 @@ import { modelsCodes } from '../models/codes.ts'
 import { planCodes } from '../plan/codes.ts'
 import { projectCodes } from '../project/codes.ts'
 import type { ErrorCode, ErrorCodes } from '../project/problem.ts'
+import { reportCodes } from '../report/codes.ts'
 import { runCodes } from '../run/codes.ts'
 import { sandboxCodes } from '../sandbox/codes.ts'
 import { scheduleCodes } from '../schedule/codes.ts'
@@ -20,6 +21,7 @@ const rooms: readonly ErrorCodes[] = [
   modelsCodes,
   planCodes,
   projectCodes,
+  reportCodes,
   runCodes,
   sandboxCodes,
   scheduleCodes,

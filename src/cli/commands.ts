@@ -165,6 +165,16 @@ export const commands: readonly CommandDefinition[] = [
     load: () => import('./commands/inspect.ts'),
   },
   {
+    name: 'report',
+    summary: 'what syncs and holdouts were worth: lift, and whether it can be believed',
+    description:
+      'Compares the people whom a sync or a shared holdout treated with those whom it withheld, by the outcomes of outcomes/*.yml. While an experiment runs it may be looked at every day: its intervals are wide enough for that.',
+    arguments: [{ name: 'sync', summary: 'one sync (default: all, and shared holdouts as a whole)', required: false }],
+    options: [],
+    examples: ['activate report', 'activate report renewal_due --json'],
+    load: () => import('./commands/report.ts'),
+  },
+  {
     name: 'suppress',
     summary: 'opt somebody out, also of runs that are under way',
     description:
@@ -348,9 +358,9 @@ export const commands: readonly CommandDefinition[] = [
   {
     name: 'schema',
     summary: 'JSON Schemas (draft-07) of the project files, for editors',
-    arguments: [{ name: 'kind', summary: 'project, sync or model', required: false }],
+    arguments: [{ name: 'kind', summary: 'project, sync, model or outcome', required: false }],
     options: [
-      { flags: '--write [dir]', summary: 'write project.json, sync.json and model.json (default: schemas)' },
+      { flags: '--write [dir]', summary: 'write a JSON file for each kind (default: schemas)' },
       { flags: '--check [dir]', summary: 'exit 1 when the files there differ (default: schemas)' },
     ],
     examples: ['activate schema sync', 'activate schema --write schemas', 'activate schema --check schemas'],

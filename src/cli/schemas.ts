@@ -5,7 +5,7 @@ import { type FileKind, jsonSchemas } from '../project/schema.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
-export const kinds = ['project', 'sync', 'model'] as const satisfies readonly FileKind[]
+export const kinds = ['project', 'sync', 'model', 'outcome'] as const satisfies readonly FileKind[]
 
 /** Draft-07, ready to be written: two spaces and a line break at the end. */
 export function schemaText(kind: FileKind, definitions: readonly DestinationDefinition[]): string {

@@ -7,6 +7,7 @@ import { scryptSync } from 'node:crypto'
 import type { TurnAnswer, Usage, Used } from '../ledger/usage.ts'
 import type { RateLimit } from './destination.ts'
 import { createLimiter, type Limiter, type LoadableLimiter } from './limiter.ts'
+import { longestRetryAfter } from './retry.ts'
 
 /** A turn ends by itself after this, if its process does not keep it. */
 export const turnLength = 6_000
@@ -202,9 +203,14 @@ class SharedLimiter implements Limiter {
   private turnWait(now: number): number {
     const [party] = this.parties
     if (party === undefined || !this.isShared) return 0
-    const held = now < this.until - turnMargin
+    // A wall clock that was set back to before the turn was taken says nothing of when it ends.
+    const held = now < this.until - turnMargin && now >= this.until - turnLength
     if (this.passing && this.waiting === 0) this.start(now, party, true)
-    else if (held ? now >= this.keepAt || this.open - this.waiting >= this.lot / 2 : now >= this.askAt)
+    else if (
+      held
+        ? now >= this.keepAt || this.open - this.waiting >= this.lot / 2
+        : now >= this.askAt || now < this.askAt - afterYou
+    )
       this.start(now, party, false)
     return held && this.open < this.lot && !this.passing ? 0 : askEvery
   }
@@ -261,11 +267,13 @@ class SharedLimiter implements Limiter {
       this.askAt = now + (pass ? afterYou : askEvery)
       return
     }
-    if (answer.used !== undefined) this.own.load([...answer.used, ...this.unwritten(now)])
+    const { used } = answer
+    if (used !== undefined) this.own.load([...used, ...this.unwritten(now)], now)
     this.fresh = false
-    if (answer.pausedUntil > this.pausedUntil) {
-      this.pausedUntil = answer.pausedUntil
-      this.own.pause(answer.pausedUntil)
+    const pausedUntil = Math.min(answer.pausedUntil, now + longestRetryAfter)
+    if (pausedUntil > this.pausedUntil) {
+      this.pausedUntil = pausedUntil
+      this.own.pause(pausedUntil)
     }
     this.until = now + turnLength
     this.keepAt = now + keepEvery

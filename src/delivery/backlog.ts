@@ -2,7 +2,7 @@
  * Requests that are not begun: read ahead from the outbox, or waiting for another attempt. Counts the records in memory,
  * those of requests under way included, and says when to read no further.
  */
-import type { Task } from './task.ts'
+import { isQuestion, type Task } from './task.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
 /** Records held in memory at most, beside one request per connection. */
@@ -72,7 +72,7 @@ export class Backlog {
   /** The earliest request whose time has come. */
   takeDue(now: number): Task | undefined {
     const task = this.room.takeDue(now)
-    if (task?.inquiry !== undefined) this.settling -= 1
+    if (task !== undefined && isQuestion(task)) this.settling -= 1
     return task
   }
 
@@ -101,7 +101,7 @@ export class Backlog {
   }
 
   private wait(due: number, task: Task): void {
-    if (task.inquiry !== undefined) this.settling += 1
+    if (isQuestion(task)) this.settling += 1
     this.room.add(due, task)
   }
 

@@ -39,6 +39,8 @@ export interface DeliveryContext {
   readonly ledger: Pick<Ledger, 'begin' | 'conclude' | 'move'> & Partial<Pick<Ledger, 'turn'>>
   /** The run's lease as last renewed; asked before each send. */
   readonly lease: () => Lease
+  /** Milliseconds before the lease's end at which nothing is begun or written any more; five seconds by default. */
+  readonly leaseMargin?: number
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number

@@ -9,17 +9,17 @@ import { type Alarm, createAlarm } from './alarm.ts'
 import { performAttempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
-import { Gate } from './gate.ts'
+import { Gate, type Leaving } from './gate.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import { Recorder } from './recorder.ts'
 import { type Resolution, resolveOutdated, resolveStopped, resolveUnsent, resolveWithdrawn } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
-import { begunOnce, isRepeatable, type Task } from './task.ts'
+import { begunOnce, isQuestion, isRepeatable, type Task } from './task.ts'
 
-/** A lease that ends sooner than this is as good as lost: the write that follows the send must still be accepted. */
-const leaseMargin = 5_000
+/** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
+const usualMargin = 5_000
 
 /** Requests that may be having an intent or an outcome committed beside those at the destination. */
 const beside = 256
@@ -128,6 +128,11 @@ export class Dispatch {
     return this.beginning + this.begun.length + this.sending
   }
 
+  private isLeaseEnding(now: number): boolean {
+    const { lease, leaseMargin = usualMargin } = this.context
+    return lease().expiresAt - now < leaseMargin
+  }
+
   private isStopped(): boolean {
     return this.stop !== undefined || this.failure !== undefined
   }
@@ -145,8 +150,7 @@ export class Dispatch {
   }
 
   private sendBegun(now: number): void {
-    const { lease } = this.context
-    if (this.begun.length > 0 && lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+    if (this.begun.length > 0 && this.isLeaseEnding(now)) this.stopForLease('it is about to end')
     for (let [task] = this.begun; task !== undefined; [task] = this.begun) {
       if (!this.isStopped() && this.sending >= this.gate.width) return
       const unsent = this.keepFromLeaving(task, now)
@@ -171,12 +175,11 @@ export class Dispatch {
 
   private keepFromLeaving(task: Task, now: number): Resolution | undefined {
     if (this.isStopped()) return resolveStopped(task)
-    if (task.inquiry !== undefined) return undefined
+    if (isQuestion(task)) return undefined
     return isOutdated(task, this.context.recheck, now) ? resolveOutdated(task) : undefined
   }
 
   private beginMore(now: number): void {
-    const { lease } = this.context
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
     let room = this.gate.room(now, this.sending) - waiting
@@ -184,7 +187,7 @@ export class Dispatch {
     for (;;) {
       const task = this.next(now)
       if (task === undefined) break
-      if (lease().expiresAt - now < leaseMargin) this.stopForLease('it is about to end')
+      if (this.isLeaseEnding(now)) this.stopForLease('it is about to end')
       if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
         this.backlog.putBack([task])
         break
@@ -242,11 +245,10 @@ export class Dispatch {
   /** The caller has counted these as beginning. */
   private async begin(lot: readonly Task[], now: number): Promise<void> {
     // A question touches nobody.
-    const questions = lot.filter(({ inquiry }) => inquiry !== undefined)
-    const sends = questions.length === 0 ? lot : lot.filter(({ inquiry }) => inquiry === undefined)
+    const sends = lot.some(isQuestion) ? lot.filter(task => !isQuestion(task)) : lot
     const looks = !this.isStopped() && needsLook(sends, this.context.recheck, now)
     try {
-      await this.commit([...questions, ...(looks ? await this.look(sends, now) : sends)])
+      await this.commit(looks ? [...lot.filter(isQuestion), ...(await this.look(sends, now))] : lot)
     } finally {
       this.beginning -= lot.length
     }
@@ -276,7 +278,7 @@ export class Dispatch {
 
   private afterBegin(task: Task, attempt: number | undefined, at: number): void {
     if (attempt === undefined) throw new TypeError('the ledger did not answer for a request')
-    if (task.inquiry === undefined) this.tally.begun(attempt)
+    if (!isQuestion(task)) this.tally.begun(attempt)
     if (task.withdrawing !== undefined) {
       this.conclude({ ...task, attempt }, resolveWithdrawn(task, task.withdrawing))
       return
@@ -298,7 +300,7 @@ export class Dispatch {
     let resolution: Resolution
     try {
       resolution = await performAttempt(task, this.context, this.budget, {
-        onLeaving: () => leaving.left(clock.now()),
+        onLeaving: () => this.mayLeave(leaving),
         onHeaders: headers => this.gate.heed(headers, clock.now(), this.sending - 1),
       })
     } finally {
@@ -309,6 +311,17 @@ export class Dispatch {
     leaving.answered(resolution, now)
     this.conclude(task, resolution)
     this.pump()
+  }
+
+  /** The last thing asked before the bytes are written: whoever stood still meanwhile may have lost the lease. */
+  private mayLeave(leaving: Leaving): boolean {
+    const now = this.context.clock.now()
+    if (this.isLeaseEnding(now)) {
+      this.stopForLease('it ended before the request could leave')
+      return false
+    }
+    leaving.left(now)
+    return true
   }
 
   private conclude(task: Task, resolution: Resolution): void {

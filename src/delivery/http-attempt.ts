@@ -11,8 +11,8 @@ import { tokenExpired } from './token.ts'
 
 /** Calls during one attempt. */
 export interface AttemptHooks {
-  /** The bytes are about to be written, which may be after waiting for a connection. */
-  readonly onLeaving?: () => void
+  /** The bytes are about to be written, which may be after waiting for a connection; says whether they may still leave. */
+  readonly onLeaving?: () => boolean
   /** A whole reply is there. */
   readonly onHeaders?: (headers: Readonly<Record<string, string>>) => void
 }

@@ -26,8 +26,8 @@ export interface HttpSend {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | undefined
-  /** Called when the request is about to be written to a connection. */
-  readonly onLeaving?: () => void
+  /** Called when the request is about to be written to a connection; says whether it may still leave. */
+  readonly onLeaving?: () => boolean
 }
 
 export interface HttpClientOptions {
@@ -152,7 +152,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.controller = controller
     // The deadline may have passed while this waited for a connection. Aborting here keeps every byte from leaving.
     if (this.settled) controller.abort(new ReplyFault('timeout', 'the deadline had passed'))
-    else this.request.onLeaving?.()
+    else if (this.request.onLeaving?.() === false) {
+      const message = 'it may not leave any more'
+      this.settle({ kind: 'not_sent', code: 'too_late', message })
+      controller.abort(new ReplyFault('too_late', message))
+    }
   }
 
   onResponseStart(

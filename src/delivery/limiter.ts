@@ -33,7 +33,7 @@ export interface Limiter {
 /** A limiter whose account was used by somebody else meanwhile. */
 export interface LoadableLimiter extends Limiter {
   /** Forgets what it knows, and goes by this: all that left, in the order of time. */
-  load(used: readonly Used[]): void
+  load(used: readonly Used[], now: number): void
 }
 
 export const windowStretch = 1.01
@@ -148,7 +148,8 @@ export function createLimiter(limits: readonly RateLimit[]): LoadableLimiter {
     add(more) {
       windows.push(...more.map(openWindow))
     },
-    load(used) {
+    load(used, now) {
+      steady(now)
       for (const window of windows) load(window, taken, used, offset)
     },
   }

@@ -154,7 +154,8 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
     }),
     async attempt(prepared, _at, hooks): Promise<Verdict> {
       find(actions, prepared.action, name)
-      hooks?.onLeaving?.()
+      if (hooks?.onLeaving?.() === false)
+        return { kind: 'retry', code: 'too_late', message: 'it may not leave any more' }
       try {
         return await session.deliver(prepared.action, prepared.changes)
       } catch (error) {

@@ -78,7 +78,10 @@ export class Recorder {
   }
 
   private async recordAll(answered: readonly Answered[]): Promise<void> {
-    await Promise.all(answered.map(({ task, resolution }) => this.record(task, resolution)))
+    // All are waited for, also when one fails: whoever pumps next must find none of them open.
+    const ended = await Promise.allSettled(answered.map(({ task, resolution }) => this.record(task, resolution)))
+    const failed = ended.find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
     this.hooks.recorded()
   }
 

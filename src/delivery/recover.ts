@@ -150,11 +150,13 @@ async function rebuild(input: RedeliveryInput, request: Request): Promise<Task |
  * What can be asked about is asked first. An instant that the ledger has is kept; who died without writing one down has sent
  * until now at the latest. Neither is trusted to lie further ahead than the destination needs, should a clock have been wrong.
  */
-function settling(task: Task, { state, nextAttemptAt }: Request, now: number): Task {
+function settling(task: Task, { state, nextAttemptAt, firstSentAt }: Request, now: number): Task {
   if (task.idempotency.kind !== 'lookup' || !task.doubt) return task
-  const end = now + task.idempotency.settle
-  const known = state === 'uncertain' ? nextAttemptAt : undefined
-  return { ...task, inquiry: nothingAsked, notBefore: Math.min(known ?? end, end) }
+  const { settle } = task.idempotency
+  const end = now + settle
+  const known =
+    state === 'uncertain' && nextAttemptAt !== undefined ? Math.max(nextAttemptAt, (firstSentAt ?? now) + settle) : end
+  return { ...task, inquiry: nothingAsked, notBefore: Math.min(known, end) }
 }
 
 function note({ log }: RedeliveryInput, { requestId }: Request, message: string): void {

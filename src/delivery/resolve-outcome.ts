@@ -6,7 +6,7 @@ import type { ChangeException, OutcomeCounts } from '../ledger/ledger.ts'
 import type { PlannedChange } from '../plan/plan.ts'
 import type { RecordOutcome, Verdict } from './destination.ts'
 import { settleVerdict } from './interpret.ts'
-import { nextAttempt, onUncertain, type RetryBudget, type RetryClass, type Spent } from './retry.ts'
+import { longestRetryAfter, nextAttempt, onUncertain, type RetryBudget, type RetryClass, type Spent } from './retry.ts'
 import { type DefiniteOutcome, halves, isBoundToItsKey, nothingAsked, nothingSpent, type Task } from './task.ts'
 import { tokenExpired } from './token.ts'
 
@@ -128,7 +128,7 @@ function tryAgain(
  * the ledger knows of it.
  */
 function askLater(task: Task, reason: Reason & { readonly after?: number }, settle: number): Resolution {
-  const { after } = reason
+  const after = reason.after === undefined ? undefined : Math.min(reason.after, longestRetryAfter)
   const delay = Math.max(settle, after ?? 0)
   return {
     state: 'uncertain',

@@ -25,10 +25,10 @@ function scrubbedVerdict(verdict: Verdict, { scrub }: Scrubber): Verdict {
   if (verdict.kind !== 'each') return { ...verdict, code: scrub(verdict.code), message: scrub(verdict.message) }
   return {
     kind: 'each',
-    outcomes: verdict.outcomes.map(outcome => ({
-      ...outcome,
-      ...('code' in outcome ? { code: scrub(outcome.code) } : {}),
-      ...('message' in outcome ? { message: scrub(outcome.message) } : {}),
-    })),
+    outcomes: verdict.outcomes.map(outcome =>
+      outcome.outcome === 'acked'
+        ? outcome
+        : { ...outcome, code: scrub(outcome.code), message: scrub(outcome.message) },
+    ),
   }
 }

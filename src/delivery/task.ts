@@ -58,6 +58,11 @@ export function isRepeatable({ idempotency }: Pick<Task, 'idempotency'>): boolea
   return idempotency.kind === 'natural' || idempotency.kind === 'keyed'
 }
 
+/** Whether its next attempt asks the destination and sends nothing. */
+export function isQuestion({ inquiry }: Pick<Task, 'inquiry'>): boolean {
+  return inquiry !== undefined
+}
+
 /** A request that may have been applied under its key must not come back under another one. */
 export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
   return doubt && idempotency.kind === 'keyed'

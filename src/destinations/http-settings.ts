@@ -23,14 +23,18 @@ const window = duration().prefault('24h').describe('How long the destination rem
 
 const urlPath = () => z.string().regex(/^\/(?!\/)[^\s?#\\]*(\?[^\s#\\]*)?$/, 'a path that starts with one slash')
 
+const longestSettle = 3_600_000
+
 const lookup = z
   .strictObject({
     path: urlPath().describe(
       'Asked with GET. `{change_ids}` stands for the change ids in question, joined by commas; `{change_id}` for the one of a single record',
     ),
-    settle: duration().describe(
-      'How long after sending what was applied is found there at the latest: the time that the API may take for a request and until its search shows it. The API must say; there is no default',
-    ),
+    settle: duration()
+      .refine(milliseconds => milliseconds <= longestSettle, 'at most 1h, because the run waits for it')
+      .describe(
+        'How long after sending what was applied is found there at the latest: the time that the API may take for a request and until its search shows it. The API must say; there is no default',
+      ),
     list: dottedPath
       .optional()
       .describe(

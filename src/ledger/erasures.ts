@@ -1,6 +1,7 @@
 /** Forgets people, keeps their tombstones, and prunes what is old. */
 import { appendEntry, lockTrail } from './audit.ts'
 import type { Bind, Database } from './database.ts'
+import { hashOfKey } from './dead-letters.ts'
 import type { Erasures, LedgerCutoffs, LedgerTraces, Tally } from './erasure.ts'
 import type { LedgerKey } from './seal.ts'
 import { type Tombstone, tombstoneMakerWith } from './tombstone.ts'
@@ -148,7 +149,7 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
 function lettersOf({ knex }: Database, keys: readonly string[], key: LedgerKey) {
   return knex('dead_letters').whereIn(
     'key_hash',
-    keys.map(each => key.hash('key', each)),
+    keys.map(each => hashOfKey(key, each)),
   )
 }
 

@@ -37,13 +37,15 @@ export function turnsOf(database: Database): Usage {
         const before = row?.token ?? undefined
         const own = before === token
         if (row !== undefined && before !== undefined && !own) {
-          if (row.until > now) {
+          if (row.until > now && row.until <= until + (until - now)) {
             if (!request.pass) await wish(database, bind, row, request)
             return { kind: 'taken', until: row.until }
           }
-          await add(database, bind, account, assumedOf(row, windows))
+          // One that ends long after any could was taken before the clock was set back.
+          await add(database, bind, account, assumedOf({ ...row, until: Math.min(row.until, now) }, windows))
         }
         if (own) await add(database, bind, account, request.used)
+        if (!own) await bringBack(database, bind, account, now)
         for (const { span } of windows)
           await bind(
             knex<UsageRow>('usage')
@@ -73,6 +75,16 @@ async function wish({ knex }: Database, bind: Bind, row: TurnRow, { token, now, 
 
 function assumedOf({ until, reserved }: TurnRow, windows: TurnRequest['windows']): readonly Used[] {
   return windows.map(({ span, requests }) => ({ span, at: until, requests: Math.min(requests, reserved ?? requests) }))
+}
+
+/** What the clock called later than now, before it was set back, has left by now. */
+async function bringBack(database: Database, bind: Bind, account: string, now: number): Promise<void> {
+  const { knex } = database
+  const later: readonly UsageRow[] = await bind(knex<UsageRow>('usage').where({ account }).where('at', '>', now))
+  // A step of a window may end a little later than now.
+  const wrong = later.filter(({ span, at }) => at > now + span / 50)
+  for (const { span, at } of wrong) await bind(knex<UsageRow>('usage').where({ account, span, at }).delete())
+  for (const { span, requests } of wrong) await add(database, bind, account, [{ span, at: now, requests }])
 }
 
 async function add({ knex }: Database, bind: Bind, account: string, used: readonly Used[]): Promise<void> {

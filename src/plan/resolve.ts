@@ -131,7 +131,7 @@ function moveSnapshot(
   return [
     sql`delete from ${snapshot} where key in (select key from ${moving} moving)`,
     sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
-select key, row_hash, payload, digest, episode, ${version}, standing, run_id, since, nullif(person, key), nullif(topic, ''), address from ${moving} moving`,
+select key, payload, digest, episode, ${version}, standing, run_id, since, nullif(person, key), nullif(topic, ''), address from ${moving} moving`,
     sql`delete from ${tables.rejections} where sync = ${sync.name} and key in (select key from ${moving} moving)`,
   ]
 }

@@ -40,7 +40,7 @@ const day = 86_400_000
 
 /** What the statements of a settle read of the outbox. */
 const settledColumns = [
-  ...['key', 'op', 'decision', 'reason', 'change_id', 'row_hash', 'payload', 'digest', 'episode', 'version'],
+  ...['seq', 'key', 'op', 'decision', 'reason', 'change_id', 'row_hash', 'payload', 'digest', 'episode', 'version'],
   ...['standing', 'follows', 'person', 'topic', 'address', 'basis', 'evidence'],
 ] as const satisfies readonly (keyof typeof outboxColumns)[]
 
@@ -56,6 +56,15 @@ left join ${params.acked} a on o.seq between a.seq_from and a.seq_to`
 /** One row: `n`, whether the run was settled before. */
 export function isSettled(runs: Fragment, runId: string): Fragment {
   return sql`select count(*) as n from ${runs} where run_id = ${runId}`
+}
+
+/**
+ * Fails when the run is settled: the first statement of the settle's transaction. Whoever stood still since it asked `isSettled` may have
+ * been settled by another runner meanwhile, and would move the snapshot back. No dialect has a function for it in common, so a text becomes no number.
+ */
+export function refuseSettled(dialect: Dialect, runs: Fragment, runId: string): Fragment {
+  const run = sql`exists (select 1 from ${runs} where run_id = ${runId})`
+  return sql`select cast(case when ${run} then 'the run is settled already' else '0' end as ${raw(dialect.stateType('bigint'))}) as n`
 }
 
 /** The statements of one settle, in order, to be executed as one transaction. */
@@ -157,12 +166,12 @@ function replaceUnresolved(
     sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})
 select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)},
-  seq, op, row_hash, payload, digest, episode, version, standing, person, topic, address
+  seq, op, payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges} where outcome = 'parked'`,
     sql`delete from ${tables.followers} where sync = ${sync.name} and run_id = ${runId}`,
     sql`insert into ${tables.followers} (${columnList(Object.keys(stateTables.followers))})
 select ${sync.name}, key, follows, ${runId}, ${instant(dialect, asOf)},
-  row_hash, payload, digest, episode, version, standing, person, topic, address
+  payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges}
 where standing is not null and follows in (select key from ${outcomesOfChanges} where outcome = 'parked')`,
   ]

@@ -122,6 +122,8 @@ export const stateTables = {
     payload: 'text',
     /** The least `u` of the person's records, by which the arm was drawn. */
     draw: 'double',
+    /** The share that was withheld at that moment; NULL in rows of earlier versions. */
+    share: 'double',
   },
   /** The holdouts that were ever drawn with: salts never change within an epoch. */
   holdouts: { holdout: 'text', epoch: 'text', salt: 'text', share: 'double', since: 'timestamp', run_id: 'text' },
@@ -170,7 +172,6 @@ export const stateTables = {
     since: 'timestamp',
     seq: 'bigint',
     op: 'text',
-    row_hash: 'text',
     payload: 'text',
     digest: 'bigint',
     episode: 'bigint',
@@ -191,7 +192,6 @@ export const stateTables = {
     follows: 'text',
     run_id: 'text',
     since: 'timestamp',
-    row_hash: 'text',
     payload: 'text',
     digest: 'bigint',
     episode: 'bigint',

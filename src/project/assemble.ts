@@ -5,6 +5,7 @@ import { checkRelationships, checkSourceNames, checkSync, checkUnique, sourceNam
 import { checkCredentials } from './credentials.ts'
 import { readDocument, type YamlDocument } from './document.ts'
 import { type ModelFile, readModel } from './model-file.ts'
+import { checkOutcomes, type OutcomeFile, readOutcome } from './outcome-file.ts'
 import { present } from './present.ts'
 import type { Problem } from './problem.ts'
 import type { Project, TemplatePartial } from './project.ts'
@@ -23,6 +24,7 @@ export interface ProjectFiles {
   readonly models: readonly FileText[]
   readonly partials: readonly FileText[]
   readonly syncs: readonly FileText[]
+  readonly outcomes: readonly FileText[]
 }
 
 export interface Surroundings {
@@ -43,13 +45,19 @@ export function assembleProject(files: ProjectFiles, surroundings: Surroundings)
   const { timezone: zone = 'UTC', ownership = [] } = main.project ?? {}
   const around = { zone, ownersOf: (path: string) => ownersOf(ownership, path) }
   const syncs = files.syncs.map(file => readSync(baseName(file.path), file, around))
+  const outcomes = files.outcomes.map(file => readOutcome(baseName(file.path), file))
   const partials = files.partials.map(partialOf)
   const problems = [
     ...main.problems,
-    ...[...models, ...syncs].flatMap(file => file.problems),
-    ...checkNames(models, syncs, partials),
+    ...[...models, ...syncs, ...outcomes].flatMap(file => file.problems),
+    ...checkNames(models, syncs, outcomes, partials),
     ...checkReferences(main.document, models, syncs, surroundings.target),
     ...checkPolicies(main, models, syncs),
+    ...checkOutcomes(outcomes, {
+      models,
+      syncs: syncs.map(({ name }) => name),
+      holdouts: main.project?.policies.holdouts.map(({ name }) => name),
+    }),
   ]
   if (main.project === undefined || problems.length > 0) return { problems: inOrder(problems) }
   return {
@@ -58,6 +66,7 @@ export function assembleProject(files: ProjectFiles, surroundings: Surroundings)
       models: models.flatMap(({ model }) => model ?? []),
       partials,
       syncs: syncs.flatMap(({ sync }) => sync ?? []),
+      outcomes: outcomes.flatMap(({ outcome }) => outcome ?? []),
     },
     problems: [],
   }
@@ -65,7 +74,7 @@ export function assembleProject(files: ProjectFiles, surroundings: Surroundings)
 
 interface MainFile {
   readonly document?: YamlDocument
-  readonly project?: Omit<Project, 'models' | 'partials' | 'syncs'>
+  readonly project?: Omit<Project, 'models' | 'partials' | 'syncs' | 'outcomes'>
   readonly problems: readonly Problem[]
 }
 
@@ -130,9 +139,10 @@ function partialOf(file: FileText): TemplatePartial {
 function checkNames(
   models: readonly ModelFile[],
   syncs: readonly SyncFile[],
+  outcomes: readonly OutcomeFile[],
   partials: readonly TemplatePartial[],
 ): Problem[] {
-  const unusable = [...models, ...syncs]
+  const unusable = [...models, ...syncs, ...outcomes]
     .filter(({ name }) => !namePattern.test(name))
     .map(({ name, path }) => ({
       code: 'A1124',
@@ -144,6 +154,7 @@ function checkNames(
     ...unusable,
     ...checkUnique('model', models),
     ...checkUnique('sync', syncs),
+    ...checkUnique('outcome', outcomes),
     ...checkUnique('partial', partials),
   ]
 }

@@ -157,6 +157,18 @@ export const projectCodes = {
     'not available in this version',
     'The key is part of the format but this version does not act on it yet. It is refused rather than ignored, because a consent rule or a holdout that nobody applies does harm.',
   ),
+  A1196: invalid(
+    'two primary outcomes',
+    'A sync or holdout is judged by one outcome, chosen before the data. Of two, one would always look better by chance. Others may be guardrails, or secondary.',
+  ),
+  A1197: invalid(
+    'an outcome of nothing',
+    'An outcome names a sync or a holdout that the project does not have. Syncs are known by the names of their files, holdouts by their names in activate.yml; the holdout of a sync is measured through the sync.',
+  ),
+  A1198: invalid(
+    'an outcome that measures nothing',
+    'A window of no length lets no event count, and a cap limits a sum, which there is only with a value.',
+  ),
 } as const satisfies ErrorCodes
 
 export type ProjectCode = keyof typeof projectCodes

@@ -47,6 +47,7 @@ export async function loadProject(root: string, options: LoadOptions): Promise<P
   const problems: Problem[] = []
   const read = (path: string) => readText(folder, path, problems)
   const [models, syncs] = [await listFiles(folder, 'models', problems), await listFiles(folder, 'syncs', problems)]
+  const outcomes = await listFiles(folder, 'outcomes', problems)
   const isPartial = (path: string) => path.startsWith('models/_partials/')
   if (!(await isFile(join(folder, projectFile))))
     throw new ActivateError('invalid', noProject(`no ${projectFile} in ${folder}`))
@@ -62,6 +63,10 @@ export async function loadProject(root: string, options: LoadOptions): Promise<P
     ),
     syncs: await readAll(
       syncs.filter(path => /\.ya?ml$/.test(path)),
+      read,
+    ),
+    outcomes: await readAll(
+      outcomes.filter(path => /\.ya?ml$/.test(path)),
       read,
     ),
   }

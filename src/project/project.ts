@@ -4,6 +4,7 @@
  * against the project's root.
  */
 import type { Normalisation } from './normalisation.ts'
+import type { Outcome } from './outcomes.ts'
 import type { Holdout, Identity, Ownership, Policies, SendWindow } from './policies.ts'
 import type { Place } from './problem.ts'
 
@@ -279,5 +280,6 @@ export interface Project {
   readonly models: readonly Model[]
   readonly partials: readonly TemplatePartial[]
   readonly syncs: readonly Sync[]
+  readonly outcomes: readonly Outcome[]
   readonly destinations: readonly DestinationSettings[]
 }

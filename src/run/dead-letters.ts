@@ -221,7 +221,7 @@ async function underLease<Result>(
   work: (ledger: Ledger, lease: () => Lease) => Promise<Result>,
 ): Promise<Result> {
   const ledger = await wired.ledger()
-  const parts = { ledger, clock: wired.clock, ...wired.identity }
+  const parts = { ledger, clock: wired.clock, leaseLength: wired.leaseLength, ...wired.identity }
   const answer = await withLease(parts, `sync:${sync.name}`, lease => work(ledger, lease))
   if (answer.kind === 'locked') throw new ActivateError('locked', lockedProblem(sync, answer))
   return answer.result

@@ -145,7 +145,7 @@ async function withLeases<Result>(
 ): Promise<Result> {
   const [scope, ...others] = scopes
   if (scope === undefined) return work()
-  const parts = { ledger: await wired.ledger(), clock: wired.clock, ...wired.identity }
+  const parts = { ...wired.identity, ledger: await wired.ledger(), clock: wired.clock, leaseLength: wired.leaseLength }
   const answer = await withLease(parts, scope, (_lease: () => Lease) => withLeases(wired, others, work))
   if (answer.kind === 'done') return answer.result
   throw new ActivateError('locked', {

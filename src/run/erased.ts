@@ -22,28 +22,29 @@ interface Graveyard {
 
 const keysPerStatement = 500
 
-/** Undefined where nobody was erased, which is as good as always, and then a night pays nothing. */
+/**
+ * Undefined where nobody was erased, which is as good as always, and then a sync pays a read of an empty table. Read for each
+ * sync, under its lease: between two syncs of a night somebody may be erased.
+ */
 async function graveyardOf(night: Night): Promise<Graveyard | undefined> {
-  return night.once('tombstones', async () => {
-    const ledger = await night.wired.knownLedger()
-    const standing = await ledger?.tombstones(night.wired.clock.now())
-    if (ledger === undefined || standing === undefined || standing.length === 0) return undefined
-    const made = await ledger.tombstoneMaker()
-    const foreign = standing.find(({ keyId }) => keyId !== made.keyId)
-    if (foreign !== undefined) throw lostKey(foreign.keyId, made.keyId)
-    const states = new Map(standing.map(({ hash, state }) => [hash, state]))
-    const buckets = [...new Set(standing.map(({ bucket }) => bucket))].sort()
-    const inBucket = new Set(buckets)
-    const stateOf = (key: string) => {
-      const { hash, bucket } = made.of(key)
-      return inBucket.has(bucket) ? states.get(hash) : undefined
-    }
-    return {
-      buckets,
-      isErased: key => stateOf(key) !== undefined,
-      isForgotten: key => stateOf(key) === 'erased',
-    }
-  })
+  const ledger = await night.wired.knownLedger()
+  const standing = await ledger?.tombstones(night.wired.clock.now())
+  if (ledger === undefined || standing === undefined || standing.length === 0) return undefined
+  const made = await ledger.tombstoneMaker()
+  const foreign = standing.find(({ keyId }) => keyId !== made.keyId)
+  if (foreign !== undefined) throw lostKey(foreign.keyId, made.keyId)
+  const states = new Map(standing.map(({ hash, state }) => [hash, state]))
+  const buckets = [...new Set(standing.map(({ bucket }) => bucket))].sort()
+  const inBucket = new Set(buckets)
+  const stateOf = (key: string) => {
+    const { hash, bucket } = made.of(key)
+    return inBucket.has(bucket) ? states.get(hash) : undefined
+  }
+  return {
+    buckets,
+    isErased: key => stateOf(key) !== undefined,
+    isForgotten: key => stateOf(key) === 'erased',
+  }
 }
 
 function lostKey(madeWith: string, given: string): ActivateError {

@@ -6,6 +6,7 @@ import type { Clock } from '../delivery/clock.ts'
 import type { Holder, Lease, Ledger } from '../ledger/ledger.ts'
 import { ActivateError } from '../project/problem.ts'
 
+/** Unless the wiring says otherwise. */
 export const leaseMilliseconds = 60_000
 
 export type LeaseResult<Result> =
@@ -17,14 +18,16 @@ export async function withLease<Result>(
   parts: {
     readonly ledger: Ledger
     readonly clock: Clock
+    /** How long a lease lasts, in milliseconds. */
+    readonly leaseLength: number
     readonly holder: Holder
     readonly isGone: (holder: Holder) => boolean
   },
   scope: string,
   work: (current: () => Lease) => Promise<Result>,
 ): Promise<LeaseResult<Result>> {
-  const { ledger, clock } = parts
-  const answer = await ledger.acquire(scope, parts.holder, clock.now(), leaseMilliseconds, parts.isGone)
+  const { ledger, clock, leaseLength } = parts
+  const answer = await ledger.acquire(scope, parts.holder, clock.now(), leaseLength, parts.isGone)
   if (answer.kind === 'locked') return answer
   let lease = answer.lease
   const stop = new AbortController()
@@ -48,10 +51,10 @@ export async function withLease<Result>(
 
   async function renew(): Promise<void> {
     while (!stop.signal.aborted) {
-      await clock.sleep(leaseMilliseconds / 3, stop.signal)
+      await clock.sleep(leaseLength / 3, stop.signal)
       if (stop.signal.aborted) return
       try {
-        lease = await ledger.renew(lease, clock.now(), leaseMilliseconds)
+        lease = await ledger.renew(lease, clock.now(), leaseLength)
       } catch (error) {
         // A lost or unreachable lease simply runs out: `current` stays as it was, and delivery stops before its end.
         if (error instanceof ActivateError) return

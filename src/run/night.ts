@@ -94,6 +94,7 @@ export async function prepareSync(
   const model = modelNamed(night, sync.model)
   onStep('materialise')
   const { stage, sources } = await computeModel(night, model, `stage__${runId}`)
+  await night.wired.failpoints.reach('materialise')
   onStep('check')
   const contract = await judgeModel(warehouse, model, stage, sync, compiled)
   const population = await checkPopulation(warehouse, runId, stage, model, sync, contract.broken)
@@ -102,6 +103,7 @@ export async function prepareSync(
   const state = await prepareState(warehouse, sync.name)
   const staged = { stage, modelRows: population.modelRows }
   const { columns, notes } = await refuseDrift(warehouse, state.tables.runs, sync, model, staged)
+  await night.wired.failpoints.reach('check')
   return {
     ...{ sync, runId, population, sources, columns, state },
     configuration: configurationOf(night, sync),
@@ -218,10 +220,11 @@ export function deliveryContext(
   lease: () => Lease,
   signal: AbortSignal,
 ): Omit<DeliveryContext, 'destination' | 'ledger' | 'onProgress'> {
-  const { clock, random } = wired
+  const { clock, random, leaseLength } = wired
   return {
     runId,
     lease,
+    leaseMargin: leaseLength / 12,
     clock,
     random,
     signal,

@@ -25,6 +25,7 @@ export async function planSync(night: Night, prepared: PreparedSync, options: Pl
   const { asOf, ...settings } = options
   const { relations: policed, notes, newestOptOut } = await policiesFor(night, prepared.sync)
   const relations = { ...policed, erased: await findErased(night, prepared, policed) }
+  await wired.failpoints.reach('policies')
   const instant = (at: number) => new Date(at).toISOString()
   const clocks = { asOf: instant(asOf), recordedAt: instant(wired.clock.now()) }
   const world = { warehouse, project, timezone, identity, policies, relations, sha256: wired.sha256, ...clocks }
@@ -36,6 +37,7 @@ export async function planSync(night: Night, prepared: PreparedSync, options: Pl
     { ...prepared, ...world, ...settings, ...forgotten, model, notes: [...prepared.notes, ...notes] },
     prepared.state,
   )
+  await wired.failpoints.reach('outbox')
   const approval = await (await wired.knownLedger())?.approvalOf(planned.plan.plan_hash)
   return { ...planned, newestOptOut, plan: withApproval(planned.plan, approval) }
 }

@@ -16,7 +16,7 @@ import { raw } from '../warehouse/sql.ts'
 import { endSettledLetters } from './dead-letters.ts'
 import { lastLook } from './last-look.ts'
 import { deliveryContext, type Night, readSends } from './night.ts'
-import { dropOutbox, settleRun } from './settle.ts'
+import { dropOutbox, refuseWithoutLease, settleRun } from './settle.ts'
 
 /** Settles every unsettled run of the sync but `current`, oldest first. */
 export async function recoverRuns(
@@ -55,10 +55,11 @@ async function recoverRun(
     await ledger.updateRun(run.runId, { ...finished, status }, lease())
     return
   }
+  await wired.failpoints.reach('recover.found')
   const settled = await wasSettled(night, state, run.runId)
   if (!settled && !(await outboxExists(night, run.runId))) throw lostOutbox(run, requests.length)
   if (!settled && requests.length > 0) {
-    await redeliver({
+    const totals = await redeliver({
       ...deliveryContext(night, sync, run.runId, lease, signal),
       ledger,
       destination: await wired.destination(sync.destination),
@@ -67,11 +68,26 @@ async function recoverRun(
       recheck: lastLook(ledger, sync, 0),
       onProgress: () => undefined,
     })
+    refuseWithoutLease(totals, sync)
   }
+  await wired.failpoints.reach('recover.redelivered')
+  const { failpoints } = wired
   const outcomes = await settleRun(
-    { warehouse, ledger, lease, sync, run, status, mapping: run.mapping ?? '', plan: run.plan, now: wired.clock.now() },
+    {
+      failpoints,
+      warehouse,
+      ledger,
+      lease,
+      sync,
+      run,
+      status,
+      mapping: run.mapping ?? '',
+      plan: run.plan,
+      now: wired.clock.now(),
+    },
     state,
   )
+  await failpoints.reach('recover.settled')
   await ledger.updateRun(run.runId, { ...finished, status, outcomes }, lease())
 }
 

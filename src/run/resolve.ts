@@ -58,8 +58,10 @@ export async function resolveParked(
 ): Promise<readonly ParkedChange[]> {
   const ledger = await wired.ledger()
   // The warehouse is opened under the lease, so that nobody waits for its file while a run has it.
-  const answer = await withLease({ ledger, clock: wired.clock, ...wired.identity }, `sync:${sync.name}`, lease =>
-    resolveUnderLease(wired, ledger, sync, resolution, lease),
+  const answer = await withLease(
+    { ledger, clock: wired.clock, leaseLength: wired.leaseLength, ...wired.identity },
+    `sync:${sync.name}`,
+    lease => resolveUnderLease(wired, ledger, sync, resolution, lease),
   )
   if (answer.kind === 'locked') throw new ActivateError('locked', lockedProblem(sync, answer))
   return answer.result

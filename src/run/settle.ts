@@ -2,18 +2,22 @@
  * Takes what the ledger knows of a run into the warehouse. Used by the run itself and, for a run that died, by the next
  * one; settling twice changes nothing.
  */
+import type { DeliveryTotals } from '../delivery/deliver.ts'
 import type { Lease, Ledger, OutcomeCounts, Run } from '../ledger/ledger.ts'
 import { outcomeCounts, type Settlement, settlementOf } from '../ledger/settlement.ts'
 import type { Plan } from '../plan/plan.ts'
-import { isSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
+import { isSettled, refuseSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
 import { execute, query, writeScratch } from '../plan/stage.ts'
 import { outboxName, type StateTable, stateRelation } from '../plan/state.ts'
 import type { StateRelations } from '../plan/state-tables.ts'
+import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { raw, render, sql } from '../warehouse/sql.ts'
 import type { SeedColumn, Warehouse } from '../warehouse/warehouse.ts'
+import type { Wired } from '../wire.ts'
 
 export interface SettleInput {
+  readonly failpoints: Wired['failpoints']
   readonly warehouse: Warehouse
   readonly ledger: Ledger
   readonly lease: () => Lease
@@ -27,17 +31,29 @@ export interface SettleInput {
   readonly now: number
 }
 
+/**
+ * A runner whose lease was lost leaves settling to its successor: what it could not record is `sending` in the ledger, and a settle would
+ * take that for never sent.
+ *
+ * @throws A6004
+ */
+export function refuseWithoutLease({ stopped }: Pick<DeliveryTotals, 'stopped'>, sync: Pick<Sync, 'place'>): void {
+  if (stopped?.kind !== 'lease') return
+  const { code, message } = stopped
+  throw new ActivateError('failed', { code, message, place: sync.place })
+}
+
 /** Returns the outcomes of all planned sends: acked + rejected + parked + pending = send. */
 export async function settleRun(input: SettleInput, state: StateRelations): Promise<OutcomeCounts> {
-  const { warehouse, ledger, run } = input
+  const { warehouse, ledger, run, failpoints } = input
   const names = scratchNames(warehouse, run.runId)
-  const settled = await query(warehouse, isSettled(state.tables.runs, run.runId))
-  if (Number(settled[0]?.n) > 0) {
+  const before = await settledBefore(warehouse, state, run.runId)
+  if (before !== undefined) {
     await drop(warehouse, names.outbox)
-    const before = await query(warehouse, sql`select outcomes from ${state.tables.runs} where run_id = ${run.runId}`)
-    return JSON.parse(String(before[0]?.outcomes)) as OutcomeCounts
+    return before
   }
   await loadOutcomes(warehouse, ledger, names, run.runId)
+  await failpoints.reach('settle.loaded')
   const outcomesOfChanges = await writeScratch(
     warehouse,
     `settle__${run.runId}`,
@@ -63,10 +79,32 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     tables: state.tables,
     outcomesOfChanges,
   })
-  await warehouse.transaction(statements.map(statement => render(statement, warehouse.dialect.placeholder)))
+  await failpoints.reach('settle.computed')
+  const guarded = [refuseSettled(warehouse.dialect, state.tables.runs, run.runId), ...statements]
+  try {
+    await warehouse.transaction(guarded.map(statement => render(statement, warehouse.dialect.placeholder)))
+  } catch (error) {
+    const faster = await settledBefore(warehouse, state, run.runId)
+    if (faster === undefined) throw error
+    return faster
+  }
+  await failpoints.reach('settle.committed')
   for (const relation of [names.acked, names.exceptions, outcomesOfChanges.texts[0] ?? '', names.outbox])
     await drop(warehouse, relation)
+  await failpoints.reach('settle.swept')
   return outcomes
+}
+
+/** What came of the run when it is settled already. */
+async function settledBefore(
+  warehouse: Warehouse,
+  { tables }: StateRelations,
+  runId: string,
+): Promise<OutcomeCounts | undefined> {
+  const [settled] = await query(warehouse, isSettled(tables.runs, runId))
+  if (Number(settled?.n) === 0) return undefined
+  const [row] = await query(warehouse, sql`select outcomes from ${tables.runs} where run_id = ${runId}`)
+  return JSON.parse(String(row?.outcomes)) as OutcomeCounts
 }
 
 interface SoFar {

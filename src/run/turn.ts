@@ -21,10 +21,10 @@ export async function inTurn<Result>(
 ): Promise<Result> {
   if (!wired.project.policies.caps.some(cap => isCapped(sync, cap))) return work()
   const ledger = await wired.ledger()
-  const { clock } = wired
+  const { clock, leaseLength } = wired
   const until = clock.now() + patience
   for (;;) {
-    const answer = await withLease({ ledger, clock, ...wired.identity }, 'caps', work)
+    const answer = await withLease({ ledger, clock, leaseLength, ...wired.identity }, 'caps', work)
     if (answer.kind === 'done') return answer.result
     if (signal.aborted || clock.now() >= until)
       throw new ActivateError('locked', {

@@ -207,10 +207,11 @@ class DuckdbWarehouse implements Warehouse {
     }
   }
 
-  async transaction(statements: readonly Statement[]): Promise<void> {
+  async transaction(statements: readonly Statement[], beforeCommit?: () => Promise<void>): Promise<void> {
     await this.#exclusively(() =>
       this.#atomically(async () => {
         for (const statement of statements) await this.#run(statement)
+        await beforeCommit?.()
       }),
     )
   }

@@ -23,8 +23,8 @@ export interface Warehouse {
   /** Rows in chunks, without holding the result in memory. Ending early without an error is impossible by contract. */
   stream(statement: Statement, options?: { readonly chunkRows?: number }): AsyncIterable<readonly Row[]>
   execute(statement: Statement): Promise<void>
-  /** All or nothing, in order. */
-  transaction(statements: readonly Statement[]): Promise<void>
+  /** All or nothing, in order. `beforeCommit` is awaited when all have run: it lets tests kill a process in between. */
+  transaction(statements: readonly Statement[], beforeCommit?: () => Promise<void>): Promise<void>
   /** Columns of a select or of a relation, without computing it. */
   describe(select: string): Promise<readonly Column[]>
   /** Base tables of a schema whose name starts with `prefix`. */

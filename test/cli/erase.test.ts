@@ -2,6 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { main } from '../../src/cli/main.ts'
 import { stateFilesOf } from '../../src/cli/state-files.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { loadProject } from '../../src/project/load.ts'
@@ -178,6 +179,32 @@ test('refuses without a word of consent, and for nobody', async () => {
   expect([refused.code, refused.stderr]).toEqual([7, expect.stringContaining('A8021')])
   expect((await activate('erase', '  ', '--yes')).code).toBe(7)
   expect((await activate('erase', 'X', '--remove-first', '--keep-at-destinations', '--yes')).code).toBe(7)
+})
+
+test.each([
+  ['yes', 0],
+  ['no', 7],
+  ['', 7],
+])('a person at the terminal who types %j', async (answer, code) => {
+  const talk: string[] = []
+  const stream = {
+    write: (text: string, done?: (error?: Error | null) => void) => {
+      talk.push(text)
+      done?.()
+      return true
+    },
+    on: () => undefined,
+  }
+  const asked: string[] = []
+  const ask = async (question: string) => {
+    asked.push(question)
+    return answer
+  }
+  const io = { stdout: stream, stderr: stream, env: {}, cwd: root, ask }
+  expect(await main(['erase', 'ADA-1', '--keep-at-destinations'], io)).toBe(code)
+  expect(asked).toEqual([expect.stringContaining('cannot be undone')])
+  expect(asked.join()).not.toContain('ADA')
+  expect((await found()).length === 0).toBe(code === 0)
 })
 
 test('does not plan with another key than that of the tombstones', async () => {

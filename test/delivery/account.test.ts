@@ -167,6 +167,32 @@ describe('the limits of an account', () => {
     expect(other.account.limiter.take(5_000)).toBe(55_000)
   })
 
+  test('do not wait for a clock that was set back an hour, neither for one that lives nor for one that died', async () => {
+    const id = `account${++made}`
+    const limits = [{ requests: 10, perMilliseconds: 1_000 }]
+    const [before, after] = [made * 1e9 + 3_600_000, made * 1e9]
+    const [living, other] = [startRunner(id, limits), startRunner(id, limits)]
+    const both = [living, other]
+    const sent: number[] = []
+    for (let at = 0; at < 20_000; at += step) {
+      const now = at < 5_000 ? before + at : after + at
+      for (const runner of both) {
+        for (let n = sendAll(runner, now); n > 0; n--) sent.push(at)
+        await runner.idle()
+      }
+    }
+    expect(mostInSlidingWindow(sent, 1_000)).toBeLessThanOrEqual(10)
+    expect(sent.filter(at => at > 15_000).length).toBeGreaterThan(25)
+    // Both are gone without a word; the clock is set back once more.
+    const heir = startRunner(id, limits)
+    const late: number[] = []
+    for (let at = 0; at < 10_000; at += step) {
+      for (let n = sendAll(heir, after - 7_200_000 + at); n > 0; n--) late.push(at)
+      await heir.idle()
+    }
+    expect(late.length).toBeGreaterThan(25)
+  })
+
   test('cost about a commit a second while nobody else wants them', async () => {
     let commits = 0
     const account = createAccount(() => `account${++made}`, [{ requests: 100, perMilliseconds: 1_000 }])

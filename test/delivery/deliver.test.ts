@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Clock } from '../../src/delivery/clock.ts'
 import type { PlannedChange } from '../../src/plan/plan.ts'
 import { applied, type FaultServerOptions, ok, reply, reset, type Script, stall, truncated } from '../fault-server.ts'
 import { chunksOf, eachRecord, type Far, interpretResults, rowsOf, Stage } from './delivery-kit.ts'
@@ -325,8 +326,8 @@ describe('being throttled', () => {
         real.attempt(prepared, at, {
           ...hooks,
           onLeaving: () => {
-            hooks?.onLeaving?.()
             times.push(opened.clock.now())
+            return hooks?.onLeaving?.() ?? true
           },
         }),
     }
@@ -538,6 +539,33 @@ describe('being stopped', () => {
       opened.deliver(rowsOf(50), { concurrency: 1, idempotency: { kind: 'none' } }, { ledger }),
     ).rejects.toThrow('the disk is full')
     expect(opened.server.requests.length).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('outcomes that are committed together', () => {
+  test('end delivery also when one of them cannot be recorded and the others can, later', async () => {
+    const opened = await against(ok)
+    let failing = true
+    const { ledger } = opened
+    const partly = {
+      begin: ledger.begin.bind(ledger),
+      move: ledger.move.bind(ledger),
+      conclude: async (...given: Parameters<typeof ledger.conclude>) => {
+        if (failing) {
+          failing = false
+          throw new Error('refused')
+        }
+        await new Promise(resolve => setTimeout(resolve, 20))
+        return ledger.conclude(...given)
+      },
+    }
+    // No alarm rings, so both wait for each other.
+    const clock: Clock = {
+      now: () => opened.clock.now(),
+      sleep: (_milliseconds, signal) => new Promise(resolve => signal?.addEventListener('abort', () => resolve())),
+    }
+    await expect(opened.deliver(rowsOf(2), {}, { ledger: partly, clock })).rejects.toThrow('refused')
+    expect(await ledger.requests('run')).toMatchObject([{ state: 'sending' }, { state: 'acked' }])
   })
 })
 

@@ -157,6 +157,11 @@ export const faults: readonly Fault[] = [
     behave: request => applied(chunked(JSON.stringify({ results: results(request, () => 'yes') }), 'whole')),
     means: 'yes',
   },
+  {
+    name: 'hints before the reply',
+    behave: request => applied(fin(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${whole(request)}`)),
+    means: 'yes',
+  },
   ...eitherWay('something that is not HTTP', () => fin('SSH-2.0-OpenSSH\r\n')),
   ...eitherWay('two lengths', () => fin('HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 20\r\n\r\n{}')),
 

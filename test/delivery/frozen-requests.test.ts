@@ -127,7 +127,7 @@ describe('a request', () => {
           await stage?.close()
           stage = undefined
         }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     )
   })
 
@@ -153,7 +153,7 @@ describe('a request', () => {
           await stage?.close()
           stage = undefined
         }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     )
   })
 })

@@ -151,11 +151,21 @@ describe('the HTTP client', () => {
     let left = 0
     const onLeaving = () => {
       left += 1
+      return true
     }
     await clientOf(server.url).send({ ...post, onLeaving })
     expect(left).toBe(1)
     await server.close()
     await clientOf(server.url).send({ ...post, onLeaving })
     expect(left).toBe(1)
+  })
+
+  test('keeps every byte from leaving when it is told to at the last moment, and goes on with the next request', async () => {
+    const server = await serve(ok)
+    const client = clientOf(server.url)
+    const sent = await client.send({ ...post, onLeaving: () => false })
+    expect(sent).toEqual({ kind: 'not_sent', code: 'too_late', message: 'it may not leave any more' })
+    expect(await client.send({ ...post, onLeaving: () => true })).toMatchObject({ kind: 'reply' })
+    expect(server.requests).toHaveLength(1)
   })
 })

@@ -113,6 +113,22 @@ describe('an answer that was lost', () => {
     expect(asked(opened)).toEqual([['c1']])
   })
 
+  test('waits in any number beside those that are still to be sent', async () => {
+    const rows = rowsOf(300)
+    const opened = await against(({ index }) => (index % 2 === 0 ? lost(true) : ok()))
+    const clock: Clock = {
+      now: () => opened.clock.now(),
+      sleep: async (milliseconds, signal) => {
+        while (opened.server.applied.length < rows.length && signal?.aborted !== true) await turn()
+        await opened.clock.sleep(milliseconds, signal)
+      },
+    }
+    const { totals } = await opened.deliver(rows, single, { clock })
+    expect(totals).toMatchObject({ acked: 300, parked: 0, retries: 0 })
+    expect(opened.server.questions).toHaveLength(150)
+    expect(opened.server.applied).toEqual(ids(rows))
+  })
+
   test('is written down with the instant at which it is to be asked about', async () => {
     const opened = await against(once(lost(true)))
     let seen: unknown
@@ -159,8 +175,8 @@ describe('an answer that was lost', () => {
     const noting = (hooks: AttemptHooks | undefined): AttemptHooks => ({
       ...hooks,
       onLeaving: () => {
-        hooks?.onLeaving?.()
         times.push(opened.clock.now())
+        return hooks?.onLeaving?.() ?? true
       },
     })
     const destination: typeof real = {

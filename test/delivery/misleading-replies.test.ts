@@ -1,7 +1,7 @@
 /** Replies that look like a yes: cut at each byte, or meant for another request. */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Idempotency } from '../../src/delivery/destination.ts'
-import { applied, type Behaviour, fin, type Received, replyBytes, reset, twice } from '../fault-server.ts'
+import { applied, type Behaviour, fin, type Received, reply, replyBytes, reset, twice } from '../fault-server.ts'
 import { type Far, lookupPath, rowsOf, Stage } from './delivery-kit.ts'
 import { allYes, interpretEach } from './faults.ts'
 
@@ -75,6 +75,20 @@ describe('a second reply that comes when the next request waits for its own', ()
     expect(totals).toMatchObject(kind === 'none' ? { acked: 7, parked: 1 } : { acked: 8, parked: 0 })
     if (kind === 'none') expect(exceptions).toMatchObject([{ seq: 3, state: 'parked', code: 'unnamed' }])
     if (kind !== 'natural') expect(new Set(opened.server.applied).size).toBe(opened.server.applied.length)
+  })
+})
+
+describe('a destination that answers a repetition as it did the first time', () => {
+  test('and left a record out: it is asked again under the same key while the budget lasts, then a person decides', async () => {
+    const idempotency: Idempotency = { kind: 'keyed', window: 3_600_000 }
+    const opened = await against(idempotency, request =>
+      applied(reply(207, { results: yesTo(request).results.filter(({ id }) => id !== 'c2') })),
+    )
+    const far: Far = { idempotency, interpret: interpretEach, batch: { maxRecords: 3 } }
+    const { totals, exceptions } = await opened.deliver(rowsOf(3), far)
+    expect(totals).toMatchObject({ acked: 2, parked: 1, requests: 1, retries: 5 })
+    expect(exceptions).toMatchObject([{ seq: 2, state: 'parked', code: 'unnamed' }])
+    expect(opened.server.applied).toEqual(['c1', 'c2', 'c3'])
   })
 })
 

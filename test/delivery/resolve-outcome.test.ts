@@ -269,6 +269,22 @@ describe('what follows from an attempt', () => {
     )
   })
 
+  test('a refusal that a repetition turns into a yes is a yes, and a yes stays one', () => {
+    const task = taskOf(3, { kind: 'keyed', window: 3_600_000 })
+    const named = (...outcomes: readonly RecordOutcome['outcome'][]): Verdict => ({
+      kind: 'each',
+      outcomes: outcomes.map((said, index): RecordOutcome => ({ changeId: `c${index}`, outcome: said, ...reason })),
+    })
+    const first = resolveOutcome(task, named('rejected', 'acked', 'uncertain'), contextOf())
+    if (first.again === undefined) throw new TypeError('the request is repeated')
+    const again = { ...begunOnce(first.again.task), attempt: 2 }
+    expect(resolveOutcome(again, named('acked', 'rejected', 'acked'), contextOf())).toMatchObject({
+      counts: { acked: 3 },
+    })
+    const refused = resolveOutcome(again, named('uncertain', 'uncertain', 'acked'), contextOf())
+    expect(refused).toMatchObject({ counts: { acked: 2, rejected: 1 } })
+  })
+
   test('halves a refused batch and rejects a refused record', () => {
     const halves = resolveOutcome(taskOf(5, { kind: 'none' }), { kind: 'refused', ...reason }, contextOf())
     expect(halves.moved.map(({ changes }) => changes.map(({ seq }) => seq))).toEqual([

@@ -53,6 +53,7 @@ describe('the settings of a look-up', () => {
 
   test.each([
     ['no settle time', { ...several, settle: undefined }, 'actions.send.idempotency.lookup.settle": missing'],
+    ['a settle time of days', { ...several, settle: '2d' }, 'at most 1h'],
     [
       'no field by which things are known',
       { ...several, id: undefined },

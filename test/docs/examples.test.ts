@@ -22,7 +22,7 @@ const blocks = documents.flatMap(([path, text]) =>
 
 describe('whole files in documents', () => {
   const files = blocks.flatMap(({ path, language, code }) => {
-    const name = language === 'yaml' ? /^# (activate\.yml|syncs\/\S+\.yml)\n/.exec(code)?.[1] : undefined
+    const name = language === 'yaml' ? /^# (activate\.yml|(?:syncs|outcomes)\/\S+\.yml)\n/.exec(code)?.[1] : undefined
     return name === undefined ? [] : [[`${name} in ${path}`, name, code] as const]
   })
 
@@ -31,7 +31,8 @@ describe('whole files in documents', () => {
   })
 
   test.each(files)('%s is valid', (_title, name, code) => {
-    const schema = name === 'activate.yml' ? fileSchemas.project : fileSchemas.sync
+    const kind = name === 'activate.yml' ? 'project' : name.startsWith('syncs/') ? 'sync' : 'outcome'
+    const schema = fileSchemas[kind]
     expect(schema.safeParse(parse(code)).error?.issues).toBeUndefined()
   })
 })

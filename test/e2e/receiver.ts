@@ -51,6 +51,12 @@ export async function startReceiver(): Promise<Receiver> {
       receiver.requests += 1
       const path = request.url ?? ''
       const text = Buffer.concat(chunks).toString('utf8')
+      if (request.method === 'GET') {
+        const asked = new Set((new URL(path, receiver.url).searchParams.get('ids') ?? '').split(','))
+        const items = receiver.received.filter(({ changeId }) => asked.has(changeId))
+        response.writeHead(200).end(JSON.stringify({ items: items.map(({ changeId }) => ({ id: changeId })) }))
+        return
+      }
       receiver.exchanges.push({ path, headers: request.headers, body: text })
       const fault = receiver.fault?.(path)
       if (typeof fault === 'number') {
@@ -125,6 +131,10 @@ export function receiverSettings(url: string): string {
         method: POST
         path: /messages
         idempotency: none
+      send_lookup:
+        method: POST
+        path: /messages
+        idempotency: { lookup: { path: "/messages?ids={change_ids}", settle: 500ms, list: items, id: id } }
       send_keyed:
         method: POST
         path: /keyed

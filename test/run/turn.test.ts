@@ -34,6 +34,7 @@ function runner(pid: number): Wired {
   const holder = { host: 'h', pid, token: String(pid) }
   return {
     clock: systemClock,
+    leaseLength: 60_000,
     identity: { holder, isGone: () => false },
     ledger: async () => ledger,
     project: { policies: { suppression: [], caps: [cap], holdouts: [] } },

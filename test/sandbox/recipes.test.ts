@@ -41,7 +41,7 @@ async function rowsOf(model: string, asOf = night): Promise<readonly Row[]> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'activate-recipes-'))
-  for (const part of ['activate.yml', 'models', 'syncs'])
+  for (const part of ['activate.yml', 'models', 'syncs', 'outcomes'])
     await cp(join(example, part), join(folder, part), { recursive: true })
   await writeSampleData(join(folder, 'data'), options)
 })

@@ -20,7 +20,7 @@ const history: (readonly RunSummary[])[] = []
 
 /** The example's own project, with its two destinations pointed at this test's sandbox. */
 async function openExample(): Promise<Project> {
-  for (const part of ['activate.yml', 'models', 'syncs']) {
+  for (const part of ['activate.yml', 'models', 'syncs', 'outcomes']) {
     await cp(join(example, part), join(folder, part), { recursive: true })
   }
   const loaded = await loadProject(folder, { env: {} })

@@ -11,7 +11,7 @@ import { toJson } from '../render/json.ts'
 import { maskPlan } from '../render/mask.ts'
 
 /** What makes up the worked example in the package's root. */
-const exampleFiles = ['activate.yml', 'models', 'syncs'] as const
+const exampleFiles = ['activate.yml', 'models', 'syncs', 'outcomes'] as const
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { flags, input, terminal } = invocation

@@ -18,6 +18,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
     sources: project.sources.length,
     models: project.models.length,
     syncs: project.syncs.length,
+    outcomes: project.outcomes.length,
     destinations: project.destinations.length,
   }
   const { name, target } = project
@@ -36,11 +37,14 @@ function modelProblems(project: Project, asOf: number): readonly Problem[] {
   }
 }
 
-function describe(counts: Readonly<Record<'sources' | 'models' | 'syncs' | 'destinations', number>>): string {
+function describe(
+  counts: Readonly<Record<'sources' | 'models' | 'syncs' | 'outcomes' | 'destinations', number>>,
+): string {
   return [
     counted(counts.sources, 'source'),
     counted(counts.models, 'model'),
     counted(counts.syncs, 'sync'),
+    ...(counts.outcomes === 0 ? [] : [counted(counts.outcomes, 'outcome')]),
     counted(counts.destinations, 'destination'),
   ].join(', ')
 }

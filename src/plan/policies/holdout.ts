@@ -136,14 +136,15 @@ export function selectExposures(dialect: Dialect, params: ExposureParams): Fragm
     return sql`select ${params.sync} as sync, change.key as key, coalesce(change.person, change.key) as person, change.entity as entity,
   ${holdout.name} as holdout, ${holdout.epoch} as epoch,
   case when change.rule = ${number} then 'withheld' else 'treated' end as arm,
-  ${value} as stratum, case when change.rule = ${number} then change.payload end as payload, ${drawn.u} as draw
+  ${value} as stratum, case when change.rule = ${number} then change.payload end as payload, ${drawn.u} as draw,
+  ${raw(dialect.literal(holdout.share))} as share
 from ${change}
   left join ${params.about} about on about.key = change.key
   ${drawn.join}
 where (change.rule = 0 or change.rule >= ${number}) and change.op in (${operations})`
   })
   return sql`select sync, key, person, holdout, epoch, arm, ${instant(params.asOf)} as triggered_at,
-  ${instant(params.recordedAt)} as recorded_at, ${params.runId} as run_id, stratum, payload, draw
+  ${instant(params.recordedAt)} as recorded_at, ${params.runId} as run_id, stratum, payload, draw, share
 from (
   select triggers.*, row_number() over (partition by triggers.holdout, triggers.person order by triggers.key) as nth
   from (${join(parts, '\nunion all\n')}) triggers

@@ -1,0 +1,38 @@
+import type { ExitReason } from '../../project/problem.ts'
+import type { Project, Sync } from '../../project/project.ts'
+import type { Wired } from '../../wire.ts'
+import type { Invocation } from '../invocation.ts'
+import { readReport } from '../measure.ts'
+import { toJson } from '../render/json.ts'
+import { renderReport } from '../render/report.ts'
+import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts'
+import { unknownName } from '../unknown-name.ts'
+
+export async function execute(invocation: Invocation): Promise<ExitReason> {
+  const { flags, terminal } = invocation
+  const project = await openProject(invocation)
+  const report = await withWired(invocation, project, async wired => {
+    const asOf = logicalClock(invocation, project, wired.clock.now())
+    return readReport(wired, asOf, await askedSyncs(invocation, project, wired))
+  })
+  await terminal.write(flags.json ? toJson(report) : `${renderReport(report, terminal.paint)}\n`)
+  return 'ok'
+}
+
+/** Undefined when nobody asked for any: then shared holdouts are reported as a whole, too. */
+async function askedSyncs(
+  invocation: Invocation,
+  project: Project,
+  wired: Wired,
+): Promise<readonly Sync[] | undefined> {
+  const { flags, input } = invocation
+  const name = input.argument('sync')
+  if (name !== undefined) {
+    const sync = project.syncs.find(each => each.name === name)
+    const names = project.syncs.map(each => each.name)
+    if (sync === undefined) throw unknownName(`there is no sync "${name}"`, name, names, 'syncs')
+    return [sync]
+  }
+  if (flags.select.length + flags.exclude.length === 0) return undefined
+  return chosenSyncs(invocation, project, wired)
+}

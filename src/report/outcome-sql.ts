@@ -1,0 +1,106 @@
+/**
+ * What happened to the people of an experiment, summed up in the warehouse: no row leaves it. Two passes, means first and then
+ * sums about them, because sums of squares lose their digits.
+ *
+ * What counts: events of the person strictly after their first trigger and no later than the window after it, of people whose
+ * window is over. Rows without a person or a time, and values that are null or not finite, do not count, in whichever arm;
+ * negative values do. Rows of the same key (without a key: of the same person, time and value) count once, by the earliest.
+ */
+import type { Outcome } from '../project/outcomes.ts'
+import type { Column, Dialect } from '../warehouse/dialect.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
+
+export interface EventsParams {
+  /** Relation of the outcome's model. */
+  readonly stage: Fragment
+  /** Columns of that relation. */
+  readonly unit: Column
+  readonly at: Column
+  readonly value: Column | undefined
+  /** Those of the model's key; empty when it has none. */
+  readonly key: readonly Column[]
+  /** Relation of `key`, `entity`. */
+  readonly members: Fragment | undefined
+}
+
+/** `entity`, `happened_at`, `value`, and `nth` among the rows that are the same event. */
+function everyEvent(dialect: Dialect, params: EventsParams): Fragment {
+  const { stage, unit, at, value, key, members } = params
+  const text = (column: Column) => dialect.asText(dialect.quote(column.name), column)
+  const amount = value === undefined ? '1' : dialect.quote(value.name)
+  const same = key.length === 0 ? undefined : raw(dialect.jsonTextArray(key.map(text)))
+  const read = sql`(select nullif(${raw(text(unit))}, '') as person, ${raw(dialect.castTo(dialect.quote(at.name), 'timestamp'))} as happened_at,
+    ${raw(dialect.castTo(amount, 'number'))} as value, ${same ?? raw(dialect.castTo('null', 'string'))} as same from ${stage}) e`
+  const entity = members === undefined ? raw('e.person') : sql`coalesce(own.entity, e.person)`
+  const joined = members === undefined ? read : sql`${read} left join ${members} own on own.key = e.person`
+  // Rows without a key are told apart by what they say.
+  const unkeyed = (column: string) => `case when same is null then ${column} end`
+  const identity = raw(['same', ...['entity', 'happened_at', 'value'].map(unkeyed)].join(', '))
+  return sql`select entity, happened_at, value, row_number() over (partition by ${identity} order by case when ${counts(dialect)} then 0 else 1 end, happened_at, value) as nth
+from (select ${entity} as entity, e.happened_at as happened_at, e.value as value, e.same as same from ${joined}) read_events`
+}
+
+function counts(dialect: Dialect): Fragment {
+  return raw(`entity is not null and happened_at is not null and value is not null and ${dialect.isFinite('value')}`)
+}
+
+/** `entity`, `happened_at`, `value` of every event that counts. */
+export function selectEvents(dialect: Dialect, params: EventsParams): Fragment {
+  return sql`select entity, happened_at, value from (${everyEvent(dialect, params)}) events where ${counts(dialect)} and nth = 1`
+}
+
+/** One row: `n` rows of the model, and of them `nobody`, `undated`, `unusable` and `repeated`, which do not count. */
+export function countEvents(dialect: Dialect, params: EventsParams): Fragment {
+  const when = (condition: string) => raw(`coalesce(sum(case when ${condition} then 1 else 0 end), 0)`)
+  const usable = `value is not null and ${dialect.isFinite('value')}`
+  return sql`select count(*) as n, ${when('entity is null')} as nobody, ${when('entity is not null and happened_at is null')} as undated,
+  ${when(`entity is not null and happened_at is not null and not (${usable})`)} as unusable,
+  ${when(`entity is not null and happened_at is not null and ${usable} and nth > 1`)} as repeated
+from (${everyEvent(dialect, params)}) events`
+}
+
+export interface ValuesParams {
+  /** Relation of `selectUnits`, and of `selectEvents`. */
+  readonly units: Fragment
+  readonly events: Fragment
+  readonly outcome: Pick<Outcome, 'window' | 'value' | 'cap' | 'covariate'>
+  /** ISO 8601. */
+  readonly asOf: string
+}
+
+/** `arm`, `y` and the covariate `x` (0 when there is none) of each person whose window is over. */
+export function selectValues(dialect: Dialect, { units, events, outcome, asOf }: ValuesParams): Fragment {
+  const { window, value, cap, covariate = 0 } = outcome
+  const later = (instant: string, milliseconds: number) => raw(dialect.addMilliseconds(instant, milliseconds))
+  const now = raw(dialect.timestamp(dialect.literal(asOf)))
+  const after = 'e.happened_at > u.triggered_at'
+  const measured = (condition: string) =>
+    value === undefined
+      ? `cast(coalesce(max(case when ${condition} then 1 else 0 end), 0) as ${dialect.stateType('double')})`
+      : `coalesce(sum(case when ${condition} then e.value else 0 end), 0)`
+  const y = cap === undefined ? measured(after) : `least(${measured(after)}, ${dialect.literal(cap)})`
+  const x = covariate === 0 ? dialect.castTo('0', 'number') : measured('e.happened_at <= u.triggered_at')
+  const from = covariate === 0 ? raw(after) : sql`${later('e.happened_at', covariate)} > u.triggered_at`
+  return sql`select u.arm as arm, ${raw(y)} as y, ${raw(x)} as x
+from ${units} u left join ${events} e on e.entity = u.entity and ${from} and e.happened_at <= ${later('u.triggered_at', window)}
+where ${later('u.triggered_at', window)} <= ${now}
+group by u.entity, u.arm, u.triggered_at`
+}
+
+/** The powers of (x − x̄) and (y − ȳ) that are summed, by the name of their column. */
+const moments: Readonly<Record<string, readonly [x: number, y: number]>> = {
+  ...{ myy: [0, 2], myyy: [0, 3], mxx: [2, 0], mxy: [1, 1] },
+  ...{ mxxx: [3, 0], mxxy: [2, 1], mxyy: [1, 2] },
+}
+
+/** One row for each arm: `n`, `non_zero`, `sum_y`, `sum_x`, and the centred sums. */
+export function selectAggregates(values: Fragment): Fragment {
+  const product = (i: number, j: number) =>
+    [...Array.from({ length: i }, () => '(v.x - m.x)'), ...Array.from({ length: j }, () => '(v.y - m.y)')].join(' * ')
+  const sums = Object.entries(moments).map(([name, [i, j]]) => raw(`sum(${product(i, j)}) as ${name}`))
+  return sql`select v.arm as arm, count(*) as n, sum(case when v.y <> 0 then 1 else 0 end) as non_zero,
+  sum(v.y) as sum_y, sum(v.x) as sum_x,
+  ${join(sums, ', ')}
+from ${values} v inner join (select arm, avg(y) as y, avg(x) as x from ${values} means group by arm) m on m.arm = v.arm
+group by v.arm order by v.arm`
+}
