@@ -3,8 +3,8 @@
  * which only reads files opens no warehouse.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Accounts } from './delivery/account.ts'
 import type { Clock } from './delivery/clock.ts'
@@ -18,14 +18,16 @@ import type { Failpoints } from './failpoints/failpoints.ts'
 import { instrumentDestination, instrumentLedger, instrumentWarehouse } from './failpoints/instrument.ts'
 import { currentActor } from './ledger/actor.ts'
 import { currentHolder, isGone } from './ledger/holder.ts'
-import { keyBeside, keyOfSecret } from './ledger/key.ts'
+import { type KeySource, keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
+import type { PostgresLedgerSettings } from './ledger/postgres-address.ts'
 import { scrubbedLedger } from './ledger/scrubbed.ts'
-import { openLedger } from './ledger/store.ts'
+import { isSharedLedger, openLedger, openSharedLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
-import type { DestinationSettings, Project } from './project/project.ts'
+import type { DestinationSettings, LedgerSettings, Project, SecretText } from './project/project.ts'
 import { createScrubber, type Scrubber } from './project/scrubber.ts'
 import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
+import { defaultTarget } from './project/settings.ts'
 import { leaseMilliseconds } from './run/lease-keeper.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
@@ -131,7 +133,7 @@ export function wire(project: Project, options: WireOptions): Wired {
       return rewriteWarehouse(project)
     },
     ledger: ledger.get,
-    knownLedger: async () => (ledgerIsThere(project) ? ledger.get() : undefined),
+    knownLedger: async () => ((await (ledger.opened() ?? isLedgerThere(project, readers))) ? ledger.get() : undefined),
     shape: name => destinationShape(settingsOf(name), definitions),
     destination(name) {
       const opening =
@@ -187,23 +189,44 @@ async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefi
   return `${warehouse.type} keeps deleted rows until its own housekeeping, backups and time travel have let go of them`
 }
 
-function ledgerIsThere({ ledger }: Project): boolean {
-  return ledger.type !== 'sqlite' || existsSync(ledger.path)
+async function isLedgerThere({ ledger }: Project, readers: SecretReaders): Promise<boolean> {
+  return ledger.type === 'sqlite' ? existsSync(ledger.path) : isSharedLedger(sharedLedger(ledger, readers))
 }
 
-async function openProjectLedger(
-  { ledger, retention }: Project,
-  readers: SecretReaders,
-  clock: Clock,
-): Promise<Ledger> {
+async function openProjectLedger(project: Project, readers: SecretReaders, clock: Clock): Promise<Ledger> {
+  const { ledger, retention } = project
   const { key } = ledger
-  if (ledger.type === 'sqlite')
-    return openLedger(ledger, {
-      key: key === undefined ? keyBeside(ledger.path) : keyOfSecret(() => resolveSecretText(key, readers)),
-      now: clock.now,
-      letterRetention: retention.deadLetters,
-    })
-  throw notYet(`ledger type "${ledger.type}"`)
+  const options = {
+    key: key === undefined ? keyFileOf(project) : keyOfSecret(() => resolveSecretText(key, readers)),
+    now: clock.now,
+    letterRetention: retention.deadLetters,
+  }
+  return ledger.type === 'sqlite'
+    ? openLedger(ledger, options)
+    : openSharedLedger(sharedLedger(ledger, readers), options)
+}
+
+/** A ledger that is no file has its key file where the file would be; machines that share it are given one `ledger.key`. */
+function keyFileOf({ root, target, ledger }: Project): KeySource {
+  if (ledger.type === 'sqlite') return keyBeside(ledger.path)
+  const folder = join(root, '.activate', ...(target === defaultTarget ? [] : [target]))
+  return options => {
+    if (options.mayMake) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return keyBeside(join(folder, 'ledger'))(options)
+  }
+}
+
+function sharedLedger(
+  { url, schema, connections }: Extract<LedgerSettings, { readonly type: 'postgres' }>,
+  readers: SecretReaders,
+): PostgresLedgerSettings {
+  return { url: resolveSecretText(url, readers), schema, connections, source: writtenSecret(url) }
+}
+
+/** The references of a text as they are written, without what stands around them. */
+function writtenSecret(text: SecretText): string {
+  const references = text.flatMap(part => (typeof part === 'string' ? [] : [`\${${part.secret}:${part.name}}`]))
+  return references.length === 0 ? '`url` under `ledger:`' : references.join(' and ')
 }
 
 function notYet(what: string): ActivateError {

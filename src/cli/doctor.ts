@@ -55,6 +55,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     const findings = [clock(project, wired.clock.now())]
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
+    findings.push(...(await checkLedgerClock(wired)))
     findings.push(...(await checkModes(project)))
     findings.push(...(await checkGovernance(wired)))
     findings.push(...(await checkErasures(wired)))
@@ -87,7 +88,28 @@ async function openLedger(wired: Wired): Promise<string> {
   const ledger = await wired.ledger()
   const [last] = await ledger.runs({ limit: 1 })
   const since = last === undefined ? 'no runs yet' : `last run ${new Date(last.startedAt).toISOString()}`
-  return `${wired.project.ledger.type} opened, ${since}`
+  const { ledger: settings } = wired.project
+  const where = settings.type === 'sqlite' ? '' : `, schema ${settings.schema}`
+  return `${settings.type} opened${where}, ${since}`
+}
+
+/** Leases run on the ledger's clock, but what is recorded carries this machine's. */
+const bearableSkew = 5_000
+
+/** Nothing where the ledger has this machine's clock, or cannot be opened. */
+async function checkLedgerClock({ ledger: open, clock, project }: Wired): Promise<readonly Finding[]> {
+  const ledger = project.ledger.type === 'sqlite' ? undefined : await open().catch(() => undefined)
+  if (ledger === undefined) return []
+  const check = 'ledger clock'
+  try {
+    const ahead = await ledger.clockAhead(clock.now())
+    const found = `${(Math.abs(ahead) / 1_000).toFixed(1)} s ${ahead < 0 ? 'behind' : 'ahead of'} this machine`
+    if (Math.abs(ahead) <= bearableSkew) return [{ check, status: 'ok', found, help: null }]
+    const help = 'set both clocks (NTP); leases are safe, but the order of runs and the times in reports are not'
+    return [{ check, status: 'warn', found, help }]
+  } catch (error) {
+    return [failure(check, error)]
+  }
 }
 
 /** The audit trail, and what is on hold; nothing where the ledger cannot be opened, which has been told. */
@@ -183,8 +205,13 @@ function holdFinding(hold: Hold): Finding {
 
 /** Names only; a value is never shown. */
 async function checkSecrets({ io, secrets }: Invocation, project: Project): Promise<readonly Finding[]> {
-  const ofLedger = (project.ledger.key ?? []).filter(part => typeof part !== 'string')
-  const references = [...ofLedger, ...listSecretRefs(project.destinations.map(({ settings }) => settings))]
+  const { ledger } = project
+  const ofLedger = [...(ledger.type === 'postgres' ? ledger.url : []), ...(ledger.key ?? [])]
+  const used = [
+    ...ofLedger.filter(part => typeof part !== 'string'),
+    ...listSecretRefs(project.destinations.map(({ settings }) => settings)),
+  ]
+  const references = [...new Map(used.map(reference => [`${reference.secret}:${reference.name}`, reference])).values()]
   const files = new Map<string, string>()
   for (const { secret, name } of references) {
     if (secret === 'file') await readSecretFile(resolve(project.root, name), text => files.set(name, text))

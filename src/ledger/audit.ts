@@ -2,6 +2,7 @@
 import { type AuditHead, type ChainedRow, hashOfEntry, verifyChain } from './audit-chain.ts'
 import type { Bind, Database } from './database.ts'
 import type { AuditAction, AuditEntry, Governance, NewAuditEntry } from './governance.ts'
+import { storable } from './rows.ts'
 
 const chunkRows = 1_000
 
@@ -73,9 +74,4 @@ async function* readChunks({ knex }: Database, bind: Bind): AsyncGenerator<reado
 
 function entryOf({ previous_hash: previousHash, detail, action, ...row }: ChainedRow): AuditEntry {
   return { ...row, action: action as AuditAction, detail: JSON.parse(detail), previousHash }
-}
-
-/** What every engine gives back as it took it: no NUL, no half of a surrogate pair. */
-function storable(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '')
 }

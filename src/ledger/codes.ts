@@ -28,7 +28,8 @@ export const ledgerCodes = {
     title: 'the ledger is busy',
     explanation:
       'Another process kept the ledger locked for longer than the tool waits. Nothing was sent without being recorded. ' +
-      'Look for a stopped process or a backup tool that holds the file, and run again.',
+      'Look for a stopped process or a backup tool that holds the file, or on a Postgres server for the session that ' +
+      'blocks (`pg_stat_activity`, `pg_blocking_pids`), and run again.',
     exit: 'locked',
   },
   A5005: {
@@ -105,6 +106,76 @@ export const ledgerCodes = {
     explanation:
       'Once a day, at the end of a run, what is older than `retention` allows is removed from the ledger and the warehouse. This time it could not be; the message says why. The run itself is not touched by it, and the next one tries again. `activate prune` does it at once.',
     exit: 'failed',
+  },
+  A5020: {
+    title: 'the server of the ledger cannot be reached',
+    explanation:
+      'The Postgres server that holds the ledger does not answer, or the connection was lost and could not be had again ' +
+      'within some seconds. Without a ledger nothing is sent: a run stops, and what was on its way counts as in doubt ' +
+      'until the next run has settled it. Whether the very last thing was still recorded does not matter, because the ' +
+      'next run reads what is there. Check the server and the network, then run again.',
+    exit: 'failed',
+  },
+  A5021: {
+    title: 'the server of the ledger refuses the credentials',
+    explanation:
+      'User or password in the url of the ledger are wrong, or the server lets this user or this machine not in ' +
+      '(pg_hba.conf). The message names the user and the secret that the url came from.',
+    exit: 'credentials',
+  },
+  A5022: {
+    title: 'the role lacks a grant for the ledger',
+    explanation:
+      'The role in the url may log in, but may not make or use the schema of the ledger. The help is the statement that ' +
+      'an administrator has to run. The role needs `usage` on its schema and `select, insert, update, delete` on its ' +
+      'tables; for the first run and after an upgrade of the tool it must be able to make and change tables there, which ' +
+      'the owner of the schema can.',
+    exit: 'credentials',
+  },
+  A5023: {
+    title: 'it is unknown whether the ledger recorded something',
+    explanation:
+      'The connection was lost while a transaction was committed, and the server that answers now does not know that ' +
+      'transaction, as after a failover to a copy that was behind. The run stopped. Run again: what is recorded counts, ' +
+      'and what was on its way is settled first. Use synchronous replication where the loss of the last moments matters.',
+    exit: 'failed',
+  },
+  A5024: {
+    title: 'the server cannot hold a ledger',
+    explanation:
+      'The database does not exist, is not encoded in UTF8, can only be read (a standby), or the server is older than ' +
+      'PostgreSQL 14. The message says which. Nothing was made.',
+    exit: 'failed',
+  },
+  A5025: {
+    title: 'there is no connection to the ledger to spare',
+    explanation:
+      'The server has reached its number of connections, or all those that this process may open stayed busy. Each ' +
+      'process opens at most as many as `connections` says. Lower that, run fewer processes, or raise max_connections.',
+    exit: 'failed',
+  },
+  A5026: {
+    title: 'no TLS with the server of the ledger',
+    explanation:
+      'The url asks for TLS, and the server has none, its certificate is not to be trusted, or names another host. ' +
+      '`sslrootcert=/path/ca.pem` names the authority that signed it; `sslmode=disable` does without TLS, which only a ' +
+      'network that nobody else can listen to deserves.',
+    exit: 'failed',
+  },
+  A5027: {
+    title: 'the schema of the ledger is damaged, or belongs to something else',
+    explanation:
+      'The schema holds tables that this tool has not made, or those that it made are gone or changed. It is never ' +
+      'repaired by itself, because it is the only record of what was sent. Restore it from a backup, or name a schema of ' +
+      'its own under `ledger:`.',
+    exit: 'failed',
+  },
+  A5028: {
+    title: 'the url of the ledger is not one of a Postgres server',
+    explanation:
+      'A url is `postgres://user:password@host:5432/database`. Characters with a meaning in a URL, such as @ / # ? and %, ' +
+      'must be percent-encoded in the password. The text itself is not shown, because it may hold one.',
+    exit: 'credentials',
   },
 } as const satisfies ErrorCodes
 

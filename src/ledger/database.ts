@@ -37,10 +37,22 @@ export type Answer =
 
 export interface Database {
   readonly knex: Knex
+  /**
+   * What the clock that leases run on says, in milliseconds, as an expression; `now` is what the caller's says. Several
+   * machines have several clocks, so what they share decides.
+   */
+  clock(now: number): Knex.Raw
   read<Result>(query: PromiseLike<Result>): Promise<Result>
-  /** One transaction that holds the write lock from its start; committed durably when the promise resolves. */
+  /**
+   * One transaction that holds the write lock from its start; committed durably when the promise resolves. No other `write`
+   * runs meanwhile. A `commit` may, on an engine that locks rows, so what this changes of requests must be compared and
+   * set. `work` does nothing but database work, because it is done again when a connection was lost half way.
+   */
   write<Result>(work: (bind: Bind) => Promise<Result>): Promise<Result>
-  /** One transaction for all of them: answers in their order. Throws when the commit failed, and then nothing was written. */
+  /**
+   * Each of them whole or not at all, with as few flushes as the engine can: answers in their order. Throws when it failed
+   * for all of them, and then nothing was written.
+   */
   commit(sends: readonly Send[]): Promise<readonly Answer[]>
   /** Sees to it that what was erased is in no file of the engine any more, as far as others who read it allow. */
   forget(): Promise<void>

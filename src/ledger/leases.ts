@@ -1,39 +1,41 @@
-/** Leases: who may run a sync now. */
+/**
+ * Leases: who may run a sync now. They are kept on the ledger's clock and told on the caller's, so that a machine whose
+ * clock is wrong neither loses a lease early nor holds one for ever.
+ */
 import type { Bind, Database } from './database.ts'
 import { refuseOldFence } from './fence.ts'
 import type { Holder, Lease, LeaseAnswer, Ledger } from './ledger.ts'
 import { holderOf, type LeaseRow, leaseOf } from './rows.ts'
 
-export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' | 'release' | 'leases'> {
+export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' | 'release' | 'leases' | 'clockAhead'> {
   const { knex } = database
 
   return {
     acquire: (scope, holder, now, ttl, isGone) =>
       database.write(async (bind): Promise<LeaseAnswer> => {
         const held = await bind(knex<LeaseRow>('leases').where({ scope }).first())
-        if (held !== undefined && isHeld(held, now, isGone)) {
-          return { kind: 'locked', by: holderOf(held), until: held.expires_at }
+        const ahead = await aheadOf(now, bind)
+        if (held !== undefined && isHeld(held, now + ahead, isGone)) {
+          return { kind: 'locked', by: holderOf(held), until: held.expires_at - ahead }
         }
         const fence = (held?.fence ?? 0) + 1
         const row: LeaseRow = {
           ...{ scope, ...holderOf(holder), fence },
-          ...{ acquired_at: now, expires_at: now + ttl, released: 0 },
+          ...{ acquired_at: now + ahead, expires_at: now + ahead + ttl, released: 0 },
         }
         await bind(knex<LeaseRow>('leases').insert(row).onConflict('scope').merge())
-        const lease = leaseOf(row)
+        const lease = leaseOf(row, ahead)
         if (held === undefined || held.released === 1) return { kind: 'acquired', lease }
         return { kind: 'acquired', lease, from: holderOf(held) }
       }),
 
     renew: (lease, now, ttl) =>
       database.write(async bind => {
-        const expiresAt = now + ttl
         const { scope, fence } = lease
-        const renewed = await bind(
-          knex<LeaseRow>('leases').where({ scope, fence, released: 0 }).update({ expires_at: expiresAt }),
-        )
+        const expires_at = now + (await aheadOf(now, bind)) + ttl
+        const renewed = await bind(knex<LeaseRow>('leases').where({ scope, fence, released: 0 }).update({ expires_at }))
         if (renewed === 0) refuseOldFence(lease, undefined)
-        return { ...lease, expiresAt }
+        return { ...lease, expiresAt: now + ttl }
       }),
 
     release: ({ scope, fence }) =>
@@ -41,12 +43,21 @@ export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' |
         await bind(knex<LeaseRow>('leases').where({ scope, fence }).update({ released: 1 }))
       }),
 
-    async leases() {
+    async leases(now) {
+      const ahead = await aheadOf(now)
       const rows: readonly LeaseRow[] = await database.read(
         knex<LeaseRow>('leases').where({ released: 0 }).orderBy('scope'),
       )
-      return rows.map(leaseOf)
+      return rows.map(row => leaseOf(row, ahead))
     },
+
+    clockAhead: now => aheadOf(now),
+  }
+
+  async function aheadOf(now: number, bind?: Bind): Promise<number> {
+    const query = knex.select(knex.raw('? as at', [database.clock(now)])).first()
+    const { at }: { readonly at: number } = bind === undefined ? await database.read(query) : await bind(query)
+    return at - now
   }
 }
 

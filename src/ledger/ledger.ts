@@ -145,6 +145,10 @@ export interface RunFilter {
 }
 
 export interface Ledger extends Governance, DeadLetters, Erasures, Usage {
+  /**
+   * `now` is the caller's clock, and what is told of a lease is on it. A ledger that several machines share measures leases
+   * on its own clock, so that machines whose clocks differ agree.
+   */
   acquire(
     scope: string,
     holder: Holder,
@@ -155,7 +159,9 @@ export interface Ledger extends Governance, DeadLetters, Erasures, Usage {
   /** Throws A5003 when the lease was taken over. */
   renew(lease: Lease, now: number, ttl: number): Promise<Lease>
   release(lease: Lease): Promise<void>
-  leases(): Promise<readonly Lease[]>
+  leases(now: number): Promise<readonly Lease[]>
+  /** Milliseconds by which the clock of the leases is ahead of the caller's, which says `now`. */
+  clockAhead(now: number): Promise<number>
 
   startRun(run: Pick<Run, 'runId' | 'sync' | 'asOf' | 'nominalAt' | 'startedAt'>, lease: Lease): Promise<void>
   /** `entry` goes into the audit trail with the change. */

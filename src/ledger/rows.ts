@@ -69,8 +69,9 @@ export function holderOf({ host, pid, token }: Holder): Holder {
   return { host, pid, token }
 }
 
-export function leaseOf(row: LeaseRow): Lease {
-  return { scope: row.scope, holder: holderOf(row), fence: row.fence, expiresAt: row.expires_at }
+/** `ahead`: milliseconds by which the clock of the rows is ahead of the caller's. */
+export function leaseOf(row: LeaseRow, ahead: number): Lease {
+  return { scope: row.scope, holder: holderOf(row), fence: row.fence, expiresAt: row.expires_at - ahead }
 }
 
 export function runOf(row: RunRow): Run {
@@ -115,8 +116,8 @@ export function runColumns(change: Partial<Omit<Run, 'runId' | 'sync'>>): Partia
   if ('outbox' in change) columns.outbox = change.outbox ?? null
   if ('mapping' in change) columns.mapping = change.mapping ?? null
   if ('error' in change) {
-    columns.error_code = change.error?.code ?? null
-    columns.error_message = change.error?.message ?? null
+    columns.error_code = storableOrNull(change.error?.code)
+    columns.error_message = storableOrNull(change.error?.message)
   }
   return columns
 }
@@ -164,4 +165,13 @@ type Present<Columns> = { -readonly [Name in keyof Columns]?: NonNullable<Column
 /** Leaves out what is NULL in the table, so that an absent property is absent. */
 function present<Columns extends Record<string, unknown>>(columns: Columns): Present<Columns> {
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== null)) as Present<Columns>
+}
+
+/** What every engine gives back as it took it: no NUL, no half of a surrogate pair. What a destination says may hold both. */
+export function storable(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '')
+}
+
+export function storableOrNull(text: string | undefined): string | null {
+  return text === undefined ? null : storable(text)
 }

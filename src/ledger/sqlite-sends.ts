@@ -8,11 +8,12 @@
 import type { Database as Connection } from 'better-sqlite3'
 import { ActivateError } from '../project/problem.ts'
 import type { Answer, SealedLetter, Send } from './database.ts'
-import { isConstraint, ledgerError } from './failure.ts'
+import { isConstraint } from './failure.ts'
 import { refuseOldFence } from './fence.ts'
 import type { ChangeException, Lease, NewRequest } from './ledger.ts'
 import { eventBetween, transition } from './request.ts'
 import { memberColumns, type RequestRow } from './rows.ts'
+import { nonConclusion, notSendable, notTheSame } from './send-refusals.ts'
 
 export interface SendStatements {
   /** One durable transaction. Throws when it failed as a whole; then nothing was written. */
@@ -86,8 +87,8 @@ export function prepareSends(connection: Connection): SendStatements {
 
   function concludeOne({ conclusion, letters, lease }: Extract<Send, { kind: 'conclude' }>): boolean {
     const { requestId, attempt, state, at, nextAttemptAt, error, exceptions } = conclusion
-    const event = eventBetween('sending', state)
-    if (event === undefined) throw new TypeError(`a request that is sending cannot become ${state} by a conclusion`)
+    const defect = nonConclusion({ state })
+    if (defect !== undefined) throw defect
     const { changes } = conclude.run(
       ...[state, at, nextAttemptAt ?? null, error?.code ?? null, error?.message ?? null],
       ...[requestId, attempt, lease.fence],
@@ -149,14 +150,9 @@ function isOneStatement(send: Send): boolean {
 
 function stateOnceSent(request: NewRequest, row: Known) {
   const event = eventBetween(row.state, 'sending')
-  if (event === undefined) {
-    throw ledgerError('A5006', `request ${request.requestId} is ${row.state} and cannot be sent again`)
-  }
+  if (event === undefined) throw notSendable(request, row.state)
   if (row.idempotency_key !== request.idempotencyKey || row.body_hash !== request.bodyHash) {
-    throw ledgerError(
-      'A5007',
-      `request ${request.requestId} is not the one that was recorded for attempt ${row.attempt}`,
-    )
+    throw notTheSame(request, row)
   }
   return transition(row.state, event)
 }

@@ -199,6 +199,7 @@ function databaseOver(knex: Knex, path: string): Database {
 
   return {
     knex,
+    clock: now => knex.raw('?', [now]),
     async read(query) {
       try {
         return await query

@@ -12,6 +12,8 @@ import { leasesOf } from './leases.ts'
 import type { Ledger } from './ledger.ts'
 import { ledgerKey } from './ledger-key.ts'
 import { optOutsOf } from './opt-outs.ts'
+import { isPostgresLedger, openPostgres } from './postgres.ts'
+import type { PostgresLedgerSettings } from './postgres-address.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
 import { openSqlite } from './sqlite.ts'
@@ -33,6 +35,24 @@ export async function openLedger(
   const ledger = ledgerOver(await openSqlite(path), { ...defaults, ...options })
   await ledger.expireLetters((options.now ?? Date.now)())
   return ledger
+}
+
+/**
+ * Opens the ledger that several machines share, brings it up to date and erases what has expired. Its schema is made when
+ * it is missing.
+ *
+ * @throws A5020 not reached, A5021 wrong credentials, A5022 a grant is missing, A5024 the server cannot hold one, A5026 TLS,
+ *   A5027 the schema is of something else, A5028 no URL; A5002, A5004, A5005 as for a file
+ */
+export async function openSharedLedger(settings: PostgresLedgerSettings, options: LedgerOptions): Promise<Ledger> {
+  const ledger = ledgerOver(await openPostgres(settings), options)
+  await ledger.expireLetters(options.now())
+  return ledger
+}
+
+/** Whether there is one; makes nothing, and throws as opening does. */
+export async function isSharedLedger(settings: PostgresLedgerSettings): Promise<boolean> {
+  return isPostgresLedger(settings)
 }
 
 export interface LedgerOptions {

@@ -92,8 +92,8 @@ export const projectCodes = {
     '`--target` or ACTIVATE_TARGET names a target that is not under `targets` in activate.yml.',
   ),
   A1121: invalid(
-    'a target would share its ledger',
-    'Each target has a ledger of its own. A target that inherits a ledger on a server would write into the one of the default target; give it its own `ledger`.',
+    'a target would share its ledger, or a ledger the schema of the warehouse',
+    'Each target has a ledger of its own. A target that inherits a ledger on a server would write into the one of the default target; give it its own `ledger`, or a `schema` of its own on the same server. The ledger is alone in its schema, apart from the `state` of a warehouse.',
   ),
   A1122: invalid(
     'front matter is not closed',

@@ -53,7 +53,15 @@ export type LedgerSettings =
       readonly path: string /** Undefined: a key file beside it. */
       readonly key?: SecretText
     }
-  | { readonly type: 'postgres'; readonly url: SecretText; readonly key?: SecretText }
+  | {
+      readonly type: 'postgres'
+      readonly url: SecretText
+      /** Of the ledger alone. */
+      readonly schema: string
+      /** How many one process opens at most. */
+      readonly connections: number
+      readonly key?: SecretText
+    }
 
 /** A declared check of a model's or a source's column, or of the whole relation. */
 export type ColumnTest =

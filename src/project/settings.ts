@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { type Path, valueAt, type YamlDocument } from './document.ts'
 import { present } from './present.ts'
 import type { Place, Problem } from './problem.ts'
-import type { DestinationSettings, LedgerSettings, Scalar, WarehouseSettings } from './project.ts'
+import type { DestinationSettings, LedgerSettings, Scalar, SecretText, WarehouseSettings } from './project.ts'
 import { ledgerSchema, type projectSchema, warehouseSchema } from './schema/project-file.ts'
 import { parseSecretText } from './secret.ts'
 import { suggestion } from './suggest.ts'
@@ -97,7 +97,8 @@ function ledgerOf(document: YamlDocument, target: string, resolve: Resolve): Led
   const key = settings.key === undefined ? {} : { key: written(settings.key, 'key') }
   if (settings.type === 'sqlite')
     return { type: 'sqlite', path: resolve(settings.path ?? `${folderOf(target)}/ledger.db`), ...key }
-  return { type: 'postgres', url: written(settings.url, 'url'), ...key }
+  const { type, schema, connections } = settings
+  return { type, schema, connections, url: written(settings.url, 'url'), ...key }
 }
 
 function destinationsOf(document: YamlDocument, target: string): DestinationSettings[] {
@@ -133,23 +134,34 @@ export function settingsOf(
 export function checkIsolation(document: YamlDocument, resolve: Resolve): Problem[] {
   const problems: Problem[] = []
   const taken = new Map<string, string>()
-  const claim = (target: string, file: string, path: Path): void => {
-    const owner = taken.get(file)
-    if (owner === undefined) taken.set(file, target)
+  const claim = (target: string, what: 'file' | 'schema', name: string, path: Path): void => {
+    const owner = taken.get(name)
+    if (owner === undefined) taken.set(name, target)
+    else if (owner === target)
+      problems.push({
+        code: 'A1121',
+        message: 'the ledger would share the schema of the warehouse',
+        place: document.place(path, 'value'),
+        help: 'give the ledger a `schema` of its own',
+      })
     else
       problems.push({
         code: 'A1121',
-        message: `target "${target}" would share the file of target "${owner}"`,
+        message: `target "${target}" would share the ${what} of target "${owner}"`,
         place: document.place(path, 'value'),
-        help: 'give each target a path of its own',
+        help: `give each target a ${what === 'file' ? 'path' : 'schema'} of its own`,
       })
   }
+  /** As far as the project's files tell; two urls may lead to one database. */
+  const schemaOf = (url: SecretText, schema: string) =>
+    JSON.stringify([...url.map(part => (typeof part === 'string' ? part : [part.secret, part.name])), schema])
   for (const target of [defaultTarget, ...targetNames(document)]) {
     const base: Path = target === defaultTarget ? [] : ['targets', target]
     const warehouse = warehouseOf(document, target, resolve)
     const ledger = ledgerOf(document, target, resolve)
-    if (warehouse.type === 'duckdb') claim(target, warehouse.path, [...base, 'warehouse', 'path'])
-    if (ledger.type === 'sqlite') claim(target, ledger.path, [...base, 'ledger', 'path'])
+    if (warehouse.type === 'duckdb') claim(target, 'file', warehouse.path, [...base, 'warehouse', 'path'])
+    if (warehouse.type === 'postgres') taken.set(schemaOf(warehouse.url, warehouse.state), target)
+    if (ledger.type === 'sqlite') claim(target, 'file', ledger.path, [...base, 'ledger', 'path'])
     else if (target !== defaultTarget && valueAt(document.data, [...base, 'ledger']) === undefined) {
       problems.push({
         code: 'A1121',
@@ -157,7 +169,7 @@ export function checkIsolation(document: YamlDocument, resolve: Resolve): Proble
         place: document.place(base, 'key'),
         help: 'give it a `ledger` of its own',
       })
-    }
+    } else claim(target, 'schema', schemaOf(ledger.url, ledger.schema), [...base, 'ledger'])
   }
   return problems
 }

@@ -174,6 +174,6 @@ async function isAbandoned(
     concluded.set(sync, nominalAt)
     return false
   }
-  const leases = await ledger.leases()
+  const leases = await ledger.leases(now)
   return !leases.some(lease => lease.scope === `sync:${sync}` && lease.expiresAt > now)
 }

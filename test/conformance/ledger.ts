@@ -5,6 +5,7 @@ import type { ChangeException, Conclusion, Holder, Lease, Ledger, NewRequest } f
 import { eventBetween, type RequestState, requestStates } from '../../src/ledger/request.ts'
 import { expectCode } from '../ledger/expect-code.ts'
 import { describeGovernance } from './ledger-governance.ts'
+import { describeLetters } from './ledger-letters.ts'
 import { describeUsage } from './ledger-usage.ts'
 
 const minute = 60_000
@@ -14,6 +15,7 @@ const nobodyIsGone = () => false
 export function describeLedger(name: string, open: () => Promise<Ledger>): void {
   describeGovernance(name, open)
   describeUsage(name, open)
+  describeLetters(name, open)
 
   let ledger: Ledger
   let made = 0
@@ -69,14 +71,14 @@ export function describeLedger(name: string, open: () => Promise<Ledger>): void 
       expect(await ledger.acquire(scope, second, 2_000, minute, nobodyIsGone)).toEqual({
         ...{ kind: 'locked', by: first, until: 61_000 },
       })
-      expect(await ledger.leases()).toContainEqual({ scope, holder: first, fence: 1, expiresAt: 61_000 })
+      expect(await ledger.leases(0)).toContainEqual({ scope, holder: first, fence: 1, expiresAt: 61_000 })
     })
 
     test('is free after a release, with a higher fence and nobody to take over from', async () => {
       const scope = fresh('scope')
       const lease = await acquire(scope)
       await ledger.release(lease)
-      expect((await ledger.leases()).map(held => held.scope)).not.toContain(scope)
+      expect((await ledger.leases(0)).map(held => held.scope)).not.toContain(scope)
       const next = await ledger.acquire(scope, holder(), 1, minute, nobodyIsGone)
       expect(next).toMatchObject({ kind: 'acquired', lease: { fence: 2 } })
       expect(next).not.toHaveProperty('from')
@@ -107,7 +109,7 @@ export function describeLedger(name: string, open: () => Promise<Ledger>): void 
       const next = await acquire(scope, 6_000)
       await expectCode('A5003', ledger.renew(renewed, 6_001, 1_000))
       await ledger.release(renewed)
-      expect(await ledger.leases()).toContainEqual(next)
+      expect(await ledger.leases(0)).toContainEqual(next)
     })
 
     test('cannot be renewed after its release', async () => {

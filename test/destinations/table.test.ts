@@ -7,7 +7,7 @@ import type { Change } from '../../src/delivery/destination.ts'
 import type { OpenDestination } from '../../src/delivery/open-destination.ts'
 import { openDestination } from '../../src/delivery/registry.ts'
 import { destinations } from '../../src/destinations/index.ts'
-import { type PostgresServer, postgresBinaries, startPostgres } from './postgres-server.ts'
+import { type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
 
 const place = { file: 'activate.yml', line: 1, column: 1 }
 let root: string
@@ -277,13 +277,10 @@ describe('SQLite', () => {
   })
 })
 
-const binaries = postgresBinaries()
-
-// Where no Postgres server is installed there is nothing real to run these against.
-describe.skipIf(binaries === undefined)('with a Postgres server', () => {
+describe.skipIf(postgresMissing !== undefined)('with a Postgres server', () => {
   let server: PostgresServer
   beforeAll(async () => {
-    if (binaries !== undefined) server = await startPostgres(binaries)
+    server = await startPostgres()
   })
   afterAll(() => server.stop())
   const engine = (): Engine => ({

