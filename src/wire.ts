@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
@@ -17,6 +18,7 @@ import { openLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, Project } from './project/project.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
+import { openPostgres } from './warehouse/postgres.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -68,7 +70,7 @@ export const systemClock: Clock = {
 /** Wires a loaded project to the real world. Nothing is opened yet. */
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
-  const warehouse = once(() => openWarehouse(project))
+  const warehouse = once(() => openWarehouse(project, options.env))
   const ledger = once(() => openProjectLedger(project))
   const destinations = new Map<string, ReturnType<typeof once<OpenDestination>>>()
   const settingsOf = (name: string): DestinationSettings => {
@@ -112,8 +114,10 @@ export function wire(project: Project, options: WireOptions): Wired {
   }
 }
 
-async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
+async function openWarehouse({ warehouse, root }: Project, env: Environment): Promise<Warehouse> {
   if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
+  if (warehouse.type === 'postgres')
+    return openPostgres(warehouse, { env, readFile: path => readFileSync(resolve(root, path), 'utf8') })
   throw notYet(`warehouse type "${warehouse.type}"`)
 }
 
@@ -130,7 +134,7 @@ function notYet(what: string): ActivateError {
   return new ActivateError('invalid', {
     code: 'A1190',
     message: `${what} is not available in this version`,
-    help: 'use the embedded defaults: warehouse duckdb, ledger sqlite',
+    help: 'use warehouse duckdb or postgres, and ledger sqlite',
   })
 }
 

@@ -84,14 +84,21 @@ export interface Dialect {
   matches(expression: string, pattern: string): string
   /** A text with every match of such a pattern replaced; in `by`, `\1` is what the first group matched. */
   replaceMatches(expression: string, pattern: string, by: string): string
-  /** Digits after the point; half away from zero. */
-  round(expression: string, digits: number): string
+  /** Digits after the point; half away from zero. The result has the type of `column`, when that is told. */
+  round(expression: string, digits: number, column?: Pick<Column, 'type' | 'native'>): string
   /** A timestamp parameter or literal (ISO 8601, UTC) as the state's timestamp type. */
   timestamp(expression: string): string
   /** `{{date}}`-like arithmetic on the state's timestamp type, in whole milliseconds. */
   addMilliseconds(timestamp: string, milliseconds: number): string
+  /**
+   * Whether a value that is not NULL is none of a relation's: an anti join where the engine would search a long list anew
+   * for every row. `column` is an expression over `keys`; it is NULL for rows that count as nothing.
+   */
+  absentFrom(expression: Fragment, keys: Fragment, column: string): Fragment
   /** Empties nothing, fails if it exists: `create table … as select …`; scratch tables live for the run only. */
   createTableAs(relation: string, select: Fragment, options: { readonly scratch: boolean }): Fragment
+  /** What tells the engine how many rows of which kind a new table has; undefined where it sees for itself. */
+  statistics(relation: string): string | undefined
   /** Replaces a table or view that `activate` made: statements in their order. */
   createModel(relation: string, select: string, materialised: 'view' | 'table'): readonly string[]
   /**

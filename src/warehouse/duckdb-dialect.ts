@@ -333,8 +333,11 @@ export const duckdbDialect: Dialect = {
   timestamp: expression => `cast(${expression} as TIMESTAMPTZ)`,
   addMilliseconds: (timestamp, milliseconds) =>
     `(${timestamp} + to_milliseconds(cast(${wholeNumber(milliseconds)} as BIGINT)))`,
+  absentFrom: (expression, keys, column) =>
+    sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
   createTableAs: (relation, select, { scratch }) =>
     sql`create ${raw(scratch ? 'temp table' : 'table')} ${raw(relation)} as ${select}`,
+  statistics: () => undefined,
   /** The name is always a view's, because DuckDB replaces no view by a table: a table's rows stand beside it. */
   createModel(relation, select, materialised) {
     const rows = relation.replace(/"$/, '__rows"')
