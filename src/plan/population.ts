@@ -55,7 +55,9 @@ export function goodRows(
   key: Fragment,
   quarantined: Fragment | undefined,
 ): Fragment {
-  return quarantined === undefined ? stage : sql`(select * from ${stage} where ${isGood(dialect, key, quarantined)}) good`
+  return quarantined === undefined
+    ? stage
+    : sql`(select * from ${stage} where ${isGood(dialect, key, quarantined)}) good`
 }
 
 /** The populated rows: `key`, `payload` and `digest`. `quarantined` is the relation of what is left out, when there is anything. */

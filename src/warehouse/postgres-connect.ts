@@ -41,7 +41,13 @@ function configOf(settings: PostgresSettings, url: string): pg.ClientConfig {
   if (saysTls && tls !== undefined)
     throw settingFailure('tls', 'the URL speaks of TLS as well', undefined, 'say it in one place')
   const ssl = saysTls ? {} : { ssl: tlsOf(tls, isLocal(parsed.hostname)) }
-  return { connectionString: url, ...ssl, application_name: 'activate', keepAlive: true, connectionTimeoutMillis: 15_000 }
+  return {
+    connectionString: url,
+    ...ssl,
+    application_name: 'activate',
+    keepAlive: true,
+    connectionTimeoutMillis: 15_000,
+  }
 }
 
 function isLocal(host: string): boolean {

@@ -243,4 +243,3 @@ ${select}
     fileRelation: () => undefined,
   }
 }
-

@@ -102,7 +102,8 @@ export function openFailure(error: unknown, endpoint: Endpoint): ActivateError {
 function isTlsProblem(error: unknown): boolean {
   const name = error instanceof Error && 'code' in error ? String(error.code) : ''
   return (
-    /CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO_VERIFY/.test(name) || /does not support SSL|SSL connection/i.test(String(error))
+    /CERT|ERR_TLS|ERR_SSL|EPROTO|UNABLE_TO_VERIFY/.test(name) ||
+    /does not support SSL|SSL connection/i.test(String(error))
   )
 }
 
@@ -195,7 +196,8 @@ function denied(error: unknown, { endpoint: { user }, state }: Doing): ActivateE
   }
   const grant =
     own === null ? grants[kind] : `alter ${own[1]} ${quoted(state)}.${quoted(own[2] ?? '')} owner to ${quoted(user)}`
-  const help = grant === undefined ? 'docs/guides/postgres.md lists what the role needs' : `let an administrator run: ${grant}`
+  const help =
+    grant === undefined ? 'docs/guides/postgres.md lists what the role needs' : `let an administrator run: ${grant}`
   return failure('failed', 'A3033', `the user "${user}" may not: ${sentence(error)}`, error, { help })
 }
 

@@ -27,7 +27,10 @@ export function quoteName(identifier: string): string {
 /** The name under which a table of ours stands: its own where it fits, else its beginning and a digest of all of it. */
 export function tableName(name: string): string {
   if (Buffer.byteLength(name) <= longestName) return name
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, longestName - keptBytes - 1)
+  const digest = createHash('sha256')
+    .update(name)
+    .digest('hex')
+    .slice(0, longestName - keptBytes - 1)
   return `${beginning(name)}_${digest}`
 }
 

@@ -66,7 +66,10 @@ async function inspect(client: pg.Client): Promise<number> {
   if (version < oldestVersion)
     throw unfitServer(`the server is PostgreSQL ${version}`, `PostgreSQL ${oldestVersion} or newer is needed`)
   if (rows[0]?.encoding !== 'UTF8')
-    throw unfitServer(`the database is encoded as ${rows[0]?.encoding}`, 'use a database that was made with encoding UTF8')
+    throw unfitServer(
+      `the database is encoded as ${rows[0]?.encoding}`,
+      'use a database that was made with encoding UTF8',
+    )
   return version
 }
 
@@ -242,7 +245,9 @@ class PostgresWarehouse implements Warehouse {
   ): Promise<number> {
     const relation = 'scratch' in parts ? this.dialect.scratch(parts.scratch) : relationName(parts)
     const kind = 'scratch' in parts ? 'unlogged table' : 'table'
-    const list = columns.map(({ name, type }) => `${quoteName(name)} ${nativeOfType[type === 'other' ? 'string' : type]}`)
+    const list = columns.map(
+      ({ name, type }) => `${quoteName(name)} ${nativeOfType[type === 'other' ? 'string' : type]}`,
+    )
     return this.#guarded(() =>
       this.#sessions.run((_, client) =>
         atomically(client, async () => {
@@ -299,7 +304,8 @@ class PostgresWarehouse implements Warehouse {
 
   #onSession(session: Session, statement: Statement): Promise<Result> {
     return session.exclusively(client => {
-      if (session.lost()) throw lossFailure(new Error('the session that held the rows is gone'), this.#connector.endpoint)
+      if (session.lost())
+        throw lossFailure(new Error('the session that held the rows is gone'), this.#connector.endpoint)
       return send(client, statement)
     })
   }

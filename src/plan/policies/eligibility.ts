@@ -174,13 +174,8 @@ function qaReasons({ relations }: EligibilityParams): readonly Reason[] {
 }
 
 /** One row per reason: `reason`, `n`, without rows that are in quarantine. */
-export function countIneligible(
-  dialect: Dialect,
-  ineligible: Fragment,
-  quarantine: Fragment | undefined,
-): Fragment {
-  const counted =
-    quarantine === undefined ? raw('') : sql` where ${dialect.absentFrom(raw('key'), quarantine, 'key')}`
+export function countIneligible(dialect: Dialect, ineligible: Fragment, quarantine: Fragment | undefined): Fragment {
+  const counted = quarantine === undefined ? raw('') : sql` where ${dialect.absentFrom(raw('key'), quarantine, 'key')}`
   return sql`select reason, count(*) as n from ${ineligible}${counted} group by 1 order by 1`
 }
 

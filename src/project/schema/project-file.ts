@@ -53,7 +53,9 @@ export const warehouseSchema = z.discriminatedUnion('type', [
     ),
     state: state().describe('The schema that holds the state; apart from your own.'),
     role: nonEmpty().optional().describe('The role to take on after connecting, where it is not that of the user.'),
-    tls: tls.optional().describe('How the connection is encrypted. Unless set, servers on other machines are verified.'),
+    tls: tls
+      .optional()
+      .describe('How the connection is encrypted. Unless set, servers on other machines are verified.'),
     pool: z.int().min(1).max(50).default(4).describe('How many sessions a run opens at most.'),
     statement_timeout: duration()
       .optional()
