@@ -9,9 +9,9 @@ import { describeKeysAndHashes } from './warehouse/keys-and-hashes.ts'
 import { describeLoading } from './warehouse/loading.ts'
 import { describeStatements } from './warehouse/statements.ts'
 import { describeStreams } from './warehouse/streams.ts'
-import { type OpenedWarehouse, trialOf } from './warehouse/trial.ts'
+import { type Abilities, type OpenedWarehouse, trialOf } from './warehouse/trial.ts'
 
-export function describeWarehouse(name: string, open: () => Promise<OpenedWarehouse>): void {
+export function describeWarehouse(name: string, open: () => Promise<OpenedWarehouse>, abilities: Abilities): void {
   describe(name, () => {
     let opened: OpenedWarehouse
     beforeAll(async () => {
@@ -19,7 +19,7 @@ export function describeWarehouse(name: string, open: () => Promise<OpenedWareho
     })
     afterAll(() => opened.cleanup())
 
-    const trial = trialOf(() => opened.warehouse, open)
+    const trial = trialOf(() => opened.warehouse, open, abilities)
     describeForms(trial)
     describeKeysAndHashes(trial)
     describeExpressions(trial)

@@ -96,7 +96,6 @@ export function describeExpressions(trial: Trial): void {
 
     test.each<[Literal, Value]>([
       ["it's -- \\ /* $1", "it's -- \\ /* $1"],
-      ['nul\0inside', 'nul\0inside'],
       ['', ''],
       [0, 0],
       [-5, -5],
@@ -107,6 +106,11 @@ export function describeExpressions(trial: Trial): void {
       [{ timestamp: '2026-03-01T02:00:00Z' }, '2026-03-01T02:00:00Z'],
     ])('writes the literal %j', async (given, expected) => {
       expect(await value(dialect().literal(given))).toBe(expected)
+    })
+
+    test('writes a literal with a NUL, or refuses it', async () => {
+      if (trial.abilities.storesNul) expect(await value(dialect().literal('nul\0inside'))).toBe('nul\0inside')
+      else expect(() => dialect().literal('nul\0inside')).toThrow('A3007')
     })
 
     test('writes negative and fractional literals so that they survive an operator', async () => {

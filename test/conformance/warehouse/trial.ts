@@ -9,6 +9,14 @@ export interface OpenedWarehouse {
   cleanup(): Promise<void>
 }
 
+/** In what warehouses may differ, each with a reason where it is declared. */
+export interface Abilities {
+  /** Texts may hold a NUL character. */
+  readonly storesNul: boolean
+  /** Statements that are asked at the same time run at the same time, rather than in turn. */
+  readonly runsInParallel: boolean
+}
+
 export interface LoadedTable {
   readonly parts: readonly string[]
   readonly relation: string
@@ -16,6 +24,7 @@ export interface LoadedTable {
 }
 
 export interface Trial {
+  readonly abilities: Abilities
   warehouse(): Warehouse
   dialect(): Dialect
   /** Opens another one. */
@@ -34,7 +43,11 @@ export interface Trial {
   shown(type: ColumnType, data: readonly (string | null)[]): Promise<readonly Value[][]>
 }
 
-export function trialOf(warehouse: () => Warehouse, open: () => Promise<OpenedWarehouse>): Trial {
+export function trialOf(
+  warehouse: () => Warehouse,
+  open: () => Promise<OpenedWarehouse>,
+  abilities: Abilities,
+): Trial {
   let made = 0
   const dialect = () => warehouse().dialect
   const statement = (fragment: Fragment) => render(fragment, dialect().placeholder)
@@ -74,7 +87,7 @@ export function trialOf(warehouse: () => Warehouse, open: () => Promise<OpenedWa
     )
     return found.map(row => [row.t ?? null, row.j ?? null])
   }
-  return { warehouse, dialect, open, statement, rows, execute, fresh, value, load, shown }
+  return { abilities, warehouse, dialect, open, statement, rows, execute, fresh, value, load, shown }
 }
 
 export function named(columns: readonly Column[], name: string): Column {
