@@ -102,7 +102,7 @@ test('whatever rows, tests and nights: the sums hold, and who is in quarantine i
       async (populations, chosen) => {
         const nights = await openNights()
         try {
-          const known = 'create table activate.known as select range as n from range(-2, 12) union all select null'
+          const known = 'create table activate.known as select n from generate_series(-2, 11) known(n) union all select null'
           await nights.warehouse.execute({ sql: known, params: [] })
           for (const [index, rows] of populations.entries()) await expectNight(nights, rows, chosen, index + 1)
         } finally {

@@ -250,7 +250,7 @@ describe('a link model that cannot be read', () => {
     ],
     [
       'with impossible confidences',
-      `select 'email' as left_type, 'x' as left_value, 'email' as right_type, 'y' as right_value, unnest([80, 80, -0.5, 'nan'::double, null, 1, 0]) as confidence`,
+      `select 'email' as left_type, 'x' as left_value, 'email' as right_type, 'y' as right_value, unnest([80, 80, -0.5, 'nan'::double precision, null, 1, 0]) as confidence`,
       {
         code: 'A4042',
         message:
