@@ -32,7 +32,7 @@ export async function openProject(invocation: Invocation): Promise<Project> {
 /** The dialect that models are compiled to when no warehouse is opened. */
 export function dialectOf({ warehouse }: Project): Dialect {
   if (warehouse.type === 'duckdb') return duckdbDialect
-  if (warehouse.type === 'postgres') return postgresDialect({ state: warehouse.state, token: 'night', version: 18 })
+  if (warehouse.type === 'postgres') return postgresDialect({ state: warehouse.state, token: 'night' })
   throw new ActivateError('invalid', {
     code: 'A1190',
     message: `warehouse type "${warehouse.type}" is not available in this version`,

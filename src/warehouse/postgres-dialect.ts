@@ -3,6 +3,7 @@
  * fixed, which `postgres-session.ts` sees to. Texts that planning compares or sorts have the collation "C": bytes, the same
  * on every server and in DuckDB, and the fastest to sort.
  */
+import { lowerCharacter } from '../project/normalisation.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Column, Dialect, Literal } from './dialect.ts'
 import { createModel } from './postgres-model.ts'
@@ -17,8 +18,6 @@ export interface PostgresDialectOptions {
   readonly state: string
   /** What the scratch tables of this open warehouse are told apart by. */
   readonly token: string
-  /** The server's major version. */
-  readonly version: number
 }
 
 export const scratchPrefix = 'scratch__'
@@ -157,13 +156,13 @@ function whitespace(): string {
   return `E' \\t\\n\\x0B\\f\\r${others.join('')}'`
 }
 
-/** Unicode's simple mapping of every letter that has one, as two texts of the same length. */
+/** The small letter of every capital, as two texts of the same length. */
 function lowerings(): { readonly upper: string; readonly lower: string } {
   let [upper, lower] = ['', '']
   for (let code = 0x41; code <= 0x1e943; code += 1) {
     if (code >= 0xd800 && code <= 0xdfff) continue
     const letter = String.fromCodePoint(code)
-    const [mapped = letter] = letter.toLowerCase()
+    const mapped = lowerCharacter(letter)
     if (mapped === letter) continue
     upper += letter
     lower += mapped
@@ -171,12 +170,21 @@ function lowerings(): { readonly upper: string; readonly lower: string } {
   return { upper, lower }
 }
 
-/** Since 17 the server brings the mapping itself, whatever the collation of the database; before, each letter is named. */
-function lower(version: number): (expression: string) => string {
-  if (version >= 17) return expression => `lower(${expression} collate "pg_catalog"."pg_c_utf8")`
+/**
+ * ASCII by the server, other letters by naming each: the server's own mapping hangs on the collation of the database and on
+ * its version of Unicode, and addresses must be tidied here as TypeScript tidies them.
+ */
+function lower(): (expression: string) => string {
   const { upper, lower: mapped } = lowerings()
-  return expression =>
-    `case when octet_length(${expression}) = char_length(${expression}) then lower(${expression} collate "C") else translate(${expression}, ${text(upper)}, ${text(mapped)}) end`
+  const beyond = upper.replace(/^[A-Z]*/, '')
+  return expression => {
+    const isAscii = `octet_length(${expression}) = char_length(${expression})`
+    // `translate` looks through its whole list for each character, so it is left to texts that need it.
+    const needsList = `case when ${isAscii} then false else ${expression} ~ ${text(`[${beyond}]`)} end`
+    return byBytes(
+      `case when ${needsList} then translate(${expression}, ${text(upper)}, ${text(mapped)}) else lower(${expression} collate "C") end`,
+    )
+  }
 }
 
 function round(expression: string, digits: number, column?: Typed): string {
@@ -187,7 +195,7 @@ function round(expression: string, digits: number, column?: Typed): string {
 }
 
 /** The dialect of one open warehouse: its scratch tables are its own. */
-export function postgresDialect({ state, token, version }: PostgresDialectOptions): Dialect {
+export function postgresDialect({ state, token }: PostgresDialectOptions): Dialect {
   return {
     name: 'postgres',
     quote: quoteName,
@@ -223,7 +231,7 @@ export function postgresDialect({ state, token, version }: PostgresDialectOption
     },
     isFinite: expression => `((${expression}) not in ('NaN', 'Infinity', '-Infinity'))`,
     trim: expression => `btrim(${expression}, ${whitespace()})`,
-    lower: lower(version),
+    lower: lower(),
     matches: (expression, pattern) => `(${expression} ~ ${text(pattern)})`,
     replaceMatches: (expression, pattern, by) => `regexp_replace(${expression}, ${text(pattern)}, ${text(by)}, 'g')`,
     round,

@@ -41,14 +41,14 @@ export async function openPostgres(settings: PostgresSettings, readers: SecretRe
   const connector = connectorOf(settings, readers)
   const client = await connector.connect()
   try {
-    const version = await inspect(client)
+    await inspect(client)
     await prepareSchema(client, connector, settings.state)
     await dropAbandoned(client, settings.state)
     const token = randomBytes(5).toString('hex')
     const alive = relationName([settings.state, `${scratchPrefix}${token}__alive`])
     await lockToken(client, settings.state, token)
     await client.query(`create unlogged table ${alive} as select 1 as n`)
-    return new PostgresWarehouse(settings, connector, { token, version, alive, first: client })
+    return new PostgresWarehouse(settings, connector, { token, alive, first: client })
   } catch (error) {
     await client.end().catch(() => undefined)
     throw statementFailure(error, {
@@ -57,8 +57,8 @@ export async function openPostgres(settings: PostgresSettings, readers: SecretRe
   }
 }
 
-/** The major version of a server that will do. */
-async function inspect(client: pg.Client): Promise<number> {
+/** Throws A3037 for a server that will not do. */
+async function inspect(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: string; encoding: string }>(
     "select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding",
   )
@@ -70,7 +70,6 @@ async function inspect(client: pg.Client): Promise<number> {
       `the database is encoded as ${rows[0]?.encoding}`,
       'use a database that was made with encoding UTF8',
     )
-  return version
 }
 
 /** `create schema if not exists` asks for the right to make one also where it is there already. */
@@ -119,7 +118,6 @@ async function dropAbandoned(client: pg.Client, state: string): Promise<void> {
 
 interface Opened {
   readonly token: string
-  readonly version: number
   /** A scratch table with one row, as long as scratch tables are safe. */
   readonly alive: string
   readonly first: pg.Client
@@ -140,8 +138,8 @@ class PostgresWarehouse implements Warehouse {
   #closed = false
   #cursors = 0
 
-  constructor(settings: PostgresSettings, connector: Connector, { token, version, alive, first }: Opened) {
-    this.dialect = postgresDialect({ state: settings.state, token, version })
+  constructor(settings: PostgresSettings, connector: Connector, { token, alive, first }: Opened) {
+    this.dialect = postgresDialect({ state: settings.state, token })
     this.state = [settings.state]
     this.#settings = settings
     this.#connector = connector

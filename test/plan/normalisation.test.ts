@@ -5,7 +5,7 @@ import { type Normalisation, normalise } from '../../src/project/normalisation.t
 import { knownRegions } from '../../src/project/phone-regions.ts'
 import type { Dialect } from '../../src/warehouse/dialect.ts'
 import type { Value } from '../../src/warehouse/sql.ts'
-import { type Engine, openEngine } from './engine.ts'
+import { type Engine, isPostgres, openEngine } from './engine.ts'
 
 let engine: Engine
 let dialect: Dialect
@@ -99,13 +99,15 @@ describe('the warehouse tidies as TypeScript does', () => {
   })
 
   test('each single character', async () => {
+    // Letters end at U+1E943, and a server takes longer.
+    const last = isPostgres() ? 0x1ffff : 0x10ffff
     const rows = await rowsOf(
-      `select i, ${normaliseSql(dialect, 'chr(cast(i as integer))', 'lower')} as tidied from generate_series(1, 1114111) r(i) where i not between 55296 and 57343`,
+      `select i, ${normaliseSql(dialect, 'chr(cast(i as integer))', 'lower')} as tidied from generate_series(1, ${last}) r(i) where i not between 55296 and 57343`,
     )
     const differing = rows.filter(
       ([code, tidied]) => (tidied ?? undefined) !== normalise(String.fromCodePoint(Number(code)), 'lower'),
     )
-    expect(rows).toHaveLength(1_112_063)
+    expect(rows).toHaveLength(last - 2048)
     expect(differing).toEqual([])
   })
 })

@@ -10,7 +10,6 @@ const files = {
   'quarantine, night by night': () => import('./quarantine-nights.test.ts'),
   normalisation: () => import('./normalisation.test.ts'),
   people: () => import('./identity/people.test.ts'),
-  assignment: () => import('./policies/assignment.test.ts'),
   policies: () => import('./policies/policies.test.ts'),
   'policies, whatever they are': () => import('./policies/policies.property.test.ts'),
 }

@@ -9,8 +9,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ActivateError } from '../../src/project/problem.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import type { Warehouse } from '../../src/warehouse/warehouse.ts'
-import { describeWarehouse } from '../conformance/warehouse.ts'
 import type { OpenedWarehouse } from '../conformance/warehouse/trial.ts'
+import { describeWarehouse } from '../conformance/warehouse.ts'
 
 type Settings = Parameters<typeof openDuckdb>[0]
 

@@ -6,7 +6,10 @@ import type { PostgresServer } from '../postgres-server.ts'
 
 let count = 0
 
-export function settingsFor(server: Pick<PostgresServer, 'url'>, more: Partial<PostgresSettings> = {}): PostgresSettings {
+export function settingsFor(
+  server: Pick<PostgresServer, 'url'>,
+  more: Partial<PostgresSettings> = {},
+): PostgresSettings {
   return { type: 'postgres', url: [server.url], state: 'activate', pool: 4, workMem: '64MB', ...more }
 }
 

@@ -43,11 +43,7 @@ export interface Trial {
   shown(type: ColumnType, data: readonly (string | null)[]): Promise<readonly Value[][]>
 }
 
-export function trialOf(
-  warehouse: () => Warehouse,
-  open: () => Promise<OpenedWarehouse>,
-  abilities: Abilities,
-): Trial {
+export function trialOf(warehouse: () => Warehouse, open: () => Promise<OpenedWarehouse>, abilities: Abilities): Trial {
   let made = 0
   const dialect = () => warehouse().dialect
   const statement = (fragment: Fragment) => render(fragment, dialect().placeholder)

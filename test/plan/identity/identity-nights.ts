@@ -110,7 +110,9 @@ export async function openIdentityNights(): Promise<IdentityNights> {
       return resolved
     },
     async identities() {
-      const found = await rows('select type, value, entity, cast(cast(since as date) as varchar) from activate.identities')
+      const found = await rows(
+        'select type, value, entity, cast(cast(since as date) as varchar) from activate.identities',
+      )
       return found.map(([type, value, entity, since]) => `${type} ${value} → ${entity}, ${since}`).sort()
     },
     async history() {
@@ -122,7 +124,7 @@ export async function openIdentityNights(): Promise<IdentityNights> {
     async tables() {
       const found = await rows(
         isPostgres()
-          ? `select substr(relname, 21) from pg_class where relname like 'scratch\\_\\_%' and relname not like '%\\_\\_alive' order by 1`
+          ? `select substr(relname, 22) from pg_class where relname like 'scratch\\_\\_%' and relname not like '%\\_\\_alive' order by 1`
           : `select table_name from duckdb_tables() where temporary order by 1`,
       )
       return found.map(([name]) => String(name))

@@ -40,8 +40,8 @@ afterAll(() => nights.close())
 function lotsInSql(count: number): string {
   const u = nights.warehouse.dialect.unitInterval('salt', 'key')
   return `select number, key, cast(floor(${u} * ${hundredths}) as integer) as lot
-from (select number, 'holdout-' || number as salt from generate_series(1, ${count}) s(number)),
-  (select 'c' || lpad(cast(number as varchar), 8, '0') as key from generate_series(0, ${people - 1}) k(number))`
+from (select number, 'holdout-' || number as salt from range(1, ${count + 1}) s(number)),
+  (select 'c' || lpad(cast(number as varchar), 8, '0') as key from range(${people}) k(number))`
 }
 
 /** Draws come back as one text for each salt, two digits for each key. */
