@@ -204,7 +204,10 @@ function denied(error: unknown, { endpoint: { user }, state }: Doing): ActivateE
 function refused(error: unknown): ActivateError {
   const { detail, hint } = error as Partial<ServerError>
   const message = [sentence(error), ...(detail === undefined ? [] : [detail])].join(': ')
-  return failure('failed', 'A3010', message, error, hint === undefined ? {} : { help: hint })
+  const help = /relation .*seed__.* does not exist/.test(message)
+    ? 'load the CSV file with `activate seed`: a view outlives the night, and reads its table'
+    : hint
+  return failure('failed', 'A3010', message, error, help === undefined ? {} : { help })
 }
 
 export function stateDenied(user: string, state: string, database: string, exists: boolean): ActivateError {
