@@ -21,6 +21,8 @@ interface ServerError {
   readonly detail?: string
   readonly hint?: string
   readonly schema?: string
+  /** The server's own function that complained. */
+  readonly routine?: string
 }
 
 export function sqlState(error: unknown): string | undefined {
@@ -35,7 +37,9 @@ export function sqlState(error: unknown): string | undefined {
 export function isWorthRepeating(error: unknown): boolean {
   const code = sqlState(error)
   if (code === '40001' || code === '40P01') return true
-  const isCatalogs = (error as ServerError | undefined)?.schema === 'pg_catalog'
+  const { schema, routine } = (error ?? {}) as Partial<ServerError>
+  const isCatalogs = schema === 'pg_catalog'
+  if (code === '42710' && routine === 'TypeCreate') return true
   return (code === '23505' && isCatalogs) || (code === 'XX000' && /concurrently/.test(String(error)))
 }
 

@@ -7,6 +7,7 @@
  * others left behind is still there (`ready`).
  */
 import type pg from 'pg'
+import { isLoss } from './postgres-error.ts'
 
 export interface Session {
   readonly client: pg.Client
@@ -45,6 +46,10 @@ export class Sessions {
       const session = await slot.session
       if (slot.lost) return await this.run(work)
       return await session.exclusively(client => work(session, client))
+    } catch (error) {
+      // The driver hears that the connection is closed only a moment later, and the next statement must not go there.
+      if (isLoss(error)) slot.lost = true
+      throw error
     } finally {
       slot.pending -= 1
     }
