@@ -30,7 +30,7 @@ describe.skipIf(postgresMissing !== undefined)('on PostgreSQL', () => {
         '--nights',
         '2',
         '--customers',
-        '150',
+        '300',
         '--json',
         '--quiet',
         ...more,
@@ -61,7 +61,8 @@ name: acme
 warehouse: { type: postgres, url: "\${env:PG_URL}", state: killed }
 sources:
   people: { csv: people.csv, columns: { id: { type: string, tests: [unique] }, score: { type: integer } } }
-destinations: { crm: ${receiverSettings(crm.url)} }
+destinations:
+  crm: ${receiverSettings(crm.url)}
 `,
       'models/everyone.sql': '/*---\nkey: id\n---*/\nselect id, score from {{source "people"}}\n',
       'syncs/everyone.yml':
@@ -100,7 +101,8 @@ destinations: { crm: ${receiverSettings(crm.url)} }
       }
     }
     try {
-      const { count: statements } = await night({ a: 0, b: 0, gone: 0 })
+      const { count: statements, status, error } = await night({ a: 0, b: 0, gone: 0 })
+      expect(status, error).toBe('succeeded')
       expect([...crm.records.keys()].sort()).toEqual(['a', 'b', 'gone'])
       const steps = 14
       for (let step = 1; step <= steps; step += 1) {
@@ -113,9 +115,8 @@ destinations: { crm: ${receiverSettings(crm.url)} }
         expect((await night(scores)).status).toBe('succeeded')
         const expected = Object.entries(scores).map(([id, score]) => [id, { score }])
         expect(Object.fromEntries(crm.records)).toEqual(Object.fromEntries(expected))
-        // One enter, two changes and one leaver: nothing was sent twice under two names.
-        const changes = crm.received.slice(before).map(({ changeId }) => changeId)
-        expect(new Set(changes).size).toBe(4 + (step === 1 ? 0 : 0))
+        // One enter, two changes and one leaver, however often each of them was sent.
+        expect(new Set(crm.received.slice(before).map(({ changeId }) => changeId)).size).toBe(4)
       }
     } finally {
       await administrator.end()
