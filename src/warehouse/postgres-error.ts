@@ -27,7 +27,8 @@ interface ServerError {
 
 export function sqlState(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  // With a digit, unlike EPIPE.
+  return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
 /**
