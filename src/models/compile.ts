@@ -220,6 +220,7 @@ function stagedSource(source: Source, options: CompileOptions): readonly (readon
   const { dialect, stageFiles, loadFiles } = options
   const scratch = `source__${source.name}`
   const relation = dialect.scratch(scratch)
+  if (stageFiles !== true && loadFiles !== true) return []
   const isReadHere = 'csv' in source.from && dialect.fileRelation(source.from) !== undefined
   if (loadFiles === true && 'csv' in source.from && !isReadHere) {
     const statement = `-- load ${JSON.stringify(source.name)} from its file`

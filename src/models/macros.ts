@@ -109,10 +109,11 @@ export const macros: ReadonlyMap<string, Macro> = new Map<string, Macro>([
  */
 export function oddArgument(sql: string): string | undefined {
   if (sql.trim() === '') return 'is empty'
-  const odd = /[^\w\s.,"'()+\-*/%<>=|:\u{80}-\u{10ffff}]/u.exec(sql)
+  // A backslash is an escape to some engines and a character to others.
+  const code = sql.replaceAll(/'[^'\\]*'|"[^"\\]*"/g, ' quoted ')
+  if (/['"]/.test(code)) return 'has a quote that is not closed, or a backslash within one'
+  const odd = /[^\w\s.,()+\-*/%<>=|:\u{80}-\u{10ffff}]/u.exec(code)
   if (odd !== null) return `holds ${JSON.stringify(odd[0])}`
-  const code = sql.replaceAll(/'[^']*'|"[^"]*"/g, ' quoted ')
-  if (/['"]/.test(code)) return 'has a quote that is not closed'
   if (/--|\/\*|\*\//.test(code)) return 'holds a comment'
   const word = /\b(select|from|with|insert|update|delete|merge|into|values)\b/i.exec(code)
   if (word !== null) return `holds "${word[0]}": only an expression may stand here`

@@ -27,13 +27,16 @@ export function isPostgres(): boolean {
   return wanted
 }
 
-/** Called within a `describe`: from then on the file's nights are planned on a server that it starts. */
+/** Called within a `describe`: its nights are planned on a server that it starts. */
 export function onPostgres(): void {
-  wanted = true
   beforeAll(async () => {
     server = await startPostgres()
+    wanted = true
   })
-  afterAll(() => server?.stop())
+  afterAll(async () => {
+    wanted = false
+    await server?.stop()
+  })
 }
 
 async function openInFile(): Promise<Engine> {
