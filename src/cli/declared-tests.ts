@@ -34,7 +34,7 @@ export async function runDeclaredTests(wired: Wired, asked: Relations, asOf: num
   const make = maker(warehouse, compiled)
   const results: TestResult[] = []
   for (const source of asked.sources) {
-    await make(compiled.statementsForTests(source))
+    await make([...compiled.statementsForSources([source.name]), ...compiled.statementsForTests(source)])
     results.push(...(await contractResults('source', source, warehouse, compiled)))
     results.push(...(await freshnessResults(source, warehouse, compiled, asOf)))
   }

@@ -51,6 +51,13 @@ describe.skipIf(postgresMissing !== undefined)('on PostgreSQL', () => {
       return { programmes, counts: sandbox.counts, runs }
     }
     expect(await demo('on-postgres', '--target', 'pg')).toEqual(await demo('on-duckdb'))
+
+    const lookAt = (url: string, ...argv: string[]) =>
+      shell(folder, { PG_URL: url })('-C', 'on-postgres', '--target', 'pg', ...argv)
+    const tests = await lookAt(server.url, 'test', '--as-of', '2026-03-03T02:00:00Z')
+    expect([tests.code, tests.stdout]).toEqual([0, expect.stringMatching(/ 0 failed/)])
+    const refused = await lookAt(server.url.replace('activate@', 'stranger@'), 'dry-run')
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining('does not let the user "stranger"')])
   }, 240_000)
 
   test('a session that is ended in any step costs an error and nothing else', async () => {
