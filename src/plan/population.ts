@@ -81,7 +81,7 @@ export function payloadExpression(dialect: Dialect, fields: readonly MappedField
 /** The types are part of it: an engine may hash `true` and 1, or 1.50 and 150, alike, and the digest must not. */
 export function digestExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
   const types = dialect.literal(fields.map(({ name, column }) => `${name} ${column.native}`).join(', '))
-  return raw(dialect.rowDigest([types, ...fields.map(({ expression }) => expression)]))
+  return raw(dialect.rowDigest([{ expression: types, column: { type: 'string', native: 'VARCHAR' } }, ...fields]))
 }
 
 /** One row with, per field that is a floating-point number, how many values are not finite; undefined when there is none. */

@@ -69,7 +69,16 @@ export interface Dialect {
    * A fast digest of a row's values as the state's `bigint`, for leaving out rows that are surely the same. It may change
    * with the engine's version or a column's type, so a difference means nothing until the values themselves are compared.
    */
-  rowDigest(expressions: readonly string[]): string
+  rowDigest(
+    values: readonly { readonly expression: string; readonly column: Pick<Column, 'type' | 'native'> }[],
+  ): string
+  /**
+   * What follows `from` to select from those rows of a relation for which a condition holds, and from no others: nothing is
+   * computed of a row before it is known to be one of them.
+   */
+  rowsWhere(relation: Fragment, condition: Fragment): Fragment
+  /** What stands between a common table expression's name and its select, so that what it computes is computed once. */
+  readonly computedOnce: 'as' | 'as materialized'
   /** `u` of architecture section 9: a double in [0, 1) from a salt and a key. */
   unitInterval(saltExpression: string, keyExpression: string): string
   isFinite(expression: string): string

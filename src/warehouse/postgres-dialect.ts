@@ -187,6 +187,11 @@ function lower(): (expression: string) => string {
   }
 }
 
+/** Not every type has a hash function: json has none, and what an array or a stranger holds is not known here. */
+function hashable({ expression, column }: { readonly expression: string; readonly column: Typed }): string {
+  return ['text', 'json', 'array', 'other'].includes(kindOf(column.native)) ? plainText(expression) : expression
+}
+
 function round(expression: string, digits: number, column?: Typed): string {
   const rounded = `round(cast(${expression} as numeric), ${checkedWhole(digits)})`
   if (column === undefined) return rounded
@@ -222,8 +227,11 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     jsonMember: (expression, name) => plainText(`cast(${expression} as json) -> ${text(name)}`),
     sha256: expression => `encode(sha256(convert_to(${expression}, 'UTF8')), 'hex')`,
     quickHash: expression => `hashtextextended(${expression}, 0)`,
-    // By way of text, because not every type has a hash function: json has none.
-    rowDigest: expressions => `hashtextextended(cast(row(${expressions.join(', ')}) as text), 0)`,
+    rowDigest: values => `hash_record_extended(row(${values.map(hashable).join(', ')}), 0)`,
+    // Without a limit of its own the subquery is folded into an outer join, below which its columns are computed of every row.
+    rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among`,
+    // Folded into what reads it, a payload would be built anew for each column that it appears in.
+    computedOnce: 'as materialized',
     unitInterval(saltExpression, keyExpression) {
       const bytes = `convert_to(concat(${saltExpression}, ':', ${keyExpression}), 'UTF8')`
       const bits = `cast('x' || substr(encode(sha256(${bytes}), 'hex'), 1, 13) as bit(52))`

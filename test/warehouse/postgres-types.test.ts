@@ -76,7 +76,7 @@ describe.skipIf(postgresMissing !== undefined)('PostgreSQL', () => {
       params: [],
     })
     expect(row).toEqual({ t: text, j: json })
-    const digest = raw(`select ${warehouse.dialect.rowDigest([expression])} as d`)
+    const digest = raw(`select ${warehouse.dialect.rowDigest([{ expression, column }])} as d`)
     expect((await warehouse.query(render(digest, () => '')))[0]?.d).not.toBeNull()
   })
 

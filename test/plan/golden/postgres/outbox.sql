@@ -1,4 +1,4 @@
-with diffed as (
+with diffed as materialized (
   select d.key, d.op, d.kept,
     s.standing as was,
     case when d.op = 'leave' then s.payload else a.payload end as payload,

@@ -13,6 +13,6 @@ select
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   false as kept
-from (select key, digest from (select "id" as key, '{}' as payload, hashtextextended(cast(row('') as text), 0) as digest from stage where not ("id" is null or "id" = '') and not exists (select 1 from (select key as excluded_key from quarantine__run) excluded where excluded.excluded_key = "id")) population) p
+from (select key, digest from (select "id" as key, '{}' as payload, hash_record_extended(row(cast('' as text)), 0) as digest from stage where not ("id" is null or "id" = '') and not exists (select 1 from (select key as excluded_key from quarantine__run) excluded where excluded.excluded_key = "id")) population) p
 full join (select key, digest from snapshot__s where standing <> 'left' and not exists (select 1 from (select key as excluded_key from quarantine__run) excluded where excluded.excluded_key = key)) s on p.key = s.key
 where p.key is null or s.key is null or p.digest <> s.digest
