@@ -29,8 +29,8 @@ module.exports = {
       name: 'adapters-are-wired-in-one-place',
       comment: 'Warehouses, ledgers and destinations are opened by the composition root alone.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(wire\\.ts|cli/commands/(doctor|schema|explain)|cli/code-book|warehouse/duckdb|ledger/)' },
-      to: { path: '^src/(warehouse/duckdb\\.ts|ledger/store\\.ts)$' },
+      from: { path: '^src/', pathNot: '^src/(wire\\.ts|cli/commands/(doctor|schema|explain)|cli/code-book|warehouse/(duckdb|postgres)|ledger/)' },
+      to: { path: '^src/(warehouse/(duckdb|postgres)\\.ts|ledger/store\\.ts)$' },
     },
     {
       name: 'pure-rooms-touch-no-node',

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- warehouse|rules|identity|delivery|limiter|memory|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
+ * `npm run bench [-- warehouse|postgres|rules|identity|delivery|limiter|memory|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
  * warehouse and of the night with all rules. docs/benchmarks.md records them with the machine.
  */
 import { cpus, totalmem } from 'node:os'
@@ -8,7 +8,7 @@ import { benchIdentity } from './identity.ts'
 import { benchMemory } from './memory.ts'
 import { benchRules } from './rules.ts'
 import { benchStartup } from './startup.ts'
-import { benchWarehouse } from './warehouse.ts'
+import { benchPostgres, benchWarehouse } from './warehouse.ts'
 
 const args = process.argv.slice(2)
 const at = args.indexOf('--rows')
@@ -25,4 +25,5 @@ if (wants('delivery')) await benchDelivery()
 if (wants('memory')) await benchMemory(sizes.at(-1) ?? 10_000_000)
 if (wants('identity')) await benchIdentity()
 if (wants('warehouse')) await benchWarehouse(sizes)
+if (wants('postgres')) await benchPostgres(sizes[0] ?? 1_000_000)
 if (wants('rules')) await benchRules(sizes)

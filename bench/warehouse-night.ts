@@ -1,5 +1,5 @@
 /**
- * The warehouse side of one night in a process of its own: `tsx bench/warehouse-night.ts ROWS CHURN FOLDER`. Prints one JSON line.
+ * The warehouse side of one night in a process of its own: `tsx bench/warehouse-night.ts ROWS CHURN FOLDER [postgres]`. Prints one JSON line.
  * The bare comparison is the full join of the same two tables on the hash of the same twelve columns.
  */
 import { execFileSync } from 'node:child_process'
@@ -18,6 +18,7 @@ import type { Sync } from '../src/project/project.ts'
 import { settleRun } from '../src/run/settle.ts'
 import { openDuckdb } from '../src/warehouse/duckdb.ts'
 import { raw } from '../src/warehouse/sql.ts'
+import { openPostgresShop, type Shop } from './postgres-shop.ts'
 import { timed } from './report.ts'
 
 const [rows = 1_000_000, churn = 0.015] = process.argv.slice(2, 4).map(Number)
@@ -64,12 +65,18 @@ const sync: Sync = {
 // Making the shop's tables takes memory that is not the tool's, so a process of its own does it.
 if (process.argv[5] === 'make') {
   await makeShop(join(folder, 'shop.duckdb'))
+} else if (process.argv[5] === 'postgres') {
+  const shop = await openPostgresShop(rows, churn, columns)
+  console.log(JSON.stringify(await measure(shop)))
+  await shop.close()
 } else {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   const self = process.argv[1] ?? ''
   execFileSync(process.execPath, ['--import', 'tsx', self, String(rows), String(churn), folder, 'make'])
-  console.log(JSON.stringify(await measure()))
+  const shop = await openDuckdbShop()
+  console.log(JSON.stringify(await measure(shop)))
+  await shop.close()
   await rm(folder, { recursive: true, force: true })
 }
 
@@ -85,7 +92,7 @@ async function makeShop(path: string): Promise<void> {
   instance.closeSync()
 }
 
-async function measure() {
+async function openDuckdbShop(): Promise<Shop> {
   const attach = { shop: join(folder, 'shop.duckdb') }
   const warehouse = await openDuckdb({
     type: 'duckdb',
@@ -102,6 +109,10 @@ async function measure() {
       raw(`create or replace temp table bare as select coalesce(a.customer_id, b.customer_id) as k from shop.night2 a
 full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}) is distinct from hash(${list('b')})`),
     )
+  return { warehouse, bare, close: () => warehouse.close() }
+}
+
+async function measure({ warehouse, bare }: Shop) {
   await firstNight()
   const bareSeconds: number[] = []
   bareSeconds.push((await timed(bare)).seconds, (await timed(bare)).seconds)
@@ -145,7 +156,6 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
     const same = await checkPopulation(warehouse, 'quiet', again, { name: 'people', key: ['customer_id'], place }, sync)
     return plan('bench__3', compiled, same)
   })
-  await warehouse.close()
   return {
     rows,
     sends: planned.plan.decisions.send,
@@ -199,9 +209,10 @@ full join shop.night1 b on a.customer_id = b.customer_id where hash(${list('a')}
     await execute(
       warehouse,
       raw(
-        `insert into ${snapshot.texts[0]} select key, payload, digest, 1, 1, 'member', 'bench__1', now(), null, null, null from (${select})`,
+        `insert into ${snapshot.texts[0]} select key, payload, digest, 1, 1, 'member', 'bench__1', now(), null, null, null from (${select}) populated`,
       ),
     )
+    await execute(warehouse, raw(warehouse.dialect.statistics(snapshot.texts[0] ?? '') ?? 'select 1'))
     const mapping = mappingFingerprint(sync).replaceAll("'", "''")
     await execute(
       warehouse,

@@ -17,7 +17,7 @@ interface Measured {
 export async function benchWarehouse(sizes: readonly number[]): Promise<void> {
   const measured: Measured[] = []
   for (const rows of sizes) {
-    const one = await measure(rows)
+    const one = await measure(rows, [])
     measured.push(one)
     print(
       `Warehouse side of a night: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`,
@@ -38,9 +38,15 @@ export async function benchWarehouse(sizes: readonly number[]): Promise<void> {
   }
 }
 
-async function measure(rows: number): Promise<Measured> {
+/** The same on a PostgreSQL server, against the bare full join there. */
+export async function benchPostgres(rows: number): Promise<void> {
+  const one = await measure(rows, ['postgres'])
+  print(`The same on PostgreSQL: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`, figuresOf(one))
+}
+
+async function measure(rows: number, engine: readonly string[]): Promise<Measured> {
   const script = join(import.meta.dirname, 'warehouse-night.ts')
-  const args = ['--import', 'tsx', script, String(rows), '0.015', join('out', `bench-${rows}`)]
+  const args = ['--import', 'tsx', script, String(rows), '0.015', join('out', `bench-${rows}`), ...engine]
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1e7 })
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Measured
 }

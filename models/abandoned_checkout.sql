@@ -24,10 +24,10 @@ with carts as (
 ),
 
 left_alone as (
-    select *, left_at + {{var "cart_held_hours"}} * interval '1 hour' as held_until
+    select *, {{timestamp_add "left_at" (var "cart_held_hours") "hour"}} as held_until
     from carts
     where newest = 1
-        and left_at + {{var "cart_quiet_hours"}} * interval '1 hour' <= {{run_at}}
+        and {{timestamp_add "left_at" (var "cart_quiet_hours") "hour"}} <= {{run_at}}
 ),
 
 last_order as (

@@ -29,8 +29,8 @@ history as (
         count(*) - 1 as repeats,
         min(ordered_on) as first_order_on,
         max(ordered_on) as last_order_on,
-        (max(ordered_on) - min(ordered_on)) / 7.0 as recency_weeks,
-        ({{run_date}} - min(ordered_on)) / 7.0 as age_weeks,
+        {{safe_divide (date_diff "max(ordered_on)" "min(ordered_on)") 7}} as recency_weeks,
+        {{safe_divide (date_diff (run_date) "min(ordered_on)") 7}} as age_weeks,
         sum(spent) as revenue
     from shopping_days
     group by customer_id

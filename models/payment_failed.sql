@@ -39,7 +39,7 @@ select
         when 2 then 'We will try again in two days.'
         else 'We will try once more in two days, and must end the plan if that fails.'
     end as next_step,
-    cast(p.attempted_at as date) + case p.attempt when 1 then 3 else 2 end as retry_on
+    {{date_add "cast(p.attempted_at as date)" "case p.attempt when 1 then 3 else 2 end" "day"}} as retry_on
 from attempts p
 inner join {{source "subscriptions"}} s on s.subscription_id = p.subscription_id
 inner join {{ref "stg_customers"}} c on c.customer_id = p.customer_id

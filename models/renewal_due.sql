@@ -32,8 +32,8 @@ select
     s.renews_on
 from {{source "subscriptions"}} s
 inner join steps t
-    on s.renews_on - {{run_date}} <= t.days_ahead
-    and s.renews_on - {{run_date}} > t.days_after
+    on {{date_diff "s.renews_on" (run_date)}} <= t.days_ahead
+    and {{date_diff "s.renews_on" (run_date)}} > t.days_after
 inner join {{ref "stg_customers"}} c on c.customer_id = s.customer_id
 where s.status = 'active'
     and not (s.billing_cycle = 'monthly' and t.days_ahead = 30)

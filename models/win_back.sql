@@ -13,7 +13,7 @@ with lately_refunded as (
     select distinct customer_id
     from {{source "refunds"}}
     where refunded_at < {{run_at}}
-        and cast(refunded_at as date) > {{run_date}} - {{var "refund_quiet_days"}}
+        and {{date_diff (run_date) "refunded_at"}} < {{var "refund_quiet_days"}}
 )
 
 select
@@ -28,7 +28,7 @@ inner join {{ref "stg_customers"}} c on c.customer_id = v.customer_id
 left join lately_refunded r on r.customer_id = v.customer_id
 left join {{ref "in_dunning"}} d on d.customer_id = v.customer_id
 where v.repeats >= 1
-    and {{run_date}} - v.last_order_on between {{var "win_back_after_days"}} and {{var "win_back_until_days"}}
+    and {{date_diff (run_date) "v.last_order_on"}} between {{var "win_back_after_days"}} and {{var "win_back_until_days"}}
     and c.email is not null
     and r.customer_id is null
     and d.customer_id is null

@@ -31,6 +31,7 @@ import { defaultTarget } from './project/settings.ts'
 import { leaseMilliseconds } from './run/lease-keeper.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
+import { openPostgres } from './warehouse/postgres.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -95,7 +96,7 @@ export const systemClock: Clock = {
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
   const failpoints = options.failpoints ?? failpointsFrom(options.env.ACTIVATE_FAILPOINT)
-  const warehouse = once(async () => instrumentWarehouse(await openWarehouse(project), failpoints))
+  const warehouse = once(async () => instrumentWarehouse(await openWarehouse(project, readers), failpoints))
   const clock = options.clock ?? systemClock
   const secrets = options.secrets ?? createScrubber()
   const readers: SecretReaders = {
@@ -179,8 +180,9 @@ function leaseLengthFrom({ ACTIVATE_LEASE_MS: text }: Environment): number {
   return Number(text)
 }
 
-async function openWarehouse({ warehouse }: Project): Promise<Warehouse> {
+async function openWarehouse({ warehouse }: Project, readers: SecretReaders): Promise<Warehouse> {
   if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
+  if (warehouse.type === 'postgres') return openPostgres(warehouse, readers)
   throw notYet(`warehouse type "${warehouse.type}"`)
 }
 
@@ -233,7 +235,7 @@ function notYet(what: string): ActivateError {
   return new ActivateError('invalid', {
     code: 'A1190',
     message: `${what} is not available in this version`,
-    help: 'use the embedded defaults: warehouse duckdb, ledger sqlite',
+    help: 'use warehouse duckdb or postgres, and ledger sqlite',
   })
 }
 

@@ -10,7 +10,7 @@ import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
-import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -26,6 +26,8 @@ export interface PostgresServer {
 export interface PostgresOptions {
   /** The major version: the newest, or the oldest that the PostgreSQL project still mends. */
   readonly version?: '18' | '15'
+  /** Of the superuser; whoever connects has to log in. Without it everybody is let in. */
+  readonly password?: string
   /** Server settings, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -62,15 +64,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return named === undefined ? startOwn(options) : createDatabase(named)
 }
 
-async function startOwn({ version = '18', settings = {} }: PostgresOptions): Promise<PostgresServer> {
+async function startOwn({ version = '18', password, settings = {} }: PostgresOptions): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'activate-pg-'))
   const owner = await ownerOf(folder)
   const native = await binaries(version, folder, owner.uid !== undefined)
   const data = join(folder, 'data')
   const options = { ...owner, cwd: folder, env: { ...process.env, ...(await libraryPath(native, folder)) } }
+  const passwordFile = join(folder, 'password')
+  if (password !== undefined) await writeFile(passwordFile, password)
+  const login = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
   execFileSync(
     join(native, 'bin', 'initdb'),
-    ['-D', data, '-U', 'activate', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    ['-D', data, '-U', 'activate', ...login, '-E', 'UTF8', '--locale=C', '--no-sync'],
     { ...options, stdio: ['ignore', 'ignore', 'inherit'] },
   )
   const address = process.platform === 'win32' ? await onPort() : onSocket(folder)
@@ -79,7 +84,7 @@ async function startOwn({ version = '18', settings = {} }: PostgresOptions): Pro
   const flags = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const server = await started(join(native, 'bin', 'postgres'), ['-D', data, ...address.flags, ...flags], options)
   return {
-    url: address.url,
+    url: password === undefined ? address.url : address.url.replace('activate@', `activate:${password}@`),
     stop: async () => {
       if (server.exitCode === null && server.signalCode === null) {
         const gone = once(server, 'exit')

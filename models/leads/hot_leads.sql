@@ -15,6 +15,6 @@ select
     owner,
     score,
     -- The day after they were last seen, and not after tonight, which would be another day every night.
-    cast(last_seen_at as date) + 1 as call_on
+    {{date_add "cast(last_seen_at as date)" 1 "day"}} as call_on
 from {{ref "lead_routing"}}
 where grade = 'hot'

@@ -22,7 +22,7 @@ with engagement as (
                 when 'form_submitted' then 5
                 else 0
             end
-            * power(0.5, ({{run_date}} - cast(happened_at as date)) / {{var "lead_half_life_days"}})
+            * power(0.5, {{safe_divide (date_diff (run_date) "happened_at") (var "lead_half_life_days")}})
         ) as points
     from {{source "lead_events"}}
     where happened_at < {{run_at}}

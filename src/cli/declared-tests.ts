@@ -2,6 +2,7 @@
 import { type CheckResult, checkContract } from '../models/checks.ts'
 import { type CompiledProject, compileModels } from '../models/compile.ts'
 import { checkFreshness, freshnessProblem } from '../models/freshness.ts'
+import { makeStatement } from '../models/make.ts'
 import type { Problem } from '../project/problem.ts'
 import type { Json, Model, Source } from '../project/project.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
@@ -27,11 +28,13 @@ export interface Relations {
 
 export async function runDeclaredTests(wired: Wired, asked: Relations, asOf: number): Promise<readonly TestResult[]> {
   const warehouse = await wired.warehouse()
-  const compiled = compileModels(wired.project, { dialect: warehouse.dialect, asOf, state: warehouse.state })
-  const make = maker(warehouse)
+  const compiled = compileModels(wired.project, {
+    ...{ dialect: warehouse.dialect, asOf, state: warehouse.state, loadFiles: true },
+  })
+  const make = maker(warehouse, compiled)
   const results: TestResult[] = []
   for (const source of asked.sources) {
-    await make(compiled.statementsForTests(source))
+    await make([...compiled.statementsForSources([source.name]), ...compiled.statementsForTests(source)])
     results.push(...(await contractResults('source', source, warehouse, compiled)))
     results.push(...(await freshnessResults(source, warehouse, compiled, asOf)))
   }
@@ -43,12 +46,12 @@ export async function runDeclaredTests(wired: Wired, asked: Relations, asOf: num
 }
 
 /** Views and tables that several models need are made once. */
-function maker(warehouse: Warehouse): (statements: readonly string[]) => Promise<void> {
+function maker(warehouse: Warehouse, compiled: CompiledProject): (statements: readonly string[]) => Promise<void> {
   const made = new Set<string>()
   return async statements => {
     for (const statement of statements) {
       if (made.has(statement)) continue
-      await warehouse.execute({ sql: statement, params: [] })
+      await makeStatement(warehouse, compiled, statement)
       made.add(statement)
     }
   }

@@ -61,7 +61,8 @@ export async function playDemo(invocation: Invocation, options: DemoOptions): Pr
   const { folder, seed, signal } = options
   const sandboxState = join(folder, '.activate', 'sandbox.db')
   await mkdir(dirname(sandboxState), { recursive: true })
-  const loaded = await loadProject(folder, { env: invocation.io.env })
+  const { target } = invocation.flags
+  const loaded = await loadProject(folder, { env: invocation.io.env, ...(target === undefined ? {} : { target }) })
   // Any free port, so that a sandbox that is running already is left alone.
   const sandbox = await startSandbox({ port: 0, faults: noFaults, seed, statePath: sandboxState })
   try {

@@ -9,6 +9,7 @@ import type { Project, Sync } from '../project/project.ts'
 import { selectSyncs } from '../project/select.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { duckdbDialect } from '../warehouse/duckdb-dialect.ts'
+import { postgresDialect } from '../warehouse/postgres-dialect.ts'
 import { type Wired, type WireOptions, wire } from '../wire.ts'
 import { parsePointInTime } from './as-of.ts'
 import type { Invocation } from './invocation.ts'
@@ -32,10 +33,11 @@ export async function openProject(invocation: Invocation): Promise<Project> {
 /** The dialect that models are compiled to when no warehouse is opened. */
 export function dialectOf({ warehouse }: Project): Dialect {
   if (warehouse.type === 'duckdb') return duckdbDialect
+  if (warehouse.type === 'postgres') return postgresDialect({ state: warehouse.state, token: 'night' })
   throw new ActivateError('invalid', {
     code: 'A1190',
     message: `warehouse type "${warehouse.type}" is not available in this version`,
-    help: 'use the embedded default: warehouse duckdb',
+    help: 'use warehouse duckdb or postgres',
   })
 }
 

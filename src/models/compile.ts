@@ -18,6 +18,7 @@ import {
 import type { ModelsCode } from './codes.ts'
 import type { Expression } from './expression.ts'
 import { closure } from './graph.ts'
+import { macros } from './macros.ts'
 import { reservedPrefix, type SqlStatement } from './statement.ts'
 import { sizeLimit } from './template-text.ts'
 
@@ -37,6 +38,8 @@ export interface CompileOptions {
    * A source that quarantines rows is read into such a table whatever it is, so that they can be taken out of it.
    */
   readonly stageFiles?: boolean
+  /** Where the warehouse reads no files itself, loads each CSV source into a scratch table, so that no seed has to stand ready. */
+  readonly loadFiles?: boolean
 }
 
 export interface CompiledModel {
@@ -69,6 +72,8 @@ export interface CompiledProject {
   statementsFor(name: string): readonly string[]
   /** The source that a statement reads or the model that it makes, for places in errors; undefined for other text. */
   subjectOf(statement: string): string | undefined
+  /** The source that a statement stands for loading, into the scratch table of this name: see `models/make.ts`. */
+  loadOf(statement: string): { readonly source: Source; readonly path: string; readonly scratch: string } | undefined
   /** Statements that read these sources into scratch tables, for those that are read so. */
   statementsForSources(names: Iterable<string>): readonly string[]
   /** Every source that a model reads, directly or through other models. */
@@ -124,7 +129,8 @@ export function compileModels(project: CompilableProject, options: CompileOption
     if (model !== undefined && statement !== undefined) problems.push(...compileModel(compiler, model, statement))
   }
   if (problems.length > 0) throw new ActivateError('invalid', problems)
-  if (staged.size > 0) takeLastingViews(compiler, compileModels(project, { ...options, stageFiles: false }))
+  if (staged.size > 0)
+    takeLastingViews(compiler, compileModels(project, { ...options, stageFiles: false, loadFiles: false }))
   return compiledProject(compiler, project)
 }
 
@@ -182,6 +188,7 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
       return [...reads([name, ...upstream], tested.sources), ...statements(upstream)]
     },
     statementsForSources: readSources,
+    loadOf: statement => [...compiler.staged.values()].find(({ load }) => load?.statement === statement)?.load,
     sourcesOf: name => sourcesOf([model(name).name]),
     lookedInto: contract => namesInTests(compiler, contract),
     statementsForTests: contract => {
@@ -200,14 +207,27 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
 interface StagedSource {
   readonly relation: string
   readonly statements: readonly string[]
+  /** Set when the file goes in from here, which one of the statements stands for. */
+  readonly load?: {
+    readonly statement: string
+    readonly source: Source
+    readonly path: string
+    readonly scratch: string
+  }
 }
 
 function stagedSource(source: Source, options: CompileOptions): readonly (readonly [string, StagedSource])[] {
-  const { dialect, stageFiles } = options
-  if (stageFiles !== true) return []
+  const { dialect, stageFiles, loadFiles } = options
+  const scratch = `source__${source.name}`
+  const relation = dialect.scratch(scratch)
+  if (stageFiles !== true && loadFiles !== true) return []
   const isReadHere = 'csv' in source.from && dialect.fileRelation(source.from) !== undefined
-  if (!isReadHere && !losesRows(source)) return []
-  const relation = dialect.scratch(`source__${source.name}`)
+  if (loadFiles === true && 'csv' in source.from && !isReadHere) {
+    const statement = `-- load ${JSON.stringify(source.name)} from its file`
+    const load = { statement, source, path: source.from.csv, scratch }
+    return [[source.name, { relation, statements: [statement], load }]]
+  }
+  if (stageFiles !== true || (!isReadHere && !losesRows(source))) return []
   const select = raw(`select * from ${sourceRelation(source, options)}`)
   const create = dialect.createTableAs(relation, select, { scratch: true })
   return [[source.name, { relation, statements: [`drop table if exists ${relation}`, ...create.texts] }]]
@@ -288,7 +308,27 @@ function fillingOf(compiler: Compiler, expression: Expression, self: string): st
       return dialect.literal({ timestamp: new Date(asOf).toISOString().replace('.000Z', 'Z') })
     case 'this':
       return self
+    case 'macro':
+      return fillMacro(compiler, expression, self)
   }
+}
+
+/** Each argument in parentheses, so that it stays one whatever is written around it. */
+function fillMacro(
+  compiler: Compiler,
+  { name, args }: Extract<Expression, { helper: 'macro' }>,
+  self: string,
+): string | undefined {
+  const filled: string[] = []
+  for (const argument of args) {
+    if ('unit' in argument) filled.push(argument.unit)
+    else {
+      const text = 'sql' in argument ? argument.sql : fillingOf(compiler, argument.expression, self)
+      if (text === undefined) return undefined
+      filled.push(/^\w+$/.test(text) ? text : `(${text})`)
+    }
+  }
+  return macros.get(name)?.sql[compiler.options.dialect.name](...filled)
 }
 
 /** A negative number in parentheses, because `--5` would be a comment; undefined for what is not a number. */

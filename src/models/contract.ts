@@ -90,8 +90,8 @@ function columnCheck(build: Build, { name, type, place }: ColumnContract, test: 
     }
     case 'relationships': {
       const parent = `parent.${dialect.quote(test.column)}`
-      const parents = `select ${parent} from ${scope.relationOf(test.to)} as parent where ${parent} is not null`
-      const condition = `${column} is not null and ${column} not in (${parents})`
+      const parents = raw(`${scope.relationOf(test.to)} as parent`)
+      const condition = `${column} is not null and ${dialect.absentFrom(raw(column), parents, parent).texts.join('')}`
       return { ...about, describes: `${name} exists in ${test.to}.${test.column}`, ...offending(relation, condition) }
     }
   }

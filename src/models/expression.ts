@@ -3,6 +3,7 @@ import type { Problem } from '../project/problem.ts'
 import type { Scalar, TemplatePartial } from '../project/project.ts'
 import { suggest, suggestion } from '../project/suggest.ts'
 import type { ModelsCode } from './codes.ts'
+import { type Macro, macros, oddArgument } from './macros.ts'
 import { placeOf, type TemplateText } from './template-text.ts'
 
 /** What a template may name. */
@@ -25,6 +26,10 @@ export type Expression =
   | Variable
   | { readonly helper: 'ref' | 'source' | 'ident'; readonly name: string }
   | { readonly helper: 'run_date' | 'run_at' | 'this' }
+  | { readonly helper: 'macro'; readonly name: string; readonly args: readonly MacroArgument[] }
+
+/** SQL as the model has it, a unit, or an expression. */
+export type MacroArgument = { readonly sql: string } | { readonly unit: string } | { readonly expression: Expression }
 
 export function isProblem<T extends object>(answer: T | Problem): answer is Problem {
   return 'code' in answer && 'message' in answer
@@ -58,6 +63,8 @@ export function readExpression(
     return problem('A2002', 'unchecked text, {{{…}}} or {{&…}}, is not allowed', at, help)
   }
   const name = String(node.path.type === 'PathExpression' ? (node.path as hbs.AST.PathExpression).original : '')
+  const macro = macros.get(name)
+  if (macro !== undefined) return readMacro(name, macro, node, at, names)
   const arity = name === 'this' && names.self ? 0 : arities.get(name)
   if (arity === undefined) return unknownHelper(name || textOf(node.path), at, names)
   if (node.hash !== undefined || node.params.length !== arity) return wrongArgument(name, arity, at)
@@ -66,6 +73,54 @@ export function readExpression(
   if (name === 'ident' && argument.type === 'SubExpression') return identOfVariable(from, argument, names)
   if (argument.type !== 'StringLiteral') return wrongArgument(name, arity, at)
   return named(name, (argument as hbs.AST.StringLiteral).value, { from, node: argument }, names)
+}
+
+function readMacro(
+  name: string,
+  macro: Macro,
+  { params, hash }: Pick<hbs.AST.MustacheStatement, 'params' | 'hash'>,
+  at: At,
+  names: Names,
+): Expression | Problem {
+  const form = `{{${[name, ...macro.takes.map(argument => `"${argument}"`)].join(' ')}}}`
+  if (hash !== undefined || params.length !== macro.takes.length)
+    return problem('A2004', `${name} takes ${macro.takes.join(', ')}`, at, `write ${form}`)
+  const args: MacroArgument[] = []
+  for (const [index, node] of params.entries()) {
+    const isUnit = macro.units !== undefined && index === params.length - 1
+    const answer = isUnit
+      ? readUnit(name, macro.units ?? [], { from: at.from, node })
+      : readMacroArgument(name, { from: at.from, node }, names)
+    if (isProblem(answer)) return answer
+    args.push(answer)
+  }
+  return { helper: 'macro', name, args }
+}
+
+function readUnit(name: string, units: readonly string[], at: At): MacroArgument | Problem {
+  const unit = textOf(at.node)
+  if (at.node.type === 'StringLiteral' && units.includes(unit)) return { unit }
+  return problem('A2004', `"${unit}" is not a unit of ${name}`, at, `units are ${units.join(', ')}`)
+}
+
+/** SQL in quotes, a number, or one of `(var "x")`, `(run_date)`, `(run_at)`, `(ident "x")` and other macros. */
+function readMacroArgument(name: string, at: At, names: Names): MacroArgument | Problem {
+  const { from, node } = at
+  if (node.type === 'NumberLiteral') return { sql: textOf(node) }
+  if (node.type === 'StringLiteral') {
+    const sql = (node as hbs.AST.StringLiteral).value
+    const odd = oddArgument(sql)
+    if (odd === undefined) return { sql }
+    return problem('A2004', `an argument of ${name} ${odd}`, at, 'write a plain SQL expression, such as "sum(amount)"')
+  }
+  if (node.type !== 'SubExpression') {
+    const help = `SQL stands in double quotes: "${textOf(node)}"`
+    return problem('A2004', `an argument of ${name} is neither in quotes nor in parentheses`, at, help)
+  }
+  const expression = readExpression(from, { ...(node as hbs.AST.SubExpression), escaped: true } as never, names)
+  if (isProblem(expression)) return expression
+  if (['var', 'run_date', 'run_at', 'ident', 'macro'].includes(expression.helper)) return { expression }
+  return problem('A2004', `${expression.helper} cannot stand within ${name}`, at)
 }
 
 function textOf(literal: hbs.AST.Node): string {
@@ -143,7 +198,7 @@ function helperHelp(name: string, { vars, models, sources, self }: Names): strin
   if (Object.hasOwn(vars, name)) return `did you mean {{var "${name}"}}?`
   if (models.has(name)) return `did you mean {{ref "${name}"}}?`
   if (sources.has(name)) return `did you mean {{source "${name}"}}?`
-  const helpers = [...arities.keys(), ...(self ? ['this'] : [])]
+  const helpers = [...arities.keys(), ...macros.keys(), ...(self ? ['this'] : [])]
   const helper = suggest(name, helpers)
   if (helper !== undefined) return `did you mean "${helper}"?`
   const nearVariable = suggest(name, Object.keys(vars))

@@ -133,7 +133,7 @@ function readProgram(walk: Walk, scope: Scope, program: hbs.AST.Program | undefi
 }
 
 const allowed =
-  'allowed are ref, source, var, ident, run_date, run_at, {{#if (var "x")}}, {{#unless (var "x")}} and {{> partial}}'
+  'allowed are ref, source, var, ident, run_date, run_at, the macros (date_add, safe_divide, …), {{#if (var "x")}}, {{#unless (var "x")}} and {{> partial}}'
 
 function readNode(walk: Walk, scope: Scope, node: hbs.AST.Statement): undefined {
   switch (node.type) {

@@ -50,7 +50,7 @@ export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
   ${raw(subject.person)} as person, ${raw(subject.topic)} as topic, ${text(address)} as address,
   ${raw(subjectHashes(dialect, params))} as subjects, ${zone(params.quietZone)} as quiet_zone, ${zone(params.windowZone)} as window_zone,
   ${expired(dialect, params)} as expired${join(strata, '')}
-from ${stage} where ${key} in (select key from ${changes} where op <> 'leave')`
+from ${dialect.rowsWhere(stage, sql`${key} in (select key from ${changes} where op <> 'leave')`)}`
 }
 
 function subjectHashes(dialect: Dialect, { subject, personKind }: AboutParams): string {

@@ -7,7 +7,7 @@ import type { Holdout, Identity, Policies } from '../project/policies.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
 import type { Model, Sync } from '../project/project.ts'
 import type { Column } from '../warehouse/dialect.ts'
-import { type Fragment, sql } from '../warehouse/sql.ts'
+import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import { selectAbout, selectZonesNamed } from './about.ts'
 import { missingColumn } from './columns.ts'
@@ -112,12 +112,13 @@ export interface Ineligible {
 
 /** Rows in quarantine stay as they are, but for people who may not take part any more: those leave all the same. */
 export function frozenKeys(
-  { population }: Pick<PolicyInput, 'population'>,
+  { population, warehouse }: Pick<PolicyInput, 'population' | 'warehouse'>,
   ineligible: Ineligible | undefined,
 ): Fragment | undefined {
   const quarantine = population.quarantine?.relation
   if (quarantine === undefined || ineligible === undefined) return quarantine
-  return sql`(select key from ${quarantine} where key not in (select key from ${ineligible.relation})) frozen`
+  const staying = warehouse.dialect.absentFrom(raw('key'), ineligible.relation, 'key')
+  return sql`(select key from ${quarantine} where ${staying}) frozen`
 }
 
 export async function findIneligible(input: PolicyInput, subject: Subject): Promise<Ineligible | undefined> {
@@ -132,7 +133,7 @@ export async function findIneligible(input: PolicyInput, subject: Subject): Prom
     keysRepeat: quarantine !== undefined,
   })
   const relation = await writeScratch(warehouse, `ineligible__${runId}`, select)
-  const counts = await query(warehouse, countIneligible(relation, quarantine?.relation))
+  const counts = await query(warehouse, countIneligible(warehouse.dialect, relation, quarantine?.relation))
   const reasons = Object.fromEntries(counts.map(({ reason, n }) => [String(reason), Number(n)]))
   return { relation, reasons, rows: Object.values(reasons).reduce((sum, n) => sum + n, 0) }
 }

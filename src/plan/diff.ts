@@ -41,12 +41,12 @@ where p.key is null or s.key is null or p.digest <> s.digest`
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   ${kept} as kept
-from (select key, digest${commonColumn} from (${params.population}) population${without(params.ineligible, 'where')}) p
-full join (select key, digest${commonColumn} from ${params.snapshot} where ${standing}${without(params.released, 'and')}${without(params.frozen, 'and')}) s on p.key = s.key${differs}`
+from (select key, digest${commonColumn} from (${params.population}) population${without(dialect, params.ineligible, 'where')}) p
+full join (select key, digest${commonColumn} from ${params.snapshot} where ${standing}${without(dialect, params.released, 'and')}${without(dialect, params.frozen, 'and')}) s on p.key = s.key${differs}`
 }
 
-function without(keys: Fragment | undefined, word: 'where' | 'and'): Fragment {
-  return keys === undefined ? raw('') : sql` ${raw(word)} key not in (select key from ${keys} where key is not null)`
+function without(dialect: Dialect, keys: Fragment | undefined, word: 'where' | 'and'): Fragment {
+  return keys === undefined ? raw('') : sql` ${raw(word)} ${dialect.absentFrom(raw('key'), keys, 'key')}`
 }
 
 function hashOfMembers(dialect: Dialect, fields: readonly string[]): Fragment {

@@ -127,7 +127,7 @@ function shape(dialect: Dialect, from: Extract<FieldSource, { column: string }>,
     expression = dialect.castTo(expression, from.as)
     shaped = { type: from.as, native: nativeOf[from.as] }
   }
-  if (from.round !== undefined) expression = dialect.round(expression, from.round)
+  if (from.round !== undefined) expression = dialect.round(expression, from.round, shaped)
   if (from.normalise !== undefined) {
     becomesText()
     expression = normaliseSql(dialect, expression, from.normalise, from.region)

@@ -38,7 +38,7 @@ export function selectOutbox(dialect: Dialect, params: OutboxParams): Fragment {
   const rankings = rules.flatMap((rule, index) => (rule.kind === 'ranking' ? [{ rule, number: index + 1 }] : []))
   const last = rankings.at(-1)?.number ?? 0
   const grants = joinGrants(context)
-  return sql`with diffed as (
+  return sql`with diffed ${raw(dialect.computedOnce)} (
 ${selectDiffed(dialect, params)}
 ), change as (
   ${selectChange(context)}

@@ -31,7 +31,7 @@ import { holdoutsOf, rulesFor } from './rules/index.ts'
 import { actsOn, removesLeavers } from './rules/mode.ts'
 import type { Rule, RuleContext } from './rules/rule.ts'
 import { readIneligibleSamples, readSamples } from './samples.ts'
-import { execute, query, writeScratch } from './stage.ts'
+import { query, writeScratch, writeTable } from './stage.ts'
 import { outboxName } from './state.ts'
 import type { StateRelations } from './state-tables.ts'
 import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
@@ -248,7 +248,7 @@ async function decide(
   })
   if (!input.keepOutbox) return { outbox: await writeScratch(warehouse, outboxName(runId), select), rules }
   const relation = dialect.relation([...warehouse.state, outboxName(runId)])
-  await execute(warehouse, dialect.createTableAs(relation, select, { scratch: false }))
+  await writeTable(warehouse, relation, select, { scratch: false })
   return { outbox: raw(relation), rules }
 }
 

@@ -49,13 +49,20 @@ function missing(key: Fragment): Fragment {
 }
 
 /** `quarantined` is a relation with a column `key`, NULL for rows that have none. */
-function isGood(key: Fragment, quarantined: Fragment): Fragment {
-  return sql`not ${missing(key)} and ${key} not in (select key from ${quarantined} where key is not null)`
+function isGood(dialect: Dialect, key: Fragment, quarantined: Fragment): Fragment {
+  return sql`not ${missing(key)} and ${dialect.absentFrom(key, quarantined, 'key')}`
 }
 
 /** The stage without what is in quarantine, as something to select from. */
-export function goodRows(stage: Fragment, key: Fragment, quarantined: Fragment | undefined): Fragment {
-  return quarantined === undefined ? stage : sql`(select * from ${stage} where ${isGood(key, quarantined)}) good`
+export function goodRows(
+  dialect: Dialect,
+  stage: Fragment,
+  key: Fragment,
+  quarantined: Fragment | undefined,
+): Fragment {
+  return quarantined === undefined
+    ? stage
+    : sql`(select * from ${stage} where ${isGood(dialect, key, quarantined)}) good`
 }
 
 /** The populated rows: `key`, `payload` and `digest`. `quarantined` is the relation of what is left out, when there is anything. */
@@ -68,7 +75,7 @@ export function selectPopulation(
     readonly quarantined: Fragment | undefined
   },
 ): Fragment {
-  const where = from.quarantined === undefined ? raw('') : sql` where ${isGood(from.key, from.quarantined)}`
+  const where = from.quarantined === undefined ? raw('') : sql` where ${isGood(dialect, from.key, from.quarantined)}`
   return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload, ${digestExpression(dialect, from.fields)} as digest from ${from.stage}${where}`
 }
 
@@ -79,7 +86,7 @@ export function payloadExpression(dialect: Dialect, fields: readonly MappedField
 /** The types are part of it: an engine may hash `true` and 1, or 1.50 and 150, alike, and the digest must not. */
 export function digestExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
   const types = dialect.literal(fields.map(({ name, column }) => `${name} ${column.native}`).join(', '))
-  return raw(dialect.rowDigest([types, ...fields.map(({ expression }) => expression)]))
+  return raw(dialect.rowDigest([{ expression: types, column: { type: 'string', native: 'VARCHAR' } }, ...fields]))
 }
 
 /** One row with, per field that is a floating-point number, how many values are not finite; undefined when there is none. */

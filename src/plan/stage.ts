@@ -58,8 +58,21 @@ export async function execute(warehouse: Warehouse, statement: Fragment): Promis
 /** Writes `select` to a scratch table of this name and returns its relation. */
 export async function writeScratch(warehouse: Warehouse, name: string, select: Fragment): Promise<Fragment> {
   const relation = warehouse.dialect.scratch(name)
-  await execute(warehouse, warehouse.dialect.createTableAs(relation, select, { scratch: true }))
+  await writeTable(warehouse, relation, select, { scratch: true })
   return raw(relation)
+}
+
+/** Writes `select` to a new table, and lets the engine look at what it holds. */
+export async function writeTable(
+  warehouse: Warehouse,
+  relation: string,
+  select: Fragment,
+  options: { readonly scratch: boolean },
+): Promise<void> {
+  const { dialect } = warehouse
+  await execute(warehouse, dialect.createTableAs(relation, select, options))
+  const statistics = dialect.statistics(relation)
+  if (statistics !== undefined) await execute(warehouse, raw(statistics))
 }
 
 /** Computes the model once. Everything after reads the stage, so a second look cannot see other data. */
@@ -103,11 +116,11 @@ export async function checkPopulation(
   const judged = { ...stage, key, broken }
   const quarantine =
     broken.length === 0 ? undefined : await quarantineRows(warehouse, `quarantine__${scratchName}`, judged)
-  await checkFinite(warehouse, goodRows(stage.relation, key, quarantine?.relation), fields, sync)
+  await checkFinite(warehouse, goodRows(dialect, stage.relation, key, quarantine?.relation), fields, sync)
   const from = { stage: stage.relation, key, fields, quarantined: quarantine?.relation }
   return {
     populated: selectPopulation(dialect, from),
-    rows: goodRows(stage.relation, key, quarantine?.relation),
+    rows: goodRows(dialect, stage.relation, key, quarantine?.relation),
     ...{ modelRows, quarantine, stage, key, fields },
   }
 }

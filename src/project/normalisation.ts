@@ -98,7 +98,7 @@ function follow(text: string, step: Step): string {
 const newCapitals = /[\u1C89\uA7CB\uA7CC\uA7CE\uA7D2\uA7D4\uA7DA\uA7DC\u{10D50}-\u{10D65}\u{16EA0}-\u{16EB8}]/u
 
 /** Character by character, as warehouses do it: not by the neighbours (final sigma), and never into two (İ becomes i). */
-function lowerCharacter(character: string): string {
+export function lowerCharacter(character: string): string {
   if (newCapitals.test(character)) return character
   const [lowered = character] = character.toLowerCase()
   return lowered

@@ -38,7 +38,28 @@ export type WarehouseSettings =
       readonly memory: string
       readonly threads?: number
     }
-  | { readonly type: 'postgres'; readonly url: SecretText; readonly state: string }
+  | {
+      readonly type: 'postgres'
+      readonly url: SecretText
+      /** Schema of the state tables. */
+      readonly state: string
+      /** The role that sessions take on, where it is not the user's own. */
+      readonly role?: string
+      readonly tls?: {
+        readonly mode: 'verify' | 'unverified' | 'off'
+        /** Absolute paths of PEM files. */
+        readonly ca?: string
+        readonly cert?: string
+        readonly key?: string
+        readonly servername?: string
+      }
+      /** The most sessions at a time. */
+      readonly pool: number
+      /** Milliseconds; none unless set. */
+      readonly statementTimeout?: number
+      /** PostgreSQL's own notation, such as `256MB`. */
+      readonly workMem: string
+    }
   | {
       readonly type: 'bigquery'
       readonly project: string

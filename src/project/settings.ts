@@ -88,7 +88,20 @@ function warehouseOf(document: YamlDocument, target: string, resolve: Resolve): 
   }
   const state = inherited ? `${settings.state}_${target.replaceAll('-', '_')}` : settings.state
   if (settings.type === 'bigquery') return present({ ...settings, state })
-  return { ...settings, state, url: parseSecretText(settings.url, placeOf(document, target, 'warehouse', 'url')) }
+  const { url, tls, statement_timeout: statementTimeout, work_mem: workMem, ...rest } = settings
+  return present({
+    ...{ ...rest, state, statementTimeout, workMem },
+    url: parseSecretText(url, placeOf(document, target, 'warehouse', 'url')),
+    tls: tls === undefined ? undefined : present({ ...tls, ...resolved(tls, resolve) }),
+  })
+}
+
+function resolved(
+  files: { readonly [name in 'ca' | 'cert' | 'key']?: string | undefined },
+  resolve: Resolve,
+): Readonly<Record<'ca' | 'cert' | 'key', string | undefined>> {
+  const path = (file: string | undefined) => (file === undefined ? undefined : resolve(file))
+  return { ca: path(files.ca), cert: path(files.cert), key: path(files.key) }
 }
 
 function ledgerOf(document: YamlDocument, target: string, resolve: Resolve): LedgerSettings {

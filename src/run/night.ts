@@ -44,7 +44,8 @@ export interface Night {
 export async function openNight(wired: Wired, asOf: number): Promise<Night> {
   const warehouse = await wired.warehouse()
   const { dialect, state } = warehouse
-  const compile = (instant: number) => compileModels(wired.project, { dialect, asOf: instant, state, stageFiles: true })
+  const compile = (instant: number) =>
+    compileModels(wired.project, { dialect, asOf: instant, state, stageFiles: true, loadFiles: true })
   return {
     wired,
     warehouse,

@@ -19,6 +19,9 @@ import { concerns } from '../project/communication.ts'
 import type { SuppressionList } from '../project/policies.ts'
 import { ActivateError, type Place } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
+import { headerOf } from '../warehouse/csv-file.ts'
+import type { Column } from '../warehouse/dialect.ts'
+import { seedCsv } from '../warehouse/seed.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import { judgeModel } from './contract.ts'
 import { findErasedPeople } from './erased.ts'
@@ -277,13 +280,7 @@ async function readListFile(
       place: list.place,
       help,
     })
-  const untyped = warehouse.dialect.fileRelation({ csv: path })
-  if (untyped === undefined)
-    throw unreadable(
-      'this warehouse reads no files',
-      'load it with `activate seed`, and name a model that selects from it',
-    )
-  const columns = await warehouse.describe(`select * from ${untyped}`).catch((error: unknown) => {
+  const { untyped, columns } = await describeList(night, path).catch((error: unknown) => {
     throw unreadable(
       error instanceof Error ? error.message : String(error),
       'nothing was sent: a list that is missing is not an empty list',
@@ -303,6 +300,23 @@ async function readListFile(
   return {
     expression: tidy(warehouse.dialect.quote(wanted)),
     from: raw(`(select * from ${typed ?? untyped}) listed_file`),
+  }
+}
+
+/** The list as something to select from; a warehouse that reads no files gets it as texts in a scratch table. */
+async function describeList(
+  night: Night,
+  path: string,
+): Promise<{ readonly untyped: string; readonly columns: readonly Column[] }> {
+  const { warehouse, name } = night
+  const untyped = warehouse.dialect.fileRelation({ csv: path }) ?? (await night.once(`list ${path}`, load))
+  return { untyped, columns: await warehouse.describe(`select * from ${untyped}`) }
+
+  async function load(): Promise<string> {
+    const scratch = `list__${night.wired.sha256(path).slice(0, 12)}__${name}`
+    const columns = (await headerOf(path)).map(column => ({ name: column, type: 'string' as const }))
+    await seedCsv(warehouse, { name: path, path, columns, relation: { scratch } })
+    return warehouse.dialect.scratch(scratch)
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Contract } from '../models/analysis.ts'
 import { type CompiledProject, losesRows } from '../models/compile.ts'
 import { checkFreshness, freshnessProblem } from '../models/freshness.ts'
+import { makeStatement } from '../models/make.ts'
 import { deleteQuarantined, type Quarantine } from '../plan/quarantine.ts'
 import { execute, quarantineRows } from '../plan/stage.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
@@ -45,7 +46,7 @@ export async function makeOnce(scope: SourceScope, statements: readonly string[]
 async function make({ warehouse, compiled, models, sources }: SourceScope, statement: string): Promise<void> {
   const name = compiled.subjectOf(statement)
   const subject = models.find(each => each.name === name) ?? sources.find(each => each.name === name)
-  const work = () => execute(warehouse, raw(statement))
+  const work = () => makeStatement(warehouse, compiled, statement)
   await (subject === undefined ? work() : placed(subject, work))
 }
 

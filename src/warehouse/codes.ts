@@ -85,4 +85,81 @@ export const warehouseCodes = {
     explanation: 'Correct the value, or declare another type for the column under sources. Nothing was replaced.',
     exit: 'failed',
   },
+  A3030: {
+    title: 'PostgreSQL cannot be reached',
+    explanation:
+      'No server answers under the host and port of warehouse.url, or it takes no more connections. Check the URL, the network and whether the server runs.',
+    exit: 'failed',
+  },
+  A3031: {
+    title: 'PostgreSQL refuses the credentials',
+    explanation:
+      'The user, the password or the way to log in (pg_hba.conf) is not accepted. The message names user, server and database, and the variable or file that the URL comes from.',
+    exit: 'credentials',
+  },
+  A3032: {
+    title: 'the database does not exist',
+    explanation: 'The server has no database of the name at the end of warehouse.url.',
+    exit: 'failed',
+  },
+  A3033: {
+    title: 'the role lacks a permission in PostgreSQL',
+    explanation:
+      'The help is the statement with which an administrator grants what is missing. The state needs a schema in which the role may make tables; sources need no more than to be read (docs/guides/postgres.md).',
+    exit: 'failed',
+  },
+  A3034: {
+    title: 'the connection to PostgreSQL was lost',
+    explanation:
+      'The server went away, the network broke, or an administrator ended the session while a statement ran. What was computed is thrown away and never taken for an empty result; the next run first finds out what took effect.',
+    exit: 'failed',
+  },
+  A3035: {
+    title: 'a statement took too long',
+    explanation: 'The server gave it up after warehouse.statement_timeout. Nothing of it took effect.',
+    exit: 'failed',
+  },
+  A3036: {
+    title: 'a name is too long for PostgreSQL',
+    explanation:
+      'PostgreSQL keeps 63 bytes of a name and cuts the rest off without a word, so that two columns could become one. Shorten it in the model or in the header of the file.',
+    exit: 'invalid',
+  },
+  A3037: {
+    title: 'the PostgreSQL server is not suitable',
+    explanation: 'The server is older than PostgreSQL 14, or the encoding of the database is not UTF8.',
+    exit: 'failed',
+  },
+  A3038: {
+    title: 'no encrypted connection to PostgreSQL',
+    explanation:
+      'The server offers no TLS, or its certificate is not valid for it. Servers on other machines are verified unless warehouse.tls says otherwise.',
+    exit: 'failed',
+  },
+  A3039: {
+    title: 'a setting of the PostgreSQL warehouse is not valid',
+    explanation: 'The message names the setting and what is wrong with it.',
+    exit: 'invalid',
+  },
+  A3040: {
+    title: 'an administrator cancelled a statement',
+    explanation: 'Somebody called pg_cancel_backend on a session of this run. Nothing of the statement took effect.',
+    exit: 'failed',
+  },
+  A3041: {
+    title: 'PostgreSQL lost the scratch tables of a run',
+    explanation:
+      'A server that comes back after a crash has emptied its unlogged tables, and a standby has none of them. The run ends, so that an empty table is never taken for an empty model.',
+    exit: 'failed',
+  },
+  A3042: {
+    title: 'another session is in the way',
+    explanation: 'A deadlock or a lock that was not had in time, several times in a row. Run it again.',
+    exit: 'failed',
+  },
+  A3043: {
+    title: 'PostgreSQL ran out of room',
+    explanation: 'The disk is full, memory is short, there are too many connections, or a limit of the server was met.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes

@@ -35,6 +35,12 @@ export async function* readCsv(path: string): AsyncGenerator<CsvRecord> {
   }
 }
 
+/** The names in the first line; none when the file is empty. */
+export async function headerOf(path: string): Promise<readonly string[]> {
+  for await (const { fields } of readCsv(path)) return fields
+  return []
+}
+
 function failure(path: string, row: number, error: unknown): unknown {
   if (error instanceof CsvError) {
     const line = typeof error.lines === 'number' ? error.lines : 1

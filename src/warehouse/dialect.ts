@@ -69,7 +69,16 @@ export interface Dialect {
    * A fast digest of a row's values as the state's `bigint`, for leaving out rows that are surely the same. It may change
    * with the engine's version or a column's type, so a difference means nothing until the values themselves are compared.
    */
-  rowDigest(expressions: readonly string[]): string
+  rowDigest(
+    values: readonly { readonly expression: string; readonly column: Pick<Column, 'type' | 'native'> }[],
+  ): string
+  /**
+   * What follows `from` to select from those rows of a relation for which a condition holds, and from no others: nothing is
+   * computed of a row before it is known to be one of them.
+   */
+  rowsWhere(relation: Fragment, condition: Fragment): Fragment
+  /** What stands between a common table expression's name and its select, so that what it computes is computed once. */
+  readonly computedOnce: 'as' | 'as materialized'
   /** `u` of architecture section 9: a double in [0, 1) from a salt and a key. */
   unitInterval(saltExpression: string, keyExpression: string): string
   isFinite(expression: string): string
@@ -84,14 +93,21 @@ export interface Dialect {
   matches(expression: string, pattern: string): string
   /** A text with every match of such a pattern replaced; in `by`, `\1` is what the first group matched. */
   replaceMatches(expression: string, pattern: string, by: string): string
-  /** Digits after the point; half away from zero. */
-  round(expression: string, digits: number): string
+  /** Digits after the point; half away from zero. The result has the type of `column`, when that is told. */
+  round(expression: string, digits: number, column?: Pick<Column, 'type' | 'native'>): string
   /** A timestamp parameter or literal (ISO 8601, UTC) as the state's timestamp type. */
   timestamp(expression: string): string
   /** `{{date}}`-like arithmetic on the state's timestamp type, in whole milliseconds. */
   addMilliseconds(timestamp: string, milliseconds: number): string
+  /**
+   * Whether a value that is not NULL is none of a relation's: an anti join where the engine would search a long list anew
+   * for every row. `column` is an expression over `keys`; it is NULL for rows that count as nothing.
+   */
+  absentFrom(expression: Fragment, keys: Fragment, column: string): Fragment
   /** Empties nothing, fails if it exists: `create table … as select …`; scratch tables live for the run only. */
   createTableAs(relation: string, select: Fragment, options: { readonly scratch: boolean }): Fragment
+  /** What tells the engine how many rows of which kind a new table has; undefined where it sees for itself. */
+  statistics(relation: string): string | undefined
   /** Replaces a table or view that `activate` made: statements in their order. */
   createModel(relation: string, select: string, materialised: 'view' | 'table'): readonly string[]
   /**

@@ -319,7 +319,9 @@ export const duckdbDialect: Dialect = {
   sha256: expression => `sha256(${expression})`,
   quickHash: expression => `hash(${expression})`,
   // Half of the range, because the state's bigint is signed.
-  rowDigest: expressions => `cast(hash(${expressions.join(', ')}) >> 1 as BIGINT)`,
+  rowDigest: values => `cast(hash(${values.map(({ expression }) => expression).join(', ')}) >> 1 as BIGINT)`,
+  rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
+  computedOnce: 'as',
   unitInterval(saltExpression, keyExpression) {
     const hex = `substr(sha256(concat(${saltExpression}, ':', ${keyExpression})), 1, 13)`
     return `(cast(concat('0x', ${hex}) as BIGINT) / cast(4503599627370496 as DOUBLE))`
@@ -333,8 +335,11 @@ export const duckdbDialect: Dialect = {
   timestamp: expression => `cast(${expression} as TIMESTAMPTZ)`,
   addMilliseconds: (timestamp, milliseconds) =>
     `(${timestamp} + to_milliseconds(cast(${wholeNumber(milliseconds)} as BIGINT)))`,
+  absentFrom: (expression, keys, column) =>
+    sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
   createTableAs: (relation, select, { scratch }) =>
     sql`create ${raw(scratch ? 'temp table' : 'table')} ${raw(relation)} as ${select}`,
+  statistics: () => undefined,
   /** The name is always a view's, because DuckDB replaces no view by a table: a table's rows stand beside it. */
   createModel(relation, select, materialised) {
     const rows = relation.replace(/"$/, '__rows"')

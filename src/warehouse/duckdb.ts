@@ -236,7 +236,7 @@ class DuckdbWarehouse implements Warehouse {
   }
 
   async load(
-    parts: readonly string[],
+    parts: readonly string[] | { readonly scratch: string },
     columns: readonly SeedColumn[],
     rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
   ): Promise<number> {
@@ -254,9 +254,10 @@ class DuckdbWarehouse implements Warehouse {
       const typed = columns.map(
         ({ name: column, type }) => `${typedText(column, type === 'other' ? 'string' : type)} as ${quote(column)}`,
       )
-      const target = relation(parts)
+      const [kind, target] =
+        'scratch' in parts ? ['temp table', this.dialect.scratch(parts.scratch)] : ['table', relation(parts)]
       await this.execute({
-        sql: `create or replace table ${target} as select ${typed.join(', ')} from ${staging}`,
+        sql: `create or replace ${kind} ${target} as select ${typed.join(', ')} from ${staging}`,
         params: [],
       })
       return count

@@ -15,8 +15,8 @@ export interface Seed {
   readonly path: string
   /** Declared columns; those without a type, and those not declared, are inferred. */
   readonly columns: readonly { readonly name: string; readonly type?: ColumnType }[]
-  /** Where the table goes, as parts for `dialect.relation`. */
-  readonly relation: readonly string[]
+  /** Where the table goes: parts for `dialect.relation`, or the name of a scratch table. */
+  readonly relation: Parameters<Warehouse['load']>[0]
 }
 
 export interface Seeded {

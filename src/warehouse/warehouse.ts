@@ -29,9 +29,12 @@ export interface Warehouse {
   describe(select: string): Promise<readonly Column[]>
   /** Base tables of a schema whose name starts with `prefix`. */
   tables(schema: readonly string[], prefix: string): Promise<readonly string[]>
-  /** Replaces `relation` by these rows, all or nothing; returns their number. Values are texts in the columns' types. */
+  /**
+   * Replaces `relation` by these rows, all or nothing; returns their number. Values are texts in the columns' types. A table
+   * under `scratch` is one of `dialect.scratch`.
+   */
   load(
-    relation: readonly string[],
+    relation: readonly string[] | { readonly scratch: string },
     columns: readonly SeedColumn[],
     rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
   ): Promise<number>

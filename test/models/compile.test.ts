@@ -169,7 +169,7 @@ describe('the graph', () => {
   test('dependencies name models and sources, for selectors', () => {
     const models = [model('a', 'from {{ref "b"}}, {{source "s"}}, {{ref "b"}}'), model('b', 'select 1')]
     const files = project({ models, sources: [source('s', { table: ['s'] })] })
-    const warehouse = { type: 'postgres', url: [], state: 'activate' } as const
+    const warehouse = { type: 'postgres', url: [], state: 'activate', pool: 1, workMem: '64MB' } as const
     expect(dependencies({ ...files, warehouse })).toEqual({ a: ['b', 'source:s'], b: [] })
   })
 })

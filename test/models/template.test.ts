@@ -93,7 +93,10 @@ describe('what a template may not say', () => {
     ['{{at_risk_belov}}', 'did you mean {{var "at_risk_below"}}?'],
     ['{{this}}', '{{this}} is the relation under test, in SQL tests only'],
     ['{{env "HOME"}}', 'the environment is not available in models; declare a variable under `vars`'],
-    ['{{something_else}}', 'helpers: ref, source, var, ident, run_date, run_at'],
+    [
+      '{{something_else}}',
+      'helpers: ref, source, var, ident, run_date, run_at, date_add, date_diff, timestamp_add, timestamp_diff, safe_divide',
+    ],
   ])('%s is answered with help', (expression, expected) => {
     expect(help(`select ${expression}`)).toEqual([expected])
   })

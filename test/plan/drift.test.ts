@@ -49,7 +49,7 @@ describe('a column that has changed its type', () => {
 
   test('from whole numbers to others is only said', async () => {
     await nights.night(`select 'a' as id, 1 as v`)
-    const plan = await nights.plan(`select 'a' as id, 1.5::double as v`)
+    const plan = await nights.plan(`select 'a' as id, 1.5::double precision as v`)
     expect([plan.changes.change, plan.warnings]).toEqual([1, ['the column "v" was integer and is number now']])
   })
 

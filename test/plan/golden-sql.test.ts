@@ -7,36 +7,44 @@ import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.t
 import { rulesFor } from '../../src/plan/rules/index.ts'
 import type { RuleContext } from '../../src/plan/rules/rule.ts'
 import { type StateTable, stateTables } from '../../src/plan/state.ts'
+import type { Dialect } from '../../src/warehouse/dialect.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
+import { postgresDialect } from '../../src/warehouse/postgres-dialect.ts'
 import { type Fragment, raw, render } from '../../src/warehouse/sql.ts'
 import { syncOf } from './plan-nights.ts'
 
+const dialects: readonly { readonly name: string; readonly folder: string; readonly dialect: Dialect }[] = [
+  { name: 'DuckDB', folder: 'golden', dialect: duckdbDialect },
+  { name: 'PostgreSQL', folder: 'golden/postgres', dialect: postgresDialect({ state: 'activate', token: 'night' }) },
+]
+
 /** The statement as it is executed, with its bound values beneath. */
-function golden(fragment: Fragment): string {
-  const { sql, params } = render(fragment, duckdbDialect.placeholder)
+function golden(fragment: Fragment, dialect: Dialect): string {
+  const { sql, params } = render(fragment, dialect.placeholder)
   return `${sql}\n${params.map((value, index) => `-- $${index + 1} = ${JSON.stringify(value)}\n`).join('')}`
 }
 
 const text = { type: 'string', native: 'VARCHAR' } as const
-const population = selectPopulation(duckdbDialect, {
-  stage: raw('stage'),
-  key: raw('"id"'),
-  fields: [{ name: 'tier', expression: '"tier"', column: text }],
-  quarantined: undefined,
-})
+const populationIn = (dialect: Dialect) =>
+  selectPopulation(dialect, {
+    stage: raw('stage'),
+    key: raw('"id"'),
+    fields: [{ name: 'tier', expression: '"tier"', column: text }],
+    quarantined: undefined,
+  })
 
-test('the diff is one full join of hashes', async () => {
-  const statement = selectChanges(duckdbDialect, {
-    population,
+test.each(dialects)('the diff is one full join of hashes ($name)', async ({ folder, dialect }) => {
+  const statement = selectChanges(dialect, {
+    population: populationIn(dialect),
     snapshot: raw('snapshot__s'),
     removesLeavers: true,
     everyone: false,
     comparable: undefined,
   })
-  await expect(golden(statement)).toMatchFileSnapshot('golden/diff.sql')
+  await expect(golden(statement, dialect)).toMatchFileSnapshot(`${folder}/diff.sql`)
 })
 
-test('who is in quarantine is in neither side of the diff', async () => {
+test.each(dialects)('who is in quarantine is in neither side of the diff ($name)', async ({ folder, dialect }) => {
   const judged = {
     relation: raw('stage'),
     columns: [{ name: 'id', ...text }],
@@ -47,16 +55,18 @@ test('who is in quarantine is in neither side of the diff', async () => {
     ],
   }
   const quarantined = raw('quarantine__run')
-  const diff = selectChanges(duckdbDialect, {
-    population: selectPopulation(duckdbDialect, { stage: raw('stage'), key: raw('"id"'), fields: [], quarantined }),
+  const diff = selectChanges(dialect, {
+    population: selectPopulation(dialect, { stage: raw('stage'), key: raw('"id"'), fields: [], quarantined }),
     snapshot: raw('snapshot__s'),
     removesLeavers: true,
     everyone: false,
     comparable: undefined,
     frozen: quarantined,
   })
-  const statements = [selectQuarantined(duckdbDialect, judged), countQuarantined(duckdbDialect, judged), diff]
-  await expect(statements.map(golden).join('\n')).toMatchFileSnapshot('golden/quarantine.sql')
+  const statements = [selectQuarantined(dialect, judged), countQuarantined(dialect, judged), diff]
+  await expect(statements.map(statement => golden(statement, dialect)).join('\n')).toMatchFileSnapshot(
+    `${folder}/quarantine.sql`,
+  )
 })
 
 const place = { file: 'activate.yml', line: 1, column: 1 }
@@ -68,9 +78,14 @@ const policies = {
 const names = Object.keys(stateTables) as StateTable[]
 const state = Object.fromEntries(names.map(name => [name, raw(name)])) as Record<StateTable, Fragment>
 
-test('the outbox asks every row rule in one case, and every ranking rule in a step of its own', async () => {
+test.each(
+  dialects,
+)('the outbox asks every row rule in one case, and every ranking rule in a step of its own ($name)', async ({
+  folder,
+  dialect,
+}) => {
   const context: RuleContext = {
-    dialect: duckdbDialect,
+    dialect: dialect,
     sync: syncOf({
       mode: 'trigger',
       trigger: { on: 'enter', reentry: { after: 86_400_000 }, firstRun: 'baseline' },
@@ -86,9 +101,9 @@ test('the outbox asks every row rule in one case, and every ranking rule in a st
     sendWindow: undefined,
   }
   const rules = rulesFor(context.sync, policies).filter(rule => rule.concerns(context))
-  const statement = selectOutbox(duckdbDialect, {
+  const statement = selectOutbox(dialect, {
     ...{ project: 'acme', context, rules, limit: 100, everyone: false },
     about: raw('about__run'),
   })
-  await expect(golden(statement)).toMatchFileSnapshot('golden/outbox.sql')
+  await expect(golden(statement, dialect)).toMatchFileSnapshot(`${folder}/outbox.sql`)
 })

@@ -3,14 +3,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { normaliseSql } from '../../src/plan/normalisation.ts'
 import { type Normalisation, normalise } from '../../src/project/normalisation.ts'
 import { knownRegions } from '../../src/project/phone-regions.ts'
-import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
-import { openTestWarehouse, type TestWarehouse } from '../models/warehouse.ts'
+import type { Dialect } from '../../src/warehouse/dialect.ts'
+import type { Value } from '../../src/warehouse/sql.ts'
+import { type Engine, isPostgres, openEngine } from './engine.ts'
 
-let opened: TestWarehouse
+let engine: Engine
+let dialect: Dialect
 beforeAll(async () => {
-  opened = await openTestWarehouse()
+  engine = await openEngine()
+  dialect = engine.warehouse.dialect
 })
-afterAll(() => opened.close())
+afterAll(() => engine.close())
+
+async function rowsOf(sql: string): Promise<readonly Value[][]> {
+  return (await engine.warehouse.query({ sql, params: [] })).map(row => Object.values(row))
+}
 
 async function inWarehouse(
   texts: readonly string[],
@@ -18,8 +25,8 @@ async function inWarehouse(
   region?: string,
 ): Promise<readonly (string | undefined)[]> {
   const values = texts.map((_, index) => `(${index}, cast($${index + 1} as varchar))`).join(', ')
-  const expression = normaliseSql(duckdbDialect, 'x', normalisation, region)
-  const rows = await opened.warehouse.query({
+  const expression = normaliseSql(dialect, 'x', normalisation, region)
+  const rows = await engine.warehouse.query({
     sql: `select ${expression} as tidied from (values ${values}) given(i, x) order by i`,
     params: texts,
   })
@@ -92,13 +99,15 @@ describe('the warehouse tidies as TypeScript does', () => {
   })
 
   test('each single character', async () => {
-    const rows = await opened.rows(
-      `select i, ${normaliseSql(duckdbDialect, 'chr(i::integer)', 'lower')} from range(1, 1114112) r(i) where i not between 55296 and 57343`,
+    // Letters end at U+1E943, and a server takes longer.
+    const last = isPostgres() ? 0x1ffff : 0x10ffff
+    const rows = await rowsOf(
+      `select i, ${normaliseSql(dialect, 'chr(cast(i as integer))', 'lower')} as tidied from generate_series(1, ${last}) r(i) where i not between 55296 and 57343`,
     )
     const differing = rows.filter(
       ([code, tidied]) => (tidied ?? undefined) !== normalise(String.fromCodePoint(Number(code)), 'lower'),
     )
-    expect(rows).toHaveLength(1_112_063)
+    expect(rows).toHaveLength(last - 2048)
     expect(differing).toEqual([])
   })
 })
@@ -120,7 +129,7 @@ test('what is tidied stays as it is when tidied again', () => {
 
 test('NULL stays NULL', async () => {
   for (const normalisation of ['trim', 'gmail', 'e164'] as const) {
-    const expression = normaliseSql(duckdbDialect, 'cast(null as varchar)', normalisation, 'GB')
-    expect(await opened.rows(`select ${expression} as v`)).toEqual([[null]])
+    const expression = normaliseSql(dialect, 'cast(null as varchar)', normalisation, 'GB')
+    expect(await rowsOf(`select ${expression} as v`)).toEqual([[null]])
   }
 })

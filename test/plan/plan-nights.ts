@@ -1,7 +1,4 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { ContractScope } from '../../src/models/contract.ts'
 import type { Plan } from '../../src/plan/plan.ts'
 import { buildPlan } from '../../src/plan/planner.ts'
@@ -25,9 +22,9 @@ import type {
   Sync,
 } from '../../src/project/project.ts'
 import { judgeModel, refuseDrift } from '../../src/run/contract.ts'
-import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import { raw, render } from '../../src/warehouse/sql.ts'
 import type { Row, Warehouse } from '../../src/warehouse/warehouse.ts'
+import { openEngine } from './engine.ts'
 
 const place: Place = { file: 'syncs/s.yml', line: 1, column: 1 }
 
@@ -98,7 +95,7 @@ export interface NightOptions {
   readonly pending?: readonly string[]
 }
 
-/** Nights of one sync over a real DuckDB: plan, then settle as if the destination had answered so. */
+/** Nights of one sync over a real warehouse: plan, then settle as if the destination had answered so. */
 export interface PlanNights {
   readonly warehouse: Warehouse
   plan(model: string, options?: NightOptions): Promise<Plan>
@@ -115,14 +112,7 @@ export interface PlanNights {
 }
 
 export async function openNights(): Promise<PlanNights> {
-  const folder = await mkdtemp(join(tmpdir(), 'activate-plan-'))
-  const warehouse = await openDuckdb({
-    type: 'duckdb',
-    path: join(folder, 'w.duckdb'),
-    state: 'activate',
-    attach: {},
-    memory: '1GB',
-  })
+  const { warehouse, close } = await openEngine()
   let count = 0
   let lastSettle: (() => Promise<void>) | undefined
   let lastOutbox = raw('')
@@ -252,12 +242,22 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
     },
     outbox: () => query(warehouse, raw(`select * from ${lastOutbox.texts[0]} order by seq nulls last, key`)),
     snapshot: () => query(warehouse, raw(`select * from activate.snapshot__s order by key`)),
-    rows: table => query(warehouse, raw(`select * from activate.${table} order by all`)),
-    async close() {
-      await warehouse.close()
-      await rm(folder, { recursive: true, force: true })
-    },
+    rows: async table => inOrder(await query(warehouse, raw(`select * from activate.${table}`))),
+    close,
   }
+}
+
+/** By all columns, NULL last. */
+function inOrder(rows: readonly Row[]): readonly Row[] {
+  const names = Object.keys(rows[0] ?? {})
+  return [...rows].sort((a, b) => names.map(name => compare(a[name], b[name])).find(order => order !== 0) ?? 0)
+}
+
+function compare(a: Row[string] | undefined, b: Row[string] | undefined): number {
+  if (a === b) return 0
+  if (a === null || a === undefined) return 1
+  if (b === null || b === undefined) return -1
+  return a < b ? -1 : 1
 }
 
 /** A model of these rows, as SQL. */

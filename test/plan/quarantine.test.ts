@@ -67,7 +67,7 @@ describe('rows that break a declared test', () => {
   })
 
   test('may hold numbers that are not finite, which are shown as null and stop nobody else', async () => {
-    const model = rows(`('a', 'nan'::double, 'x')`, `('b', 2, 'x')`)
+    const model = rows(`('a', 'nan'::double precision, 'x')`, `('b', 2, 'x')`)
     const plan = await nights.night(model, {
       ...between,
       columns: [columnOf('v', 'number', [{ test: 'between', min: 0, max: 9 }])],
@@ -189,7 +189,7 @@ describe('the quarantine', () => {
 
   test('keeps no more than ten thousand rows, and takes up others as these are mended', async () => {
     const many = (from: number) =>
-      `select i::varchar as id, case when i < ${from} then 1 else 10 end as v, 'x' as w from range(10005) t(i)`
+      `select i::varchar as id, case when i < ${from} then 1 else 10 end as v, 'x' as w from generate_series(0, 10004) t(i)`
     const plan = await nights.night(many(0), between)
     expect([plan.rows.quarantined, (await nights.rows('quarantine')).length]).toEqual([10_005, 10_000])
     await nights.night(many(10_000), between)

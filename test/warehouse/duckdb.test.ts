@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ActivateError } from '../../src/project/problem.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import type { Warehouse } from '../../src/warehouse/warehouse.ts'
+import type { OpenedWarehouse } from '../conformance/warehouse/trial.ts'
 import { describeWarehouse } from '../conformance/warehouse.ts'
 
 type Settings = Parameters<typeof openDuckdb>[0]
@@ -24,7 +25,7 @@ function settings(folder: string, more: Partial<Settings> = {}): Settings {
   }
 }
 
-describeWarehouse('DuckDB', async () => {
+async function openFresh(): Promise<OpenedWarehouse> {
   const folder = await mkdtemp(join(tmpdir(), 'activate-duckdb-'))
   const warehouse = await openDuckdb(settings(folder))
   const cleanup = async () => {
@@ -32,7 +33,9 @@ describeWarehouse('DuckDB', async () => {
     await rm(folder, { recursive: true })
   }
   return { warehouse, cleanup }
-})
+}
+
+describeWarehouse('DuckDB', openFresh, { storesNul: true, runsInParallel: false })
 
 let folder: string
 let opened: Warehouse[]

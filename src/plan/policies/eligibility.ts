@@ -184,9 +184,8 @@ function qaReasons({ relations }: EligibilityParams): readonly Reason[] {
 }
 
 /** One row per reason: `reason`, `n`, without rows that are in quarantine. */
-export function countIneligible(ineligible: Fragment, quarantine: Fragment | undefined): Fragment {
-  const counted =
-    quarantine === undefined ? raw('') : sql` where key not in (select key from ${quarantine} where key is not null)`
+export function countIneligible(dialect: Dialect, ineligible: Fragment, quarantine: Fragment | undefined): Fragment {
+  const counted = quarantine === undefined ? raw('') : sql` where ${dialect.absentFrom(raw('key'), quarantine, 'key')}`
   return sql`select reason, count(*) as n from ${ineligible}${counted} group by 1 order by 1`
 }
 

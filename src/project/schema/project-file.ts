@@ -19,6 +19,17 @@ const filePath = () =>
 
 const state = () => identifier().prefault('activate')
 
+const tls = z.strictObject({
+  mode: z
+    .enum(['verify', 'unverified', 'off'])
+    .default('verify')
+    .describe('`verify` asks for a valid certificate; `unverified` encrypts whoever answers; `off` does neither.'),
+  ca: filePath().optional().describe('A PEM file with the authority that signed the certificate of the server.'),
+  cert: filePath().optional().describe('A PEM file with the certificate of the client.'),
+  key: filePath().optional().describe('A PEM file with the key of the client.'),
+  servername: nonEmpty().optional().describe('The name in the certificate, where it is not the host of the URL.'),
+})
+
 export const warehouseSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('duckdb').describe('DuckDB, embedded: nothing to install or to start.'),
@@ -36,9 +47,22 @@ export const warehouseSchema = z.discriminatedUnion('type', [
     threads: z.int().min(1).optional().describe('How many threads queries use; one per core unless set.'),
   }),
   z.strictObject({
-    type: z.literal('postgres').describe('A PostgreSQL server. Not available in this version.'),
-    url: secretText().describe('The connection, as a reference to a secret.'),
+    type: z.literal('postgres').describe('A PostgreSQL server, 14 or newer.'),
+    url: secretText().describe(
+      'The connection, as a reference to a secret: postgres://user:password@host:5432/database. Directly, or by a pooler that keeps sessions.',
+    ),
     state: state().describe('The schema that holds the state; apart from your own.'),
+    role: nonEmpty().optional().describe('The role to take on after connecting, where it is not that of the user.'),
+    tls: tls
+      .optional()
+      .describe('How the connection is encrypted. Unless set, servers on other machines are verified.'),
+    pool: z.int().min(1).max(50).default(4).describe('How many sessions a run opens at most.'),
+    statement_timeout: duration()
+      .optional()
+      .describe('After how long the server gives a statement up, such as 30m; never unless set.'),
+    work_mem: bytes()
+      .prefault('256MB')
+      .describe('How much memory one sort or hash on the server may use before it spills to disk.'),
   }),
   z.strictObject({
     type: z.literal('bigquery').describe('Google BigQuery. Not available in this version.'),

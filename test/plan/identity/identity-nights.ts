@@ -1,12 +1,9 @@
-/** Nights of identity resolution over a real DuckDB: the links of a night, who is who, and what the state keeps of it. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** Nights of identity resolution over a real warehouse: the links of a night, who is who, and what the state keeps of it. */
 import { dropPeople, type People, rememberPeople, resolvePeople } from '../../../src/plan/identity/people.ts'
 import type { PeopleSummary } from '../../../src/plan/identity/people-summary.ts'
 import type { Identity } from '../../../src/project/policies.ts'
-import { openDuckdb } from '../../../src/warehouse/duckdb.ts'
 import { raw } from '../../../src/warehouse/sql.ts'
+import { isPostgres, openEngine } from '../engine.ts'
 
 export type Link = readonly [leftType: string, leftValue: string | null, rightType: string, rightValue: string | null]
 
@@ -70,9 +67,7 @@ export interface IdentityNights {
 }
 
 export async function openIdentityNights(): Promise<IdentityNights> {
-  const folder = await mkdtemp(join(tmpdir(), 'activate-identity-'))
-  const path = join(folder, 'w.duckdb')
-  const warehouse = await openDuckdb({ type: 'duckdb', path, state: 'activate', attach: {}, memory: '1GB' })
+  const { warehouse, close } = await openEngine()
   const rows = async (sql: string) => (await warehouse.query({ sql, params: [] })).map(row => Object.values(row))
   let count = 0
   const looked: People[] = []
@@ -115,17 +110,23 @@ export async function openIdentityNights(): Promise<IdentityNights> {
       return resolved
     },
     async identities() {
-      const found = await rows('select type, value, entity, since::date::varchar from activate.identities')
+      const found = await rows(
+        'select type, value, entity, cast(cast(since as date) as varchar) from activate.identities',
+      )
       return found.map(([type, value, entity, since]) => `${type} ${value} → ${entity}, ${since}`).sort()
     },
     async history() {
       const found = await rows(
-        `select as_of::date::varchar, event, entity, coalesce(other, '') from activate.identity_history order by all`,
+        `select cast(cast(as_of as date) as varchar), event, entity, coalesce(other, '') from activate.identity_history order by 1, 2, 3, 4`,
       )
       return found.map(([at, event, entity, other]) => `${at}: ${event} ${entity} ${other}`.trim())
     },
     async tables() {
-      const found = await rows(`select table_name from duckdb_tables() where temporary order by 1`)
+      const found = await rows(
+        isPostgres()
+          ? `select substr(relname, 22) from pg_class where relname like 'scratch\\_\\_%' and relname not like '%\\_\\_alive' order by 1`
+          : `select table_name from duckdb_tables() where temporary order by 1`,
+      )
       return found.map(([name]) => String(name))
     },
     drop,
@@ -134,10 +135,7 @@ export async function openIdentityNights(): Promise<IdentityNights> {
       for (const table of ['identities', 'identity_history'])
         await warehouse.execute({ sql: `drop table if exists activate.${table}`, params: [] })
     },
-    async close() {
-      await warehouse.close()
-      await rm(folder, { recursive: true, force: true })
-    },
+    close,
   }
 }
 

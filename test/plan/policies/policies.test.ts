@@ -173,9 +173,10 @@ describe('opt-outs', () => {
   } as const
   const rows = `select * from (values ('a', ' A@x.example', 'x'), ('b', 'b@x.example', 'x'), ('c', 'c@x.example', 'x')) t(id, email, v)`
 
+  const dialect = () => nights.warehouse.dialect
   const optedOut = async (kind: string, value: string, reason = 'opt_out') => ({
     ...{ reason, kind },
-    hashes: await relation(`opted_out_${kind}`, `select sha256('${kind}:${value}') as hash`),
+    hashes: await relation(`opted_out_${kind}`, `select ${dialect().sha256(`'${kind}:${value}'`)} as hash`),
   })
 
   test('leave out whom they name, by whatever identifier, each with its reason', async () => {

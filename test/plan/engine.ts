@@ -1,0 +1,69 @@
+/** The warehouse on which nights are planned: a DuckDB of their own, or, after `onPostgres`, a state on a real server. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll } from 'vitest'
+import { openDuckdb } from '../../src/warehouse/duckdb.ts'
+import { openPostgres } from '../../src/warehouse/postgres.ts'
+import type { Warehouse } from '../../src/warehouse/warehouse.ts'
+import { type PostgresServer, startPostgres } from '../postgres-server.ts'
+import { noSecrets, settingsFor } from '../warehouse/postgres-state.ts'
+
+export interface Engine {
+  readonly warehouse: Warehouse
+  close(): Promise<void>
+}
+
+let server: PostgresServer | undefined
+let wanted = false
+
+/** A warehouse whose state, in the schema `activate`, is empty. */
+export function openEngine(): Promise<Engine> {
+  return wanted ? openOnServer() : openInFile()
+}
+
+export function isPostgres(): boolean {
+  return wanted
+}
+
+/** Called within a `describe`: its nights are planned on a server that it starts. */
+export function onPostgres(): void {
+  beforeAll(async () => {
+    server = await startPostgres()
+    wanted = true
+  })
+  afterAll(async () => {
+    wanted = false
+    await server?.stop()
+  })
+}
+
+async function openInFile(): Promise<Engine> {
+  const folder = await mkdtemp(join(tmpdir(), 'activate-plan-'))
+  const path = join(folder, 'w.duckdb')
+  const warehouse = await openDuckdb({ type: 'duckdb', path, state: 'activate', attach: {}, memory: '1GB' })
+  return {
+    warehouse,
+    async close() {
+      await warehouse.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function openOnServer(): Promise<Engine> {
+  if (server === undefined) throw new Error('no server was started')
+  const { url } = server
+  const warehouse = await openPostgres(settingsFor({ url }), noSecrets)
+  return {
+    warehouse,
+    async close() {
+      await warehouse.close()
+      const client = new pg.Client({ connectionString: url })
+      await client.connect()
+      await client.query('drop schema activate cascade')
+      await client.end()
+    },
+  }
+}
