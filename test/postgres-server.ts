@@ -99,9 +99,7 @@ async function startOwn({ version = '18', password, settings = {} }: PostgresOpt
 /** Resolves when the server takes connections. It ends with this process, also when a test run is broken off. */
 async function started(program: string, flags: readonly string[], options: SpawnOptions): Promise<ChildProcess> {
   const server = spawn(program, flags, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
-  const end = () => server.kill('SIGQUIT')
-  process.once('exit', end)
-  server.once('exit', () => process.removeListener('exit', end))
+  endWithThisProcess(server)
   await new Promise<void>((ready, failed) => {
     let said = ''
     server.stderr?.on('data', (chunk: Buffer) => {
@@ -112,6 +110,21 @@ async function started(program: string, flags: readonly string[], options: Spawn
     server.once('exit', () => failed(new Error(`postgres did not start: ${said}`)))
   })
   return server
+}
+
+/** A shell that waits for its input to close, as it does however this process ends, and then ends the server. */
+function endWithThisProcess(server: ChildProcess): void {
+  if (process.platform === 'win32') {
+    process.once('exit', () => server.kill())
+    return
+  }
+  const script = 'trap "" INT TERM; read _; kill -QUIT "$1"'
+  const watch = spawn('sh', ['-c', script, 'sh', String(server.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  watch.unref()
+  server.once('exit', () => watch.kill('SIGKILL'))
 }
 
 interface Address {

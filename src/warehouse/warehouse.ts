@@ -1,6 +1,6 @@
 /**
  * The port to a warehouse. Planning speaks to it in statements that pure functions built; an adapter (`duckdb.ts`,
- * later `postgres.ts`, `bigquery.ts`) executes them. Values cross as text, numbers, bigints, booleans and NULL: dates
+ * `postgres.ts`) executes them. Values cross as text, numbers, bigints, booleans and NULL: dates
  * are `2026-03-01`, timestamps ISO 8601 in UTC, decimals and 64-bit integers keep every digit.
  */
 import type { Column, Dialect } from './dialect.ts'
