@@ -72,7 +72,7 @@ function databaseOver(knex: Knex, address: Address, options: PostgresOptions): D
   return {
     knex,
     clock: now => clock(knex, now),
-    read: query => explained(connection => bindTo(connection)(query as Knex.ChainableInterface & typeof query)),
+    read: query => explained(async connection => (isBuilder(query) ? bindTo(connection)(query) : query)),
     write: work => writeAlone(explained, lock, address, work),
     commit: sends => commitSends(sends, explained),
     close: () => knex.destroy(),
@@ -82,6 +82,11 @@ function databaseOver(knex: Knex, address: Address, options: PostgresOptions): D
 /** As it is now, not as it was when the transaction began to wait for its turn. */
 function serverClock(knex: Knex): Knex.Raw {
   return knex.raw('(extract(epoch from clock_timestamp()) * 1000)::bigint')
+}
+
+/** A query that can be put on another connection and asked again, unlike a promise of its answer. */
+function isBuilder<Query>(query: Query): query is Query & Knex.ChainableInterface {
+  return typeof query === 'object' && query !== null && 'connection' in query
 }
 
 function bindTo(connection: Connection): Bind {
