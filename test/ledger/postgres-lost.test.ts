@@ -134,6 +134,17 @@ describe.skipIf(postgresMissing !== undefined)('a connection that is lost', () =
     expect(await ledger.exceptions('run1')).toEqual([{ ...exception, requestId: 'request1' }])
   })
 
+  test.each(['cutAnswerTo', 'cutAfter', 'cutBefore'] as const)('keeps each dead letter once: %s', async cut => {
+    await ledger.begin([request(1)], 20, lease)
+    const letter = { runId: 'run1', key: 'c1', changeId: 'id1', op: 'enter', class: 'refused', code: 'no' } as const
+    const outcome = { requestId: 'request1', attempt: 1, state: 'rejected', at: 30, exceptions: [exception] } as const
+    proxy[cut]('commit')
+    expect(await ledger.conclude({ ...outcome, deadLetters: [{ ...letter, message: 'no' }] }, lease)).toBe(true)
+    expect(proxy.cuts).toBe(1)
+    expect(await ledger.deadLetters({ limit: 10 })).toMatchObject([{ state: 'open', attempts: 1, changeId: 'id1' }])
+    expect((await rows()).map(({ state }) => state)).toEqual(['rejected'])
+  })
+
   test('is ended at the server before it is asked again, so that nothing late can still happen', async () => {
     const blocker = await clientOf(server.url)
     // Not on the blocker: a transaction sees the sessions as they were when it first asked.
