@@ -59,12 +59,10 @@ export function openEgress<Schema extends DestinationDefinition['settings']>(
       const sent = await client.send({
         method: request.method,
         path: basePath + request.path,
-        headers: {
-          ...standing,
-          ...request.headers,
-          ...signature,
-          ...(token !== undefined && refresh?.headers(token)),
-        },
+        headers:
+          token === undefined
+            ? { ...standing, ...request.headers, ...signature }
+            : { ...standing, ...request.headers, ...signature, ...refresh?.headers(token) },
         body: request.body,
         ...(onLeaving && { onLeaving }),
       })
