@@ -11,9 +11,36 @@ import type { Stop } from './tally.ts'
 /** A run that would have to wait longer than this for a limit ends instead. */
 export const longestWait = longestRetryAfter
 
-export interface Leaving {
-  left(now: number): void
-  answered(resolution: Resolution, now: number): void
+/** A request that has a place, on its way to a connection and back. */
+export class Leaving {
+  private readonly destination: OpenDestination
+  private readonly place: number
+  private readonly begunAt: number
+  private leftAt: number | undefined
+
+  constructor(destination: OpenDestination, place: number, begunAt: number) {
+    this.destination = destination
+    this.place = place
+    this.begunAt = begunAt
+  }
+
+  left(now: number): void {
+    if (this.leftAt !== undefined) return
+    this.leftAt = now
+    this.destination.account.limiter.left(this.place, now)
+  }
+
+  answered({ health, pause, throttled = false }: Resolution, now: number): void {
+    const { account, breaker, adaptive } = this.destination
+    const { leftAt } = this
+    // One that never left has used a place all the same, for who knows what the destination saw of it.
+    this.left(now)
+    if (pause !== undefined) account.limiter.pause(now + pause)
+    // How fast a connection fails says nothing of how long answers take.
+    if (leftAt !== undefined) adaptive.answered(leftAt, now, throttled)
+    if (health === 'alive') breaker.succeeded()
+    else if (health !== 'unknown' && !throttled) breaker.failed(leftAt ?? this.begunAt, now)
+  }
 }
 
 export class Gate {
@@ -64,25 +91,8 @@ export class Gate {
     return this.breaker.wait(now, sending) > 0 ? 0 : Math.min(1, limiter.room(now))
   }
 
-  /** A place was taken, and its request is on its way to a connection. */
   leaving(place: number, begunAt: number): Leaving {
-    const { account } = this.destination
-    let leftAt: number | undefined
-    const left = (now: number) => {
-      if (leftAt === undefined) account.limiter.left(place, now)
-      leftAt ??= now
-    }
-    return {
-      left,
-      answered: ({ health, pause, throttled }, now) => {
-        // One that never left has used a place all the same, for who knows what the destination saw of it.
-        left(now)
-        if (pause !== undefined) account.limiter.pause(now + pause)
-        this.concurrency.answered(leftAt ?? begunAt, now, throttled === true)
-        if (health === 'alive') this.breaker.succeeded()
-        else if (health !== 'unknown' && throttled !== true) this.breaker.failed(leftAt ?? begunAt, now)
-      },
-    }
+    return new Leaving(this.destination, place, begunAt)
   }
 
   /** What a reply's headers say of limits; `underWay` requests the destination may not have counted yet. */

@@ -82,11 +82,11 @@ export function openEgress<Schema extends DestinationDefinition['settings']>(
     if (answer?.kind === 'denied') return { ...withheld('token_denied', answer.message), denied: true }
     const token = answer?.token.token
     const signature = definition.sign?.(settings, { id, at, body: request.body ?? '' })
-    const bearer = token === undefined ? undefined : refresh?.headers(token)
+    const own = { ...standing, ...request.headers, ...signature }
     const sent = await client.send({
       method: request.method,
       path: basePath + request.path,
-      headers: { ...standing, ...request.headers, ...signature, ...bearer },
+      headers: token === undefined ? own : { ...own, ...refresh?.headers(token) },
       body: request.body,
       ...(onLeaving && { onLeaving }),
     })

@@ -31,14 +31,15 @@ const unnamedPause = 1_000
 
 const nothing: readonly LimitReading[] = []
 
-const families = ['ratelimit', 'x-ratelimit', 'x-rate-limit'] as const
+/** Asked of every reply, so their names are made once. */
+const families = ['ratelimit', 'x-ratelimit', 'x-rate-limit'].map(name => ({ name, remaining: `${name}-remaining` }))
 
 export const readRateHeaders: ReadLimits = (headers, now) => {
   const single = headers.ratelimit
   if (single !== undefined) return readDraft(single, headers['ratelimit-policy'], now)
-  for (const family of families) {
-    const remaining = countOf(headers[`${family}-remaining`])
-    if (remaining !== undefined) return reading(family, remaining, resetOf(family, headers, now), now)
+  for (const { name, remaining: header } of families) {
+    const remaining = countOf(headers[header])
+    if (remaining !== undefined) return reading(name, remaining, resetOf(name, headers, now), now)
   }
   return nothing
 }
