@@ -31,6 +31,13 @@ export function sqlState(error: unknown): string | undefined {
   return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
+/** "Already exists" from behind the check of `if not exists`: somebody made it in between. */
+const afterTheCheck: ReadonlyMap<string, string> = new Map([
+  ['42710', 'TypeCreate'],
+  ['42P07', 'heap_create_with_catalog'],
+  ['42P06', 'NamespaceCreate'],
+])
+
 /**
  * What is worth doing again at once: transactions that another one made impossible and that the server has taken back, and two
  * runners that make the same table at the same moment, one of whom trips over the catalog.
@@ -40,7 +47,7 @@ export function isWorthRepeating(error: unknown): boolean {
   if (code === '40001' || code === '40P01') return true
   const { schema, routine } = (error ?? {}) as Partial<ServerError>
   const isCatalogs = schema === 'pg_catalog'
-  if (code === '42710' && routine === 'TypeCreate') return true
+  if (routine !== undefined && afterTheCheck.get(code ?? '') === routine) return true
   return (code === '23505' && isCatalogs) || (code === 'XX000' && /concurrently/.test(String(error)))
 }
 

@@ -42,8 +42,8 @@ export async function openPostgres(settings: PostgresSettings, readers: SecretRe
   const client = await connector.connect()
   try {
     await inspect(client)
-    await prepareSchema(client, connector, settings.state)
-    await dropAbandoned(client, settings.state)
+    await repeating(() => prepareSchema(client, connector, settings.state))
+    await repeating(() => dropAbandoned(client, settings.state))
     const token = randomBytes(5).toString('hex')
     const alive = relationName([settings.state, `${scratchPrefix}${token}__alive`])
     await lockToken(client, settings.state, token)
@@ -316,15 +316,29 @@ class PostgresWarehouse implements Warehouse {
       try {
         return await work()
       } catch (error) {
-        if (attempt < 4 && isWorthRepeating(error)) {
-          await delay(attempt * 50)
-          continue
-        }
+        if (await isToBeRepeated(error, attempt)) continue
         throw statementFailure(error, {
           ...{ endpoint: this.#connector.endpoint, state: this.#settings.state, closed: this.#closed },
           ...{ took: performance.now() - started, timeout: this.#settings.statementTimeout },
         })
       }
+    }
+  }
+}
+
+/** Waits a moment before it says yes. `attempt` counts from 1. */
+async function isToBeRepeated(error: unknown, attempt: number): Promise<boolean> {
+  if (attempt >= 4 || !isWorthRepeating(error)) return false
+  await delay(attempt * 50)
+  return true
+}
+
+async function repeating(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(await isToBeRepeated(error, attempt))) throw error
     }
   }
 }
