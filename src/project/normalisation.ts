@@ -54,8 +54,8 @@ function replace(pattern: string, by: string): Step {
 const gmailAlias: Step = {
   kind: 'when',
   pattern: '^[.]*[^@+.][^@+]*([+][^@]*)?@(gmail|googlemail)[.]com$',
-  // The domain's own point is hidden while the others go.
-  steps: [replace('[+][^@]*@', '@'), replace('[.]com$', ':'), replace('[.]', ''), replace(':$', '.com')],
+  // The domain's own point is hidden while the others go; behind a leading one there may have been blanks.
+  steps: [replace('[+][^@]*@', '@'), replace('[.]com$', ':'), replace('[.]', ''), replace(':$', '.com'), trim],
 }
 
 /**

@@ -1,5 +1,4 @@
 /** What the child processes of the process tests do; each line of stdin is a command. */
-import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { currentHolder } from '../../src/ledger/holder.ts'
 import type { Lease, Ledger } from '../../src/ledger/ledger.ts'
@@ -8,7 +7,8 @@ import { ActivateError } from '../../src/project/problem.ts'
 import { sealing } from './postgres-ledger.ts'
 
 const [place = ''] = process.argv.slice(2)
-const say = (line: string) => writeSync(1, `${line}\n`)
+/** Pipes are written synchronously, and a full one is waited for (nodejs.org/api/process.html, "A note on process I/O"). */
+const say = (line: string) => process.stdout.write(`${line}\n`)
 
 function open(): Promise<Ledger> {
   if (!place.startsWith('postgres:')) return openLedger({ type: 'sqlite', path: place })

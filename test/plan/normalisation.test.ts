@@ -127,6 +127,12 @@ test('what is tidied stays as it is when tidied again', () => {
   )
 })
 
+test('blanks behind a leading dot go with the dot', async () => {
+  const given = ['. \u3000ada@gmail.com', '.\ufeff@googlemail.com']
+  expect(given.map(text => normalise(text, 'gmail'))).toEqual(['ada@gmail.com', '@googlemail.com'])
+  expect(await inWarehouse(given, 'gmail')).toEqual(['ada@gmail.com', '@googlemail.com'])
+})
+
 test('NULL stays NULL', async () => {
   for (const normalisation of ['trim', 'gmail', 'e164'] as const) {
     const expression = normaliseSql(dialect, 'cast(null as varchar)', normalisation, 'GB')
