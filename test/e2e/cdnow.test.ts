@@ -65,7 +65,7 @@ describe.skipIf(!existsSync(data))('CDNOW, a year of nights (skipped where the d
       'activate.yml': `
 name: cdnow
 timezone: UTC
-warehouse: { type: duckdb, path: .activate/warehouse.duckdb }
+warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }
 sources:
   purchases:
     csv: data/purchases.csv
@@ -155,7 +155,7 @@ interface Truth {
 
 /** The populations by SQL written for this test, in a database of its own. */
 async function openTruth(file: string): Promise<Truth> {
-  const instance = await DuckDBInstance.create(':memory:')
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
   const connection = await instance.connect()
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjectsJson()
   const fields = 'customer_id, p_alive, tier, repeat_orders, last_week'

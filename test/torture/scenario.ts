@@ -35,6 +35,7 @@ export function filesOf(scenario: Scenario, url: string, ledger: string): Readon
   return {
     'activate.yml': `
 name: torture
+warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }
 ledger: ${ledger}
 sources:
   people: { csv: data/people.csv, columns: { id: { type: string } } }

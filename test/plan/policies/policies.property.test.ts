@@ -210,7 +210,7 @@ test('whatever people, policies, histories and nights: sums hold, nobody is sent
         await nights.close()
       }
     }),
-    { numRuns: isPostgres() ? 5 : 40 },
+    { numRuns: isPostgres() ? 5 : 30 },
   )
 }, 300_000)
 
