@@ -5,7 +5,6 @@
 import { ActivateError, type Place, type Problem } from '../project/problem.ts'
 import type { Materialisation, Model, Project, Scalar, Source } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
-import { raw } from '../warehouse/sql.ts'
 import {
   type Analysis,
   analyse,
@@ -19,27 +18,15 @@ import type { ModelsCode } from './codes.ts'
 import type { Expression } from './expression.ts'
 import { closure } from './graph.ts'
 import { macros } from './macros.ts'
+import { losesRows, type SourceOptions, type StagedSource, sourceRelation, stagedSource } from './staged-source.ts'
 import { reservedPrefix, type SqlStatement } from './statement.ts'
 import { sizeLimit } from './template-text.ts'
 
 export type CompilableProject = ModelProject & Pick<Project, 'timezone'>
 
-export interface CompileOptions {
-  readonly dialect: Dialect
+export interface CompileOptions extends SourceOptions {
   /** The run's logical clock, in milliseconds: what `run_date` and `run_at` read. */
   readonly asOf: number
-  /** Schema of the state tables: parts for `dialect.relation`. */
-  readonly state: readonly string[]
-  /**
-   * Reads each CSV source once, into a scratch table that all models of a night share: finding out what a CSV holds costs
-   * more than reading it, and a file that is replaced midway must not be seen half old and half new. Views outlive the
-   * night and go on reading the file itself.
-   *
-   * A source that quarantines rows is read into such a table whatever it is, so that they can be taken out of it.
-   */
-  readonly stageFiles?: boolean
-  /** Where the warehouse reads no files itself, loads each CSV source into a scratch table, so that no seed has to stand ready. */
-  readonly loadFiles?: boolean
 }
 
 export interface CompiledModel {
@@ -202,47 +189,6 @@ function compiledProject(compiler: Compiler, project: CompilableProject): Compil
     sourceOf: name => relationOf({ ...compiler, models: new Map() }, name),
     testSql: (test, relation, place) => testSql(compiler, test, relation, place),
   }
-}
-
-interface StagedSource {
-  readonly relation: string
-  readonly statements: readonly string[]
-  /** Set when the file goes in from here, which one of the statements stands for. */
-  readonly load?: {
-    readonly statement: string
-    readonly source: Source
-    readonly path: string
-    readonly scratch: string
-  }
-}
-
-function stagedSource(source: Source, options: CompileOptions): readonly (readonly [string, StagedSource])[] {
-  const { dialect, stageFiles, loadFiles } = options
-  const scratch = `source__${source.name}`
-  const relation = dialect.scratch(scratch)
-  if (stageFiles !== true && loadFiles !== true) return []
-  const isReadHere = 'csv' in source.from && dialect.fileRelation(source.from) !== undefined
-  if (loadFiles === true && 'csv' in source.from && !isReadHere) {
-    const statement = `-- load ${JSON.stringify(source.name)} from its file`
-    const load = { statement, source, path: source.from.csv, scratch }
-    return [[source.name, { relation, statements: [statement], load }]]
-  }
-  if (stageFiles !== true || (!isReadHere && !losesRows(source))) return []
-  const select = raw(`select * from ${sourceRelation(source, options)}`)
-  const create = dialect.createTableAs(relation, select, { scratch: true })
-  return [[source.name, { relation, statements: [`drop table if exists ${relation}`, ...create.texts] }]]
-}
-
-/** Whether single rows of a source may be put into quarantine: a test of the whole relation names none. */
-export function losesRows({ onViolation, columns }: Source): boolean {
-  return onViolation === 'quarantine' && columns.some(({ tests }) => tests.length > 0)
-}
-
-function sourceRelation({ from, name, columns }: Source, { dialect, state }: CompileOptions): string {
-  if ('table' in from) return dialect.relation(from.table)
-  const typed = columns.flatMap(column => (column.type === undefined ? [] : [{ name: column.name, type: column.type }]))
-  const relation = typed.length === 0 ? dialect.fileRelation(from) : dialect.fileRelation(from, typed)
-  return relation ?? dialect.relation([...state, `seed__${name}`])
 }
 
 function compileModel(compiler: Compiler, model: Model, statement: SqlStatement): readonly Problem[] {

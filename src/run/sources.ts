@@ -3,9 +3,10 @@
  * reads them. Each is judged once, however many syncs read it.
  */
 import type { Contract } from '../models/analysis.ts'
-import { type CompiledProject, losesRows } from '../models/compile.ts'
+import type { CompiledProject } from '../models/compile.ts'
 import { checkFreshness, freshnessProblem } from '../models/freshness.ts'
 import { makeStatement } from '../models/make.ts'
+import { losesRows } from '../models/staged-source.ts'
 import { deleteQuarantined, type Quarantine } from '../plan/quarantine.ts'
 import { execute, quarantineRows } from '../plan/stage.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
