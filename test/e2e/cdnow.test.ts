@@ -65,10 +65,10 @@ describe.skipIf(!existsSync(data))('CDNOW, a year of nights (skipped where the d
       'activate.yml': `
 name: cdnow
 timezone: UTC
-warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }
+warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1, attach: { shop: data/shop.duckdb } }
 sources:
   purchases:
-    csv: data/purchases.csv
+    table: shop.main.purchases
     columns: { customer_id: { type: string }, day: { type: date }, dollars: { type: number } }
 destinations:
   at_risk_crm: ${receiverSettings(crm.at_risk.url)}
@@ -79,6 +79,7 @@ destinations:
       'syncs/at_risk.yml': sync('at_risk', 'mirror'),
       'syncs/value_tier.yml': sync('value_tier', 'upsert'),
     })
+    await loadShop(join(project.root, 'data/shop.duckdb'), join(project.root, 'data/purchases.csv'))
     wired = await project.open()
     truth = await openTruth(join(project.root, 'data/purchases.csv'))
   })
@@ -96,9 +97,10 @@ destinations:
     for (let night = 0; night < nights; night++) {
       const asOf = new Date(Date.parse(`${first}T02:00:00Z`) + night * 86_400_000).toISOString()
       const { runs } = await runSyncs(wired, wired.project.syncs, runOptions(asOf))
+      const expectations = await truth.night(asOf.slice(0, 10))
       for (const run of runs) {
         const name = run.sync as SyncName
-        const { population, ...expected } = await truth.night(name, asOf.slice(0, 10))
+        const { population, ...expected } = expectations[name]
         const sent = expected.enter + expected.change + (name === 'at_risk' ? expected.leave : 0)
         expect({
           night: asOf,
@@ -145,9 +147,28 @@ function csv(fixedWidth: string): string {
   return `customer_id,day,dollars\n${rows.join('\n')}\n`
 }
 
+/** The shop's own database, as it would stand beside the project. */
+async function loadShop(path: string, file: string): Promise<void> {
+  const instance = await DuckDBInstance.create(path)
+  const connection = await instance.connect()
+  await connection.run(`create table purchases as ${purchasesOf(file)}`)
+  connection.closeSync()
+  instance.closeSync()
+}
+
+const purchasesOf = (file: string) =>
+  `select customer_id, cast(day as date) as day, cast(dollars as double) as dollars from read_csv('${file}', all_varchar = true)`
+
+interface Expectation {
+  readonly population: number
+  readonly enter: number
+  readonly change: number
+  readonly leave: number
+}
+
 interface Truth {
   /** What one more night changes, counted by SQL. */
-  night(sync: SyncName, day: string): Promise<{ population: number; enter: number; change: number; leave: number }>
+  night(day: string): Promise<Record<SyncName, Expectation>>
   /** The fields of everyone as of the last night. */
   members(sync: SyncName): Promise<Map<string, string>>
   close(): Promise<void>
@@ -159,24 +180,28 @@ async function openTruth(file: string): Promise<Truth> {
   const connection = await instance.connect()
   const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowObjectsJson()
   const fields = 'customer_id, p_alive, tier, repeat_orders, last_week'
-  await connection.run(
-    `create table purchases as select customer_id, cast(day as date) as day, cast(dollars as double) as dollars from read_csv('${file}', all_varchar = true)`,
-  )
+  await connection.run(`create table purchases as ${purchasesOf(file)}`)
   for (const name of Object.keys(population))
     await connection.run(`create table ${name} as select ${fields} from (${customerState(`'1900-01-01'`)}) where false`)
-  return {
-    async night(name, day) {
-      await connection.run(
-        `create or replace temp table tonight as select ${fields} from (${customerState(`'${day}'`)}) where ${population[name]}`,
-      )
-      const [counts = {}] = await rows(`select
+
+  async function compare(name: SyncName): Promise<Expectation> {
+    await connection.run(`create or replace temp table tonight as select * from everyone where ${population[name]}`)
+    const [counts = {}] = await rows(`select
   (select count(*) from tonight) as population,
   (select count(*) from tonight where customer_id not in (select customer_id from ${name})) as enter,
   (select count(*) from ((select * from tonight) except (select * from ${name})) t where customer_id in (select customer_id from ${name})) as change,
   (select count(*) from ${name} where customer_id not in (select customer_id from tonight)) as leave`)
-      await connection.run(`create or replace table ${name} as select * from tonight`)
-      const count = (column: string) => Number(counts[column])
-      return { population: count('population'), enter: count('enter'), change: count('change'), leave: count('leave') }
+    await connection.run(`create or replace table ${name} as select * from tonight`)
+    const count = (column: string) => Number(counts[column])
+    return { population: count('population'), enter: count('enter'), change: count('change'), leave: count('leave') }
+  }
+
+  return {
+    async night(day) {
+      await connection.run(
+        `create or replace temp table everyone as select ${fields} from (${customerState(`'${day}'`)})`,
+      )
+      return { at_risk: await compare('at_risk'), value_tier: await compare('value_tier') }
     },
     async members(name) {
       const everyone = await rows(`select * from ${name}`)
