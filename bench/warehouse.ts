@@ -17,11 +17,12 @@ interface Measured {
 export async function benchWarehouse(sizes: readonly number[]): Promise<void> {
   const measured: Measured[] = []
   for (const rows of sizes) {
-    const one = await measure(rows, [])
+    const nights = await measureNights(rows, [])
+    const one = middle(nights)
     measured.push(one)
     print(
       `Warehouse side of a night: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`,
-      figuresOf(one),
+      figuresOf(one, nights),
     )
   }
   const [small, large] = [measured[0], measured.at(-1)]
@@ -40,8 +41,30 @@ export async function benchWarehouse(sizes: readonly number[]): Promise<void> {
 
 /** The same on a PostgreSQL server, against the bare full join there. */
 export async function benchPostgres(rows: number): Promise<void> {
-  const one = await measure(rows, ['postgres'])
-  print(`The same on PostgreSQL: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`, figuresOf(one))
+  const nights = await measureNights(rows, ['postgres'])
+  const one = middle(nights)
+  print(
+    `The same on PostgreSQL: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`,
+    figuresOf(one, nights),
+  )
+}
+
+/** A night of less than a second is measured five times: one of them alone says more of the machine than of the night. */
+async function measureNights(rows: number, engine: readonly string[]): Promise<readonly Measured[]> {
+  const nights: Measured[] = []
+  for (let times = rows > 1_000_000 ? 1 : 5; times > 0; times--) nights.push(await measure(rows, engine))
+  return nights
+}
+
+function ratioOf(night: Measured): number {
+  return total(night) / median(night.bareSeconds)
+}
+
+/** The night with the median ratio. */
+function middle(nights: readonly Measured[]): Measured {
+  const [first, ...others] = [...nights].sort((a, b) => ratioOf(a) - ratioOf(b))
+  if (first === undefined) throw new Error('no night was measured')
+  return others[Math.floor(nights.length / 2) - 1] ?? first
 }
 
 async function measure(rows: number, engine: readonly string[]): Promise<Measured> {
@@ -55,12 +78,14 @@ function total({ steps }: Measured): number {
   return Object.values(steps).reduce((sum, seconds) => sum + seconds, 0)
 }
 
-function figuresOf(one: Measured): readonly Figure[] {
+function figuresOf(one: Measured, nights: readonly Measured[]): readonly Figure[] {
   const bare = median(one.bareSeconds)
+  const ratios = nights.map(ratioOf).sort((a, b) => a - b)
+  const range = nights.length === 1 ? '' : `, the median of ${ratios.map(each => `${each.toFixed(2)}×`).join(', ')}`
   const detail = Object.entries(one.steps).map(([step, seconds]) => `${step} ${seconds.toFixed(2)} s`)
   return [
     { name: 'bare FULL JOIN … WHERE hash differs', value: `${bare.toFixed(2)} s` },
-    atMost('night / bare', total(one) / bare, 3, `${total(one).toFixed(2)} s: ${detail.join(', ')}`),
+    atMost('night / bare', ratioOf(one), 3, `${total(one).toFixed(2)} s: ${detail.join(', ')}${range}`),
     {
       name: 'no-op night (plan only)',
       value: `${one.quietSeconds.toFixed(2)} s, ${(one.quietSeconds / bare).toFixed(2)}× bare, ${one.quietSends} sends`,
