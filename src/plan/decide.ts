@@ -195,11 +195,9 @@ function drawWarning({ name, epoch, share }: Holdout, known: readonly KnownDraw[
 export async function findReleased(
   { warehouse, sync, relations, runId }: PolicyInput,
   { snapshot, tables }: Pick<StateRelations, 'snapshot' | 'tables'>,
-  drawing: readonly Holdout[],
+  { drawing, withheld }: { readonly drawing: readonly Holdout[]; readonly withheld: number },
 ): Promise<Fragment | undefined> {
-  if (isCommunication(sync)) return undefined
-  const [row] = await query(warehouse, sql`select count(*) as n from ${snapshot} where standing = 'withheld'`)
-  if (Number(row?.n) === 0) return undefined
+  if (isCommunication(sync) || withheld === 0) return undefined
   return writeScratch(
     warehouse,
     `released__${runId}`,

@@ -83,6 +83,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
   const subject = findSubject(input)
   const { drawing, warnings: ofHoldouts } = await openHoldouts(input, state.tables.holdouts, today)
   const ineligible = await findIneligible(input, subject)
+  const standings = await countStandings(warehouse, state)
   const changes = await writeScratch(
     warehouse,
     `change__${input.runId}`,
@@ -92,7 +93,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       removesLeavers: removesLeavers(sync),
       ineligible: ineligible?.relation,
       frozen: frozenKeys(input, ineligible),
-      released: await findReleased(input, state, drawing),
+      released: await findReleased(input, state, { drawing, withheld: standings.withheld }),
       everyone: reach.everyone,
       comparable: reach.keeps ? changed?.common : undefined,
     }),
@@ -106,7 +107,7 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
     input,
     { mapping, last, changed },
     {
-      ...{ summary, ineligible, snapshotRows: await countMembers(warehouse, state) },
+      ...{ summary, ineligible, snapshotRows: standings.member + standings.withheld },
       samples: await readSamples(warehouse, decided.outbox, summary, input.samples),
       ineligibleSamples: await readIneligibleSamples(warehouse, ineligible?.relation, input.samples),
       warnings: [
@@ -282,12 +283,14 @@ async function lastRun(warehouse: Warehouse, state: StateRelations, sync: string
   return row === undefined ? undefined : { mapping: String(row.mapping), plan: JSON.parse(String(row.plan)) }
 }
 
-async function countMembers(warehouse: Warehouse, state: StateRelations): Promise<number> {
-  const [row] = await query(
-    warehouse,
-    sql`select count(*) as n from ${state.snapshot} where standing in ('member', 'withheld')`,
-  )
-  return Number(row?.n)
+/** How many of the snapshot were in when the last run ended. */
+async function countStandings(
+  warehouse: Warehouse,
+  state: StateRelations,
+): Promise<{ readonly member: number; readonly withheld: number }> {
+  const rows = await query(warehouse, sql`select standing, count(*) as n from ${state.snapshot} group by 1`)
+  const of = (standing: string) => Number(rows.find(row => row.standing === standing)?.n ?? 0)
+  return { member: of('member'), withheld: of('withheld') }
 }
 
 function mappingWarnings(

@@ -15,13 +15,17 @@ export function keyExpression(dialect: Dialect, key: readonly Column[]): Fragmen
 }
 
 /**
- * One row: `row_count`, `missing` (key null or empty), `keys` (distinct hashes of keys). Every key is good when missing = 0
- * and rows = keys: different hashes have different keys. Fewer hashes than rows may be a collision, so that `duplicateKeys`
- * has the last word.
+ * One row: `row_count`, `missing` (key null or empty), `keys` (distinct hashes of keys) and what `countNotFinite` counts. Every
+ * key is good when missing = 0 and rows = keys: different hashes have different keys. Fewer hashes than rows may be a
+ * collision, so that `duplicateKeys` has the last word.
  */
-export function countKeys(dialect: Dialect, stage: Fragment, key: Fragment): Fragment {
+export function lookOver(dialect: Dialect, stage: Fragment, key: Fragment, fields: readonly MappedField[]): Fragment {
   const hash = raw(dialect.quickHash(key.texts[0] ?? ''))
-  return sql`select count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${hash}) as keys from ${stage}`
+  const counts = [
+    sql`count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${hash}) as keys`,
+    ...notFinite(dialect, fields),
+  ]
+  return sql`select ${join(counts, ', ')} from ${stage}`
 }
 
 /** Up to `limit` bad keys, the most frequent first: `key`, `occurrences`. */
@@ -89,16 +93,25 @@ export function digestExpression(dialect: Dialect, fields: readonly MappedField[
   return raw(dialect.rowDigest([{ expression: types, column: { type: 'string', native: 'VARCHAR' } }, ...fields]))
 }
 
-/** One row with, per field that is a floating-point number, how many values are not finite; undefined when there is none. */
-export function countNotFinite(
-  dialect: Dialect,
-  stage: Fragment,
+/** One row, where some field is a number: how many of its values are not finite. */
+export function countNotFinite(dialect: Dialect, rows: Fragment, fields: readonly MappedField[]): Fragment {
+  return sql`select ${join(notFinite(dialect, fields), ', ')} from ${rows}`
+}
+
+/** By place, because a field may be called what another count is called. */
+function notFinite(dialect: Dialect, fields: readonly MappedField[]): readonly Fragment[] {
+  return fields.flatMap(({ expression, column }, index) => {
+    if (column.type !== 'number') return []
+    return [raw(`count(case when not ${dialect.isFinite(expression)} then 1 end) as not_finite_${index}`)]
+  })
+}
+
+/** The fields of which `lookOver` or `countNotFinite` found values that are not finite, and how many. */
+export function readNotFinite(
+  counts: Readonly<Record<string, unknown>>,
   fields: readonly MappedField[],
-): Fragment | undefined {
-  const floating = fields.filter(({ column }) => column.type === 'number')
-  if (floating.length === 0) return undefined
-  const counts = floating.map(({ name, expression }) =>
-    raw(`count(case when not ${dialect.isFinite(expression)} then 1 end) as ${dialect.quote(name)}`),
-  )
-  return sql`select ${join(counts, ', ')} from ${stage}`
+): readonly { readonly field: string; readonly count: number }[] {
+  return fields
+    .map(({ name }, index) => ({ field: name, count: Number(counts[`not_finite_${index}`] ?? 0) }))
+    .filter(({ count }) => count > 0)
 }

@@ -11,11 +11,12 @@ import { missingColumn } from './columns.ts'
 import { type MappedField, mapFields } from './mapping.ts'
 import {
   badKeyTests,
-  countKeys,
   countNotFinite,
   duplicateKeys,
   goodRows,
   keyExpression,
+  lookOver,
+  readNotFinite,
   sampleBadKeys,
   selectPopulation,
 } from './population.ts'
@@ -104,9 +105,9 @@ export async function checkPopulation(
   const { fields, problems } = mapFields(dialect, sync, stage.columns)
   if (problems.length > 0) throw new ActivateError('failed', problems)
 
-  const [counts] = await query(warehouse, countKeys(dialect, stage.relation, key))
-  const modelRows = Number(counts?.row_count)
-  const goodKeys = Number(counts?.missing) === 0 && modelRows === Number(counts?.keys)
+  const [counts = {}] = await query(warehouse, lookOver(dialect, stage.relation, key, fields))
+  const modelRows = Number(counts.row_count)
+  const goodKeys = Number(counts.missing) === 0 && modelRows === Number(counts.keys)
   if (!goodKeys && sync.onBadKey === 'fail') await refuseBadKeys(warehouse, stage, key, model)
   const duplicates = `duplicates__${scratchName}`
   const ofKeys = goodKeys
@@ -116,13 +117,13 @@ export async function checkPopulation(
   const judged = { ...stage, key, broken }
   const quarantine =
     broken.length === 0 ? undefined : await quarantineRows(warehouse, `quarantine__${scratchName}`, judged)
-  await checkFinite(warehouse, goodRows(dialect, stage.relation, key, quarantine?.relation), fields, sync)
-  const from = { stage: stage.relation, key, fields, quarantined: quarantine?.relation }
-  return {
-    populated: selectPopulation(dialect, from),
-    rows: goodRows(dialect, stage.relation, key, quarantine?.relation),
-    ...{ modelRows, quarantine, stage, key, fields },
+  const rows = goodRows(dialect, stage.relation, key, quarantine?.relation)
+  if (readNotFinite(counts, fields).length > 0) {
+    const [remaining = {}] = await query(warehouse, countNotFinite(dialect, rows, fields))
+    refuseNotFinite(readNotFinite(remaining, fields), sync)
   }
+  const from = { stage: stage.relation, key, fields, quarantined: quarantine?.relation }
+  return { populated: selectPopulation(dialect, from), ...{ rows, modelRows, quarantine, stage, key, fields } }
 }
 
 function keyColumns(model: Pick<Model, 'name' | 'key' | 'place'>, columns: readonly Column[]): readonly Column[] {
@@ -136,24 +137,15 @@ function keyColumns(model: Pick<Model, 'name' | 'key' | 'place'>, columns: reado
   return model.key.flatMap(name => byName.get(name) ?? [])
 }
 
-async function checkFinite(
-  warehouse: Warehouse,
-  rows: Fragment,
-  fields: readonly MappedField[],
-  sync: Sync,
-): Promise<void> {
-  const statement = countNotFinite(warehouse.dialect, rows, fields)
-  if (statement === undefined) return
-  const [counts = {}] = await query(warehouse, statement)
-  const bad = Object.entries(counts).filter(([, count]) => Number(count) > 0)
+function refuseNotFinite(bad: ReturnType<typeof readNotFinite>, sync: Sync): void {
   if (bad.length === 0) return
   throw new ActivateError(
     'failed',
-    bad.map(([field, count]): Problem => {
+    bad.map(({ field, count }): Problem => {
       const place = sync.fields.find(mapping => mapping.field === field)?.place ?? sync.place
       return {
         code: 'A4003',
-        message: `field "${field}" is NaN or infinite in ${count} row${Number(count) === 1 ? '' : 's'}`,
+        message: `field "${field}" is NaN or infinite in ${count} row${count === 1 ? '' : 's'}`,
         place,
         help: 'guard the division in the model, for instance with nullif(x, 0)',
       }

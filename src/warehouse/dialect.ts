@@ -73,8 +73,8 @@ export interface Dialect {
     values: readonly { readonly expression: string; readonly column: Pick<Column, 'type' | 'native'> }[],
   ): string
   /**
-   * What follows `from` to select from those rows of a relation for which a condition holds, and from no others: nothing is
-   * computed of a row before it is known to be one of them.
+   * What follows `from`, to the end of a select from those rows of a relation for which a condition holds, and from no others:
+   * nothing is computed of a row before it is known to be one of them, and nothing more than once for each.
    */
   rowsWhere(relation: Fragment, condition: Fragment): Fragment
   /** What stands between a common table expression's name and its select, so that what it computes is computed once. */

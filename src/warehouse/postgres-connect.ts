@@ -115,6 +115,9 @@ const styles: Readonly<Record<string, string>> = {
   client_min_messages: 'warning',
   // A result that is read to its end is planned as such.
   cursor_tuple_fraction: '1',
+  // Plans over a night's tables need to know how many rows and keys there are, and no fine histogram: looking at 9,000 rows
+  // instead of 30,000 takes a third of the time (measured).
+  default_statistics_target: '30',
 }
 
 /** The settings' sizes are written as DuckDB's; the server knows fewer units. */

@@ -228,8 +228,9 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     sha256: expression => `encode(sha256(convert_to(${expression}, 'UTF8')), 'hex')`,
     quickHash: expression => `hashtextextended(${expression}, 0)`,
     rowDigest: values => `hash_record_extended(row(${values.map(hashable).join(', ')}), 0)`,
-    // Without a limit of its own the subquery is folded into an outer join, below which its columns are computed of every row.
-    rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among`,
+    // Without limits of their own the rows are folded into an outer join, below which columns are computed of every row, and the
+    // columns into whatever reads them, as often as it does.
+    rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among offset 0`,
     // Folded into what reads it, a payload would be built anew for each column that it appears in.
     computedOnce: 'as materialized',
     unitInterval(saltExpression, keyExpression) {
