@@ -59,12 +59,15 @@ export function isSettled(runs: Fragment, runId: string): Fragment {
 }
 
 /**
- * Fails when the run is settled: the first statement of the settle's transaction. Whoever stood still since it asked `isSettled` may have
- * been settled by another runner meanwhile, and would move the snapshot back. No dialect has a function for it in common, so a text becomes no number.
+ * Fails when the run is settled: what the settle's transaction begins with. Whoever stood still since it asked `isSettled` may have
+ * been settled by another runner meanwhile, and would move the snapshot back; where two settle at the same moment, the second waits
+ * for the first to commit and then looks. No dialect has a function for failing in common, so a text becomes no number.
  */
-export function refuseSettled(dialect: Dialect, runs: Fragment, runId: string): Fragment {
+export function refuseSettled(dialect: Dialect, runs: Fragment, runId: string): readonly Fragment[] {
   const run = sql`exists (select 1 from ${runs} where run_id = ${runId})`
-  return sql`select cast(case when ${run} then 'the run is settled already' else '0' end as ${raw(dialect.stateType('bigint'))}) as n`
+  const turn = dialect.takeTurn(`settle ${runId}`)
+  const refusal = sql`select cast(case when ${run} then 'the run is settled already' else '0' end as ${raw(dialect.stateType('bigint'))}) as n`
+  return turn === undefined ? [refusal] : [turn, refusal]
 }
 
 /** The statements of one settle, in order, to be executed as one transaction. */

@@ -80,7 +80,7 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     outcomesOfChanges,
   })
   await failpoints.reach('settle.computed')
-  const guarded = [refuseSettled(warehouse.dialect, state.tables.runs, run.runId), ...statements]
+  const guarded = [...refuseSettled(warehouse.dialect, state.tables.runs, run.runId), ...statements]
   try {
     await warehouse.transaction(guarded.map(statement => render(statement, warehouse.dialect.placeholder)))
   } catch (error) {

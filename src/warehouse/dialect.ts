@@ -79,6 +79,8 @@ export interface Dialect {
   rowsWhere(relation: Fragment, condition: Fragment): Fragment
   /** What stands between a common table expression's name and its select, so that what it computes is computed once. */
   readonly computedOnce: 'as' | 'as materialized'
+  /** A statement by which transactions that take the same turn wait for one another; undefined where one process at a time has the warehouse. */
+  takeTurn(name: string): Fragment | undefined
   /** `u` of architecture section 9: a double in [0, 1) from a salt and a key. */
   unitInterval(saltExpression: string, keyExpression: string): string
   isFinite(expression: string): string

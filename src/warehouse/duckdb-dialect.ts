@@ -322,6 +322,7 @@ export const duckdbDialect: Dialect = {
   rowDigest: values => `cast(hash(${values.map(({ expression }) => expression).join(', ')}) >> 1 as BIGINT)`,
   rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
   computedOnce: 'as',
+  takeTurn: () => undefined,
   unitInterval(saltExpression, keyExpression) {
     const hex = `substr(sha256(concat(${saltExpression}, ':', ${keyExpression})), 1, 13)`
     return `(cast(concat('0x', ${hex}) as BIGINT) / cast(4503599627370496 as DOUBLE))`

@@ -233,6 +233,7 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among offset 0`,
     // Folded into what reads it, a payload would be built anew for each column that it appears in.
     computedOnce: 'as materialized',
+    takeTurn: name => sql`select pg_advisory_xact_lock(hashtextextended(${`activate: ${name}`}, 0))`,
     unitInterval(saltExpression, keyExpression) {
       const bytes = `convert_to(concat(${saltExpression}, ':', ${keyExpression}), 'UTF8')`
       const bits = `cast('x' || substr(encode(sha256(${bytes}), 'hex'), 1, 13) as bit(52))`

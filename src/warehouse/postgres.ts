@@ -197,11 +197,12 @@ class PostgresWarehouse implements Warehouse {
     }
   }
 
-  async transaction(statements: readonly Statement[]): Promise<void> {
+  async transaction(statements: readonly Statement[], beforeCommit?: () => Promise<void>): Promise<void> {
     await this.#guarded(() =>
       this.#sessions.run((_, client) =>
         atomically(client, async () => {
           for (const statement of statements) await send(client, statement)
+          await beforeCommit?.()
         }),
       ),
     )
