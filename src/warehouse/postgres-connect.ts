@@ -1,6 +1,8 @@
 /** From settings to a connected client: the URL's secrets, TLS, and what every session is set to. */
+
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import pg from 'pg'
 import type { Place } from '../project/problem.ts'
 import type { SecretText, WarehouseSettings } from '../project/project.ts'
@@ -63,7 +65,15 @@ function tlsOf(tls: PostgresSettings['tls'], local: boolean): pg.ClientConfig['s
     ...(tls?.ca === undefined ? {} : { ca: fileOf('ca', tls.ca) }),
     ...(tls?.cert === undefined ? {} : { cert: fileOf('cert', tls.cert) }),
     ...(tls?.key === undefined ? {} : { key: fileOf('key', tls.key) }),
-    ...(tls?.servername === undefined ? {} : { servername: tls.servername }),
+    ...(tls?.servername === undefined ? {} : identifiedAs(tls.servername)),
+  }
+}
+
+/** The driver puts the host of the URL in place of `servername`, unless it is an address; so the certificate is held to the name here. */
+function identifiedAs(servername: string) {
+  return {
+    servername,
+    checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkServerIdentity(servername, certificate),
   }
 }
 
