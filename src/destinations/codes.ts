@@ -2,6 +2,24 @@
 import type { ErrorCodes } from '../project/problem.ts'
 
 export const destinationsCodes = {
+  A5060: {
+    title: 'HubSpot does not upsert by this property',
+    explanation:
+      'An upsert in batches addresses records by a property with unique values, and HubSpot refuses partial ones by `email`; `hs_object_id` only exists once the record does. Make a property of your own with "unique values" and fill it with your key, or only update, by `update_by`.',
+    exit: 'invalid',
+  },
+  A5061: {
+    title: 'a Braze instance is missing',
+    explanation:
+      'Every Braze account lives at one instance, whose address the dashboard shows, and its keys are refused at every other. Give `instance`, or `base_url` where the list does not have it, and not both.',
+    exit: 'invalid',
+  },
+  A5062: {
+    title: 'the destination has no such place',
+    explanation:
+      'It answered 404 to the address itself: the list, campaign or type of object that is named does not exist, or not in this account. Nothing of the request was applied, and delivery stopped, because every further one would be answered so, too.',
+    exit: 'failed',
+  },
   A6501: {
     title: 'unknown type of destination',
     explanation:
