@@ -171,7 +171,9 @@ function trackActions(own: BrazeSettings): Readonly<Record<string, Action<BrazeS
         .object({
           ...whoFields(own),
           name: z.string().min(1).max(255).describe('The name of the event'),
-          time: z.iso.datetime({ offset: true }).describe('When it happened; a timestamp'),
+          time: z.iso
+            .datetime({ offset: true, error: 'an instant with its zone is needed; map it with `as: timestamp`' })
+            .describe('When it happened: a timestamp with its zone, as `{ column: …, as: timestamp }` makes it'),
         })
         .catchall(value)
         .describe('Any other name is a property of the event'),
