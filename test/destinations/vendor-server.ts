@@ -14,7 +14,7 @@ export interface Call {
 
 export interface Answer {
   readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body?: unknown
 }
 
