@@ -236,8 +236,7 @@ function recipientOf(change: Change, own: BrazeSettings): Readonly<Record<string
 /** An attribute for a recipient need not have arrived before: Braze asks for minutes between an update and a trigger. */
 const profile = z
   .record(z.string(), value)
-  .nullable()
-  .optional()
+  .nullish()
   .describe(
     'Attributes that are set with the message: an object. Minutes may pass before those of another sync are seen',
   )

@@ -160,13 +160,14 @@ function readLimits(headers: Readonly<Record<string, string>>, now: number): rea
 const scalar = z.union([z.string().max(65_536), z.number(), z.boolean(), z.null()])
 const property = z.union([scalar, z.array(z.union([z.string(), z.number()]))])
 
+const email = () => z.email({ pattern: z.regexes.unicodeEmail })
+
 const contact = {
-  email: z.email({ pattern: z.regexes.unicodeEmail }).nullable().optional().describe('E-mail address'),
-  phone: z.string().nullable().optional().describe('Telephone number; E.164 is kept as it is'),
+  email: email().nullish().describe('E-mail address'),
+  phone: z.string().nullish().describe('Telephone number; E.164 is kept as it is'),
   lifecyclestage: z
     .string()
-    .nullable()
-    .optional()
+    .nullish()
     .describe('Only moves forward, unless it is cleared before: HubSpot keeps the later stage'),
 }
 
@@ -233,19 +234,15 @@ function clearing(type: string, by: string): Action<HubspotSettings> {
 /** `email` and `hs_object_id` are never a model's key by accident, so they have to be mapped. */
 function fieldsOf(type: string, by: string): z.ZodObject {
   const known = type === 'contacts' ? contact : {}
+  const own = z.union([z.string().min(1), z.number()]).optional()
   const id =
     by === 'email'
-      ? { email: z.email({ pattern: z.regexes.unicodeEmail }).describe('Says which contact is meant') }
+      ? email().describe('Says which contact is meant')
       : by === 'hs_object_id'
-        ? { hs_object_id: recordId().describe("HubSpot's own id of the record, which says which is meant") }
-        : {
-            [by]: z
-              .union([z.string().min(1), z.number()])
-              .optional()
-              .describe('Says which record is meant. Without it, the key of the model does'),
-          }
+        ? recordId().describe("HubSpot's own id of the record, which says which is meant")
+        : own.describe('Says which record is meant. Without it, the key of the model does')
   return z
-    .object({ ...known, ...id })
+    .object({ ...known, [by]: id })
     .catchall(property)
     .describe(
       'Any other name is a property, by its internal name: text, number, boolean, a list of choices, or null, which empties it. What is not mapped stays as it is',
