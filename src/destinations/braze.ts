@@ -360,7 +360,7 @@ function subscriptionActions(own: BrazeSettings): Readonly<Record<string, Action
 
 /**
  * Braze counts what it took and names what it did not by place. Where the count falls short, or a refusal has no place, the
- * records without a name stay uncertain. 202 says that the request waits for the end of a maintenance.
+ * records without a name stay uncertain; where it is nothing, halves are tried. 202 says that the request waits for the end of a maintenance.
  */
 function interpretIndexed(reply: HttpReply, batch: readonly Change[], array: string, fewest = batch.length): Verdict {
   if (reply.status >= 300) return interpretWhole(reply)
@@ -374,17 +374,23 @@ function interpretIndexed(reply: HttpReply, batch: readonly Change[], array: str
   const processed = valueAt(reply.json, `${array}_processed`)
   const short = typeof processed === 'number' && processed + named.size < fewest
   if (!short && errors.length === 0) return { kind: 'acked' }
+  if (processed === 0 && named.size === 0)
+    return { kind: 'refused', code: 'record_refused', message: typeOf(errors[0]) }
   const told = !short && typeof processed === 'number' && refused.every(({ change }) => change !== undefined)
   const outcomes = refused.flatMap(({ error, change }): readonly RecordOutcome[] => {
     if (change === undefined) return []
-    const type = String(valueAt(error, 'type') ?? 'Braze gives no reason').slice(0, 500)
-    return [{ changeId: change.changeId, outcome: 'rejected', code: 'record_refused', message: type }]
+    return [{ changeId: change.changeId, outcome: 'rejected', code: 'record_refused', message: typeOf(error) }]
   })
   const others = told ? batch.filter(change => !named.has(change)) : []
   return {
     kind: 'each',
     outcomes: [...outcomes, ...others.map(({ changeId }) => ({ changeId, outcome: 'acked' as const }))],
   }
+}
+
+function typeOf(error: unknown): string {
+  const type = typeof error === 'string' ? error : valueAt(error, 'type')
+  return String(type ?? 'Braze gives no reason').slice(0, 500)
 }
 
 function placeOf(error: unknown, array: string, batch: readonly Change[]): Change | undefined {

@@ -345,7 +345,8 @@ const passing: Readonly<Record<string, 'retry' | 'uncertain'>> = { rate_limits: 
 
 /**
  * Results name their input by trace id, by the property that it was addressed by, or by record id; refusals by trace id or
- * by what was given as id. Where results name nobody, their number has to tell: as many as were not refused.
+ * by what was given as id. Where results name nobody, their number has to tell: as many as were not refused. Where nothing was
+ * written and refusals name nobody, halves are tried until it is clear whom they mean.
  */
 function interpretObjects(reply: HttpReply, batch: readonly Change[], by: string, goneIsDone = false): Verdict {
   if (!isSuccess(reply)) return interpretFailure(reply)
@@ -358,6 +359,9 @@ function interpretObjects(reply: HttpReply, batch: readonly Change[], by: string
     return batch.filter(change => given.has(fold(change.changeId, by)) || given.has(fold(idOf(change, by), by)))
   }
   const refused = errors.map(error => ({ error, changes: find(namesIn(error)) }))
+  const [first] = refused
+  if (results.length === 0 && first !== undefined && refused.every(({ changes }) => changes.length === 0))
+    return { kind: 'refused', ...reasonOf(first.error) }
   const acked = results.map(result => {
     const id = by === 'hs_object_id' ? valueAt(result, 'id') : valueAt(result, `properties.${by}`)
     return find([valueAt(result, 'objectWriteTraceId'), id])
@@ -388,10 +392,14 @@ function namesIn(error: unknown): readonly unknown[] {
 }
 
 function refusalOf(error: unknown, changeId: string, goneIsDone: boolean): RecordOutcome {
-  const code = String(valueAt(error, 'category') ?? 'record_refused').toLowerCase()
-  const message = String(valueAt(error, 'message') ?? 'HubSpot gives no reason').slice(0, 500)
+  const { code, message } = reasonOf(error)
   if (code === 'object_not_found' && goneIsDone) return { changeId, outcome: 'acked' }
   return { changeId, outcome: passing[code] ?? 'rejected', code, message }
+}
+
+function reasonOf(error: unknown): { readonly code: string; readonly message: string } {
+  const code = String(valueAt(error, 'category') ?? 'record_refused').toLowerCase()
+  return { code, message: String(valueAt(error, 'message') ?? 'HubSpot gives no reason').slice(0, 500) }
 }
 
 /** 423 and 477 (a migration) say that nothing was processed; of 5xx nobody can tell, so they are repeated. */

@@ -27,11 +27,11 @@ export async function loadOwnDestinations(
   root: string,
   builtin: readonly DestinationDefinition[],
 ): Promise<OwnDestinations> {
-  const files = await definitionFiles(root)
-  if (files.length === 0) return { definitions: [], problems: [] }
+  const { files, links } = await definitionFiles(root)
+  if (files.length + links.length === 0) return { definitions: [], problems: [] }
   guardImports(`${pathToFileURL(await realpath(join(root, folderName))).href}/`)
   const definitions: DestinationDefinition[] = []
-  const problems: Problem[] = []
+  const problems: Problem[] = links.map(isLink)
   const taken = new Map(builtin.map(({ name }) => [name, 'the tool itself']))
   for (const name of files) {
     const file = `${folderName}/${name}`
@@ -49,15 +49,19 @@ export async function loadOwnDestinations(
 }
 
 /** JavaScript goes before the TypeScript that it was made from. Tests, declarations and hidden files are none. */
-async function definitionFiles(root: string): Promise<readonly string[]> {
+async function definitionFiles(
+  root: string,
+): Promise<{ readonly files: readonly string[]; readonly links: readonly string[] }> {
   const entries = await readdir(join(root, folderName), { withFileTypes: true }).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return []
     throw error
   })
-  const names = entries.filter(entry => entry.isFile()).map(({ name }) => name)
+  const names = entries.map(({ name }) => name)
+  const links = entries.filter(entry => entry.isSymbolicLink()).map(({ name }) => name)
   const candidates = names.filter(name => /^[^.][^.]*\.m?[jt]s$/.test(name)).sort()
   const made = (name: string) => names.includes(name.replace(/ts$/, 'js'))
-  return candidates.filter(name => !(name.endsWith('ts') && made(name)))
+  const meant = candidates.filter(name => !(name.endsWith('ts') && made(name)))
+  return { files: meant.filter(name => !links.includes(name)), links: meant.filter(name => links.includes(name)) }
 }
 
 /** Folders whose imports are watched already: a process may read a project more than once. */
@@ -97,6 +101,13 @@ async function loadOne(root: string, file: string): Promise<Loaded> {
   } catch (error) {
     return { problem: failed(file, error, placeIn(error, url) ?? place) }
   }
+}
+
+/** What it leads to would be under no rule for imports. */
+function isLink(name: string): Problem {
+  const file = `${folderName}/${name}`
+  const message = `${file} is a link, which is not followed`
+  return { code: 'A1014', message, place: { file, line: 1, column: 1 }, help: 'put the file itself here' }
 }
 
 const functions = ['baseUrl', 'limits', 'concurrency', 'actions'] as const

@@ -9,6 +9,8 @@ export interface Braze extends VendorServer {
   readonly events: Data[]
   readonly messages: Data[]
   readonly subscribed: Set<string>
+  /** Whether a refusal has the place of the object that it means. */
+  places: boolean
   /** Calls that this window still has; undefined: no end. */
   remaining: number | undefined
   /** Instant in seconds at which the window renews. */
@@ -65,7 +67,7 @@ export async function startBraze(key: string): Promise<Braze> {
     const taken = (list: readonly Data[], array: string, fault: (item: Data) => string | undefined) =>
       list.filter((item, index) => {
         const type = fault(item)
-        if (type !== undefined) errors.push({ type, input_array: array, index })
+        if (type !== undefined) errors.push({ type, ...(braze.places && { input_array: array, index }) })
         return type === undefined
       })
     const set = taken(attributes, 'attributes', ({ score }) =>
@@ -115,7 +117,7 @@ export async function startBraze(key: string): Promise<Braze> {
   }
 
   const braze: Braze = Object.assign(await startVendor(behave), {
-    ...{ users, events, messages, subscribed, remaining: undefined, resetAt: 0 },
+    ...{ users, events, messages, subscribed, places: true, remaining: undefined, resetAt: 0 },
   })
   return braze
 }

@@ -99,6 +99,14 @@ describe('attributes', () => {
     expect(braze.users.size).toBe(57)
   })
 
+  test('are looked for where refusals have no place, and nobody is taken for refused or written by guess', async () => {
+    braze.places = false
+    await sync('track_attributes', 'mirror', 'tier: tier, score: score')
+    await project.write({ 'data/people.csv': some(8, () => ({ score: 'x' })) })
+    expect(await run()).toMatchObject({ status: 'partial', outcomes: { acked: 0, rejected: 8, pending: 0 } })
+    expect(braze.users.size).toBe(0)
+  })
+
   test('are sent again when an answer was lost', async () => {
     braze.fault = (_call, index) => (index === 0 ? 'lost' : index === 1 ? { status: 500 } : undefined)
     await sync('track_attributes', 'mirror', 'tier: tier')

@@ -19,6 +19,8 @@ export interface Hubspot extends VendorServer {
   mode: 'whole' | 'part'
   /** By what a result names the input that it answers. */
   names: 'trace' | 'property' | 'nobody'
+  /** Whether a refusal names the input that it means. */
+  blames: boolean
   /** Calls that the day still has. */
   daily: number
   /** Calls that are taken before one is told that ten seconds have had enough. */
@@ -78,7 +80,9 @@ export async function startHubspot(token: string): Promise<Hubspot> {
     if (first !== undefined && hubspot.mode === 'whole') return refusal(400, first.category, first.message)
     const results = judged.flatMap(({ input, fault }) => (fault === undefined ? [store(input)] : []))
     const errors = judged.flatMap(({ input, fault }) =>
-      fault === undefined ? [] : [{ status: 'error', ...fault, context: { ids: [input.id] } }],
+      fault === undefined
+        ? []
+        : [{ status: 'error', ...fault, ...(hubspot.blames && { context: { ids: [input.id] } }) }],
     )
     const some = errors.length === 0 ? {} : { numErrors: errors.length, errors }
     return { status: 200, body: { status: 'COMPLETE', results, ...some } }
@@ -128,7 +132,7 @@ export async function startHubspot(token: string): Promise<Hubspot> {
   }
 
   const hubspot: Hubspot = Object.assign(await startVendor(behave), {
-    ...({ contacts, lists, mode: 'part', names: 'property' } as const),
+    ...({ contacts, lists, mode: 'part', names: 'property', blames: true } as const),
     ...{ daily: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY },
   })
   return hubspot

@@ -107,6 +107,14 @@ describe('upserting contacts', () => {
     expect([hubspot.contacts.size, contactOf('c13')]).toEqual([39, undefined])
   })
 
+  test('finds those who are refused without being named, and takes nobody for refused or written by guess', async () => {
+    hubspot.blames = false
+    await sync('upsert_contacts', 'mirror', properties)
+    await project.write({ 'data/people.csv': some(120, index => ({ tier: index % 50 === 7 ? 'brass' : 'gold' })) })
+    expect(await run()).toMatchObject({ status: 'partial', outcomes: { acked: 117, rejected: 3, pending: 0 } })
+    expect([hubspot.contacts.size, contactOf('c7'), contactOf('c57')]).toEqual([117, undefined, undefined])
+  })
+
   test('never puts two records that mean the same into one batch', async () => {
     await sync('upsert_contacts', 'upsert', `customer_id: { column: email }, ${properties}`)
     const twins = ['a', 'b'].map(id => `${id},same@example.com,gold,1,`)
@@ -131,12 +139,15 @@ describe('upserting contacts', () => {
   })
 })
 
-test('updating by e-mail address refuses who is not there', async () => {
+test('updating by e-mail address refuses who is not there, and empties who leaves', async () => {
   await project.write({ 'activate.yml': activateYml('contacts: {}'), 'data/people.csv': some(3) })
   hubspot.contacts.set('1', { email: 'C0@Example.com' }).set('2', { email: 'c2@example.com' })
-  await sync('update_contacts', 'upsert', properties)
+  await sync('update_contacts', 'mirror', properties)
   expect(await run()).toMatchObject({ status: 'partial', outcomes: { acked: 2, rejected: 1 } })
   expect(hubspot.contacts.get('1')).toMatchObject({ tier: 'gold', score: '1' })
+  await project.write({ 'data/people.csv': some(2) })
+  expect(await run()).toMatchObject({ outcomes: { acked: 1 } })
+  expect(hubspot.contacts.get('2')).toEqual({ email: 'c2@example.com', tier: '', score: '' })
 })
 
 describe('limits', () => {

@@ -1,6 +1,7 @@
 /** Destinations of a project's own: written by `init`, loaded from its folder, and delivering like those of the tool. */
 import { mkdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ModuleKind, ScriptTarget, transpileModule } from 'typescript'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { faultsOf } from '../../src/delivery/example-faults.ts'
 import { hubspot } from '../../src/destinations/hubspot.ts'
@@ -79,6 +80,7 @@ destinations:
     const { checks } = doctor.json<{ checks: readonly { check: string; found: string }[] }>()
     const found = checks.find(({ check }) => check === 'destination points')
     expect(found).toMatchObject({ found: 'reachable, credentials accepted' })
+    expect((await activate(project.root, 'schema', 'project')).stdout).toContain('"const": "loyalty"')
     const sync = await readFile(join(project.root, 'syncs/everyone.yml'), 'utf8')
     await project.write({ 'syncs/everyone.yml': sync.replace('action: upsert', 'action: upset') })
     expect(await complaints()).toMatchObject([{ code: 'A6504', help: 'did you mean "upsert"?' }])
@@ -144,10 +146,12 @@ export default defineDestination({
   test('all of them at once, whatever is wrong with each', async () => {
     const files = Object.entries(bad).map(([name, [, , text]]) => [`destinations/${name}.mjs`, text])
     await project.write({ ...Object.fromEntries(files), 'destinations/a.mjs': whole, 'elsewhere.mjs': '' })
+    await symlink(join(project.root, 'elsewhere.mjs'), join(project.root, 'destinations/leads_elsewhere.mjs'))
     const found = await complaints()
     expect(found.map(({ file, code, line }) => [file, code, line]).sort()).toEqual(
       Object.entries(bad)
         .map(([name, [code, line]]) => [`destinations/${name}.mjs`, code, line])
+        .concat([['destinations/leads_elsewhere.mjs', 'A1014', 1]])
         .sort(),
     )
     expect(found.filter(({ help }) => typeof help !== 'string')).toEqual([])
@@ -179,6 +183,19 @@ export default defineDestination({
     expect(await complaints()).toMatchObject(expected)
     await project.write({ 'destinations/own.mjs': whole })
     expect(await complaints()).toEqual([])
+  })
+
+  test('what init writes in TypeScript works as the JavaScript that is made from it', async () => {
+    expect((await shell(() => project.root)('init', 'destination', 'bolt', '--language', 'ts')).code).toBe(0)
+    const source = await readFile(join(project.root, 'destinations/bolt.mts'), 'utf8')
+    const compiled = { module: ModuleKind.ESNext, target: ScriptTarget.ES2023, verbatimModuleSyntax: true }
+    const { outputText } = transpileModule(source, { compilerOptions: compiled })
+    expect(outputText).not.toBe(source)
+    await project.write({
+      'destinations/bolt.mjs': outputText,
+      'activate.yml': 'name: acme\ndestinations: { b: { type: bolt } }\n',
+    })
+    expect(await complaints()).toMatchObject([{ code: 'A6502', message: expect.stringContaining('"token": missing') }])
   })
 
   test('tests, declarations and what lies in folders below are left alone', async () => {
