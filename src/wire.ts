@@ -9,10 +9,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Accounts } from './delivery/account.ts'
 import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
+import type { DestinationDefinition } from './delivery/destination.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
 import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
 import { scrubbedDestination } from './delivery/scrubbed.ts'
-import { destinations as definitions } from './destinations/index.ts'
+import { destinations as builtin } from './destinations/index.ts'
 import { failpointsFrom } from './failpoints/armed.ts'
 import type { Failpoints } from './failpoints/failpoints.ts'
 import { instrumentDestination, instrumentLedger, instrumentWarehouse } from './failpoints/instrument.ts'
@@ -75,6 +76,8 @@ export interface WireOptions {
   readonly log?: (sync: string, note: DeliveryNote) => void
   readonly clock?: Clock
   readonly random?: () => number
+  /** Those that come with the tool, and the project's own; without it, the former alone. */
+  readonly definitions?: readonly DestinationDefinition[]
   /** Told of every secret that is read, and asked before anything is stored. */
   readonly secrets?: Scrubber
   /** What tests do at named places of a run; by default what `ACTIVATE_FAILPOINT` says. */
@@ -95,6 +98,7 @@ export const systemClock: Clock = {
 /** Wires a loaded project to the real world. Nothing is opened yet. */
 export function wire(project: Project, options: WireOptions): Wired {
   const holder = currentHolder()
+  const definitions = options.definitions ?? builtin
   const failpoints = options.failpoints ?? failpointsFrom(options.env.ACTIVATE_FAILPOINT)
   const warehouse = once(async () => instrumentWarehouse(await openWarehouse(project, readers), failpoints))
   const clock = options.clock ?? systemClock

@@ -46,10 +46,22 @@ const holdTarget: readonly OptionDefinition[] = [
 export const commands: readonly CommandDefinition[] = [
   {
     name: 'init',
-    summary: 'write a small project that runs in a minute',
-    arguments: [{ name: 'dir', summary: 'where (default: the working directory)', required: false }],
-    options: [{ flags: '--template <name>', summary: 'file (writes a CSV; the default) or sandbox (a local CRM)' }],
-    examples: ['activate init my-programme', 'activate init my-programme --template sandbox'],
+    summary: 'write a small project that runs in a minute, or a destination of your own',
+    description:
+      'write a small project that runs in a minute; `init destination NAME` writes a destination of your own, and its test, into the project',
+    arguments: [
+      { name: 'dir', summary: 'where (default: the working directory), or the word destination', required: false },
+      { name: 'name', summary: 'after the word destination: what its type is called', required: false },
+    ],
+    options: [
+      { flags: '--template <name>', summary: 'file (writes a CSV; the default) or sandbox (a local CRM)' },
+      { flags: '--language <name>', summary: 'of a destination: js or ts (default: ts where this Node reads it)' },
+    ],
+    examples: [
+      'activate init my-programme',
+      'activate init my-programme --template sandbox',
+      'activate init destination loyalty',
+    ],
     load: () => import('./commands/init.ts'),
   },
   {

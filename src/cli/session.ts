@@ -1,7 +1,8 @@
 /** What most commands begin with: find the project, load it, choose its syncs, read the clock, open the wiring. */
 import { resolve } from 'node:path'
 import { checkDestinations } from '../delivery/registry.ts'
-import { destinations } from '../destinations/index.ts'
+import { destinations as builtin } from '../destinations/index.ts'
+import { loadOwnDestinations, type OwnDestinations } from '../destinations/own.ts'
 import { dependencies } from '../models/compile.ts'
 import { findProject, loadProject } from '../project/load.ts'
 import { ActivateError } from '../project/problem.ts'
@@ -25,9 +26,16 @@ export async function readProject({ flags, io }: Invocation): Promise<Project> {
 /** The project, its destinations checked as well. */
 export async function openProject(invocation: Invocation): Promise<Project> {
   const project = await readProject(invocation)
-  const problems = checkDestinations(project, destinations)
+  const { definitions, problems: own } = await knownDestinations(project)
+  const problems = [...own, ...checkDestinations(project, definitions)]
   if (problems.length > 0) throw new ActivateError('invalid', problems)
   return project
+}
+
+/** The destinations that come with the tool, and those of the project; what is wrong with the latter. */
+export async function knownDestinations({ root }: Pick<Project, 'root'>): Promise<OwnDestinations> {
+  const { definitions, problems } = await loadOwnDestinations(root, builtin)
+  return { definitions: [...builtin, ...definitions], problems }
 }
 
 /** The dialect that models are compiled to when no warehouse is opened. */
@@ -58,7 +66,8 @@ export async function withWired<Result>(
   const log: WireOptions['log'] = (sync, { kind, code, message }) => {
     if (flags.verbose) terminal.say(printable(`${sync}: ${kind} ${code}: ${message}`))
   }
-  const wired = wire(project, { env: io.env, log, secrets })
+  const { definitions } = await knownDestinations(project)
+  const wired = wire(project, { env: io.env, log, secrets, definitions })
   try {
     return await work(wired)
   } finally {

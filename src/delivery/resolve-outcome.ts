@@ -108,15 +108,17 @@ function tryAgain(
   const next = nextAttempt(task.spent, context.budget, context.random, { retryClass, after, attempt: task.attempt })
   if (next.kind === 'spent') return { ...giveUp(task, reason), ...(throttled && { throttled }) }
   if (task.doubt && decide(task, context, next.delay) !== 'resend') return giveUp(task, reason)
+  // Nobody waits as long as that: the account is left alone, and the gate ends the run when this asks to leave again.
+  const longer = after !== undefined && after > longestRetryAfter ? after : undefined
   return {
     // After a doubtful attempt `planned` would promise too much: a successor must not send it under another key.
     state: task.doubt ? 'uncertain' : 'planned',
     exceptions: asideOf(task),
     error: pick(reason),
-    again: { task: { ...task, spent: next.spent }, delay: next.delay },
+    again: { task: { ...task, spent: next.spent }, delay: longer === undefined ? next.delay : 0 },
     moved: [],
     counts: none,
-    ...((throttled || after !== undefined) && { pause: next.delay }),
+    ...((throttled || after !== undefined) && { pause: longer ?? next.delay }),
     ...(throttled && { throttled }),
     health: throttled || retryClass === 'token' ? 'unknown' : 'failing',
     unknown: [],

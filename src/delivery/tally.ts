@@ -34,6 +34,7 @@ const configurationCodes: Readonly<Record<string, string>> = {
   address_refused: 'A6007',
   invalid_request: 'A6008',
   table_mismatch: 'A6513',
+  no_such_place: 'A5062',
 }
 
 export interface Tally {

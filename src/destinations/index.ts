@@ -1,9 +1,11 @@
 /** The destinations that come with the tool, by the names that `type` takes. */
 import type { z } from 'zod'
 import type { DestinationDefinition } from '../delivery/destination.ts'
+import { braze } from './braze.ts'
 import { crm } from './crm.ts'
 import { file } from './file.ts'
 import { http } from './http.ts'
+import { hubspot } from './hubspot.ts'
 import { messaging } from './messaging.ts'
 import { table } from './table.ts'
 
@@ -21,4 +23,6 @@ export const destinations: readonly DestinationDefinition[] = [
   erase(table),
   erase(crm),
   erase(messaging),
+  erase(hubspot),
+  erase(braze),
 ]

@@ -40,7 +40,7 @@ export const projectCodes = {
   ),
   A1014: invalid(
     'a link is not followed',
-    'A symbolic link under models/ or syncs/ leads out of the project or to a folder. Files of a project must be inside of it.',
+    'A symbolic link under models/ or syncs/ leads out of the project or to a folder, or a file of destinations/ is a link. Files of a project must be inside of it.',
   ),
   A1101: invalid(
     'an unknown key',

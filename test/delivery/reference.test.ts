@@ -8,6 +8,8 @@ const settings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     actions: { push: { method: 'POST', path: '/customers', idempotency: { header: 'Idempotency-Key' } } },
   },
   file: { path: 'out' },
+  hubspot: { token: `\${env:TOKEN}` },
+  braze: { api_key: `\${env:TOKEN}`, instance: 'iad-01' },
   table: { client: 'sqlite', path: 'crm.db', table: 'people', key: 'id' },
 }
 

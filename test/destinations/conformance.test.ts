@@ -68,6 +68,11 @@ const written: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
       },
     },
   },
+  hubspot: {
+    token: `\${env:TOKEN}`,
+    objects: { contacts: { upsert_by: 'customer_id', update_by: 'email' }, deals: {} },
+  },
+  braze: { api_key: `\${env:TOKEN}`, instance: 'fra-01' },
   messaging: { token: `\${env:TOKEN}`, look_up_sms: true },
 }
 
@@ -75,5 +80,9 @@ for (const definition of [...destinations, httpWithExamples]) {
   const settings = written[definition.name]
   if (settings === undefined) continue
   const resolved = resolveSecrets(definition.settings.parse(settings), { env: { TOKEN: token }, readFile: () => '' })
-  describeDestination(definition, { resolved: resolved as Readonly<Record<string, unknown>>, secrets: [token] })
+  describeDestination(definition, {
+    resolved: resolved as Readonly<Record<string, unknown>>,
+    secrets: [token],
+    ...(definition.name === 'braze' && { answersByPlace: true }),
+  })
 }

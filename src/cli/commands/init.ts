@@ -1,28 +1,83 @@
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
+import { destinations } from '../../destinations/index.ts'
+import { readsTypeScript } from '../../destinations/own.ts'
+import { findProject } from '../../project/load.ts'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { suggestion } from '../../project/suggest.ts'
+import { destinationFiles, type Language, languages } from '../destination-starter.ts'
 import type { Invocation } from '../invocation.ts'
 import { starterFiles, templates } from '../starter.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { input, io, flags, terminal } = invocation
+  if (input.argument('dir') === 'destination') return initDestination(invocation)
+  if (input.argument('name') !== undefined)
+    throw wrongUse('too many arguments', 'only `activate init destination NAME` takes two')
   const folder = resolve(io.cwd, flags.directory ?? '.', input.argument('dir') ?? '.')
   const template = templateOf(input.text('template') ?? 'file')
   const files = starterFiles(template, projectName(folder))
-  await refuseToOverwrite(folder, Object.keys(files))
+  await writeAll(folder, files, 'choose another folder: `activate init DIR`')
+  terminal.say(`A project is in ${folder}:\n${listOf(files)}\n`)
+  terminal.say(nextSteps(relative(io.cwd, folder), template))
+  return 'ok'
+}
+
+/** A destination of the project's own: the definition, and its test. */
+async function initDestination({ input, io, flags, terminal }: Invocation): Promise<ExitReason> {
+  const name = input.argument('name')
+  if (name === undefined)
+    throw wrongUse(
+      'a destination needs a name',
+      '`activate init destination NAME`; for a folder of that name: `activate init ./destination`',
+    )
+  if (!/^[a-z][a-z0-9_-]*$/.test(name))
+    throw wrongUse(`"${name}" cannot be used as a name`, 'use small letters, digits, _ and -, and start with a letter')
+  if (destinations.some(definition => definition.name === name))
+    throw wrongUse(
+      `there is a destination "${name}" already: it comes with the tool`,
+      'use it by `type`, or choose another name',
+    )
+  const root = await findProject(resolve(io.cwd, flags.directory ?? '.'))
+  const language = languageOf(input.text('language') ?? (readsTypeScript() ? 'ts' : 'js'))
+  const files = destinationFiles(name, language)
+  await writeAll(root, files, 'choose another name, or remove the files')
+  terminal.say(`The destination ${name} is in ${root}:\n${listOf(files)}\n`)
+  const use = `  destinations: { ${name}: { type: ${name}, token: "\${env:${name.toUpperCase().replaceAll('-', '_')}_TOKEN}" } }`
+  terminal.say(
+    [
+      'Next: make it say what the API says, name it in activate.yml, and check both:',
+      use,
+      '  activate validate',
+      '  node --test destinations/*.test.*',
+    ].join('\n'),
+  )
+  return 'ok'
+}
+
+function languageOf(asked: string): Language {
+  const language = languages.find(known => known === asked)
+  if (language !== undefined) return language
+  throw wrongUse(`there is no language "${asked}"`, suggestion(asked, languages, 'languages') ?? languages.join(', '))
+}
+
+function wrongUse(message: string, help: string): ActivateError {
+  return new ActivateError('invalid', { code: 'A8003', message, help })
+}
+
+async function writeAll(folder: string, files: Readonly<Record<string, string>>, help: string): Promise<void> {
+  await refuseToOverwrite(folder, Object.keys(files), help)
   for (const [path, text] of Object.entries(files)) {
     const file = join(folder, path)
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, text, { flag: 'wx' })
   }
-  terminal.say(
-    `A project is in ${folder}:\n${Object.keys(files)
-      .map(path => `  ${path}`)
-      .join('\n')}\n`,
-  )
-  terminal.say(nextSteps(relative(io.cwd, folder), template))
-  return 'ok'
+}
+
+function listOf(files: Readonly<Record<string, string>>): string {
+  return Object.keys(files)
+    .map(path => `  ${path}`)
+    .join('\n')
 }
 
 type Template = (typeof templates)[number]
@@ -46,14 +101,14 @@ export function projectName(folder: string): string {
   return name === '' ? 'activate-project' : name
 }
 
-async function refuseToOverwrite(folder: string, paths: readonly string[]): Promise<void> {
+async function refuseToOverwrite(folder: string, paths: readonly string[], help: string): Promise<void> {
   const taken: string[] = []
   for (const path of paths) if (await exists(join(folder, path))) taken.push(path)
   if (taken.length === 0) return
   throw new ActivateError('invalid', {
     code: 'A8005',
     message: `${folder} already has ${taken.join(', ')}`,
-    help: 'choose another folder: `activate init DIR`',
+    help,
   })
 }
 

@@ -1,10 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { destinations } from '../../destinations/index.ts'
+import type { DestinationDefinition } from '../../delivery/destination.ts'
+import { destinations as builtin } from '../../destinations/index.ts'
+import { findProject } from '../../project/load.ts'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { suggestion } from '../../project/suggest.ts'
 import type { Invocation } from '../invocation.ts'
 import { kinds, schemaText } from '../schemas.ts'
+import { knownDestinations } from '../session.ts'
 
 type Kind = (typeof kinds)[number]
 
@@ -12,10 +15,25 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { input, terminal } = invocation
   const write = folderOf(invocation, 'write')
   const check = folderOf(invocation, 'check')
-  if (check !== undefined) return checkSchemas(check, invocation)
-  if (write !== undefined) return writeSchemas(write, invocation)
+  const destinations = await destinationsHere(invocation)
+  if (check !== undefined) return checkSchemas(check, destinations, invocation)
+  if (write !== undefined) return writeSchemas(write, destinations, invocation)
   await terminal.write(schemaText(kindOf(input.argument('kind') ?? 'project'), destinations))
   return 'ok'
+}
+
+type Definitions = readonly DestinationDefinition[]
+
+/** Within a project, its own destinations too; a schema can be made outside of any. */
+async function destinationsHere({ io, flags }: Invocation): Promise<Definitions> {
+  const root = await findProject(resolve(io.cwd, flags.directory ?? '.')).catch((error: unknown) => {
+    if (error instanceof ActivateError && error.problems[0].code === 'A1001') return undefined
+    throw error
+  })
+  if (root === undefined) return builtin
+  const { definitions, problems } = await knownDestinations({ root })
+  if (problems.length > 0) throw new ActivateError('invalid', problems)
+  return definitions
 }
 
 /** The folder that `--write` or `--check` names; `schemas` when it names none. */
@@ -35,14 +53,14 @@ function kindOf(asked: string): Kind {
   })
 }
 
-async function writeSchemas(folder: string, { terminal }: Invocation): Promise<ExitReason> {
+async function writeSchemas(folder: string, destinations: Definitions, { terminal }: Invocation): Promise<ExitReason> {
   await mkdir(folder, { recursive: true })
   for (const kind of kinds) await writeFile(join(folder, `${kind}.json`), schemaText(kind, destinations))
   terminal.say(`wrote ${kinds.map(kind => `${kind}.json`).join(', ')} to ${folder}`)
   return 'ok'
 }
 
-async function checkSchemas(folder: string, { terminal }: Invocation): Promise<ExitReason> {
+async function checkSchemas(folder: string, destinations: Definitions, { terminal }: Invocation): Promise<ExitReason> {
   const drifted: Kind[] = []
   for (const kind of kinds)
     if ((await textOf(join(folder, `${kind}.json`))) !== schemaText(kind, destinations)) drifted.push(kind)

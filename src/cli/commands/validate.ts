@@ -1,18 +1,18 @@
 import { checkDestinations } from '../../delivery/registry.ts'
-import { destinations } from '../../destinations/index.ts'
 import { compileModels } from '../../models/compile.ts'
 import { ActivateError, type ExitReason, type Problem } from '../../project/problem.ts'
 import type { Project } from '../../project/project.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
 import { counted } from '../render/text.ts'
-import { dialectOf, logicalClock, readProject } from '../session.ts'
+import { dialectOf, knownDestinations, logicalClock, readProject } from '../session.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { flags, terminal } = invocation
   const project = await readProject(invocation)
   const asOf = logicalClock(invocation, project, Date.now())
-  const problems = [...checkDestinations(project, destinations), ...modelProblems(project, asOf)]
+  const own = await knownDestinations(project)
+  const problems = [...own.problems, ...checkDestinations(project, own.definitions), ...modelProblems(project, asOf)]
   if (problems.length > 0) throw new ActivateError('invalid', problems)
   const counts = {
     sources: project.sources.length,
