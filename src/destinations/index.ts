@@ -5,7 +5,9 @@ import { crm } from './crm.ts'
 import { file } from './file.ts'
 import { http } from './http.ts'
 import { messaging } from './messaging.ts'
+import { sendgrid } from './sendgrid.ts'
 import { table } from './table.ts'
+import { twilio } from './twilio.ts'
 
 /**
  * Forgets the type of the settings, so that definitions fit in one list. Safe because whoever calls them hands over what
@@ -21,4 +23,6 @@ export const destinations: readonly DestinationDefinition[] = [
   erase(table),
   erase(crm),
   erase(messaging),
+  erase(sendgrid),
+  erase(twilio),
 ]
