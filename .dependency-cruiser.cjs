@@ -11,6 +11,7 @@ const rooms = {
   report: ['project', 'plan', 'warehouse', 'ledger', 'models'],
   schedule: ['project', 'ledger'],
   sandbox: ['project', 'delivery'],
+  callbacks: ['project', 'ledger', 'delivery'],
   failpoints: ['warehouse', 'ledger', 'delivery'],
   run: ['project', 'models', 'warehouse', 'ledger', 'plan', 'delivery'],
 }

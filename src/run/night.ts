@@ -3,6 +3,7 @@
  * model to a checked population, ready to be planned.
  */
 import type { DeliveryContext, Route } from '../delivery/deliver.ts'
+import { optOutsOf, reportedReason, reporter } from '../delivery/opted-out.ts'
 import type { ReportedOptOut } from '../delivery/resolve-outcome.ts'
 import type { Lease } from '../ledger/ledger.ts'
 import { type CompiledProject, compileModels } from '../models/compile.ts'
@@ -18,7 +19,6 @@ import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
 import { judgeModel, refuseDrift } from './contract.ts'
-import { optOutsOf, reportedReason, reporter } from './opted-out.ts'
 import { placed } from './placed.ts'
 import { type JudgedSource, makeOnce, refuseBadSources } from './sources.ts'
 
