@@ -80,6 +80,10 @@ const settings = z
     job_deadline: duration()
       .prefault('2h')
       .describe('How long a job is asked about; what has not ended by then is sent again by the next run'),
+    job_poll: duration()
+      .refine(milliseconds => milliseconds > 0, 'longer than nothing')
+      .prefault('5s')
+      .describe('How soon a job is asked about for the first time; each further question waits twice as long'),
     requests_per_second: z
       .int()
       .min(1)
@@ -250,6 +254,7 @@ function contacts({
   custom_fields: custom,
   contacts_per_job: maxRecords,
   job_deadline: deadline,
+  job_poll: every,
 }: Settings): Action<Settings> {
   const value = z
     .union([z.string().max(1_000), z.number(), z.null()])
@@ -278,7 +283,7 @@ function contacts({
       return { method: 'PUT', path: contactsPath, json }
     },
     interpret: interpretContacts,
-    job: jobUntil(deadline),
+    job: jobUntil(deadline, every),
     examples: contactExamples,
   }
 }
@@ -315,10 +320,10 @@ function interpretContacts(reply: HttpReply, batch: readonly Change[]): Verdict 
   return { kind: 'uncertain', code: 'unreadable_reply', message: `the reply (${reply.status}) names no job` }
 }
 
-function jobUntil(deadline: number): Job<Settings> {
+function jobUntil(deadline: number, every: number): Job<Settings> {
   return {
     deadline,
-    every: 5_000,
+    every,
     request: reference => ({ method: 'GET', path: `${contactsPath}/imports/${encodeURIComponent(reference)}` }),
     interpret: interpretJob,
     examples: jobExamples,
