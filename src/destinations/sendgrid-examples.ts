@@ -21,7 +21,7 @@ const bob: Change = {
   key: 'c2',
   changeId: 'b1',
   op: 'enter',
-  fields: { ...envelope, to: 'bob@nowhere', first_name: 'Bob' },
+  fields: { ...envelope, to: 'bob@example.invalid', first_name: 'Bob' },
 }
 
 const mailRequest: Example['request'] = {
@@ -37,7 +37,7 @@ const mailRequest: Example['request'] = {
         custom_args: { activate_change_id: 'a1' },
       },
       {
-        to: [{ email: 'bob@nowhere' }],
+        to: [{ email: 'bob@example.invalid' }],
         dynamic_template_data: { first_name: 'Bob' },
         custom_args: { activate_change_id: 'b1' },
       },
