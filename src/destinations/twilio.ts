@@ -122,7 +122,11 @@ export const twilio = defineDestination({
   limits: ({ requests_per_second: requests }) => [{ requests, perMilliseconds: 1000 }],
   concurrency: ({ concurrency }) => concurrency,
   timeout: ({ timeout }) => timeout,
-  probe: ({ account_sid: account }) => ({ method: 'GET', path: `/2010-04-01/Accounts/${account}.json` }),
+  // Not the account itself, which a standard API key may not read.
+  probe: ({ account_sid: account }) => ({
+    method: 'GET',
+    path: `/2010-04-01/Accounts/${account}/Messages.json?PageSize=1`,
+  }),
   actions: given => ({
     ...(given.messaging_service_sid === undefined && given.from === undefined ? {} : { sms: sms() }),
     ...(given.whatsapp_from === undefined ? {} : { whatsapp: whatsapp() }),

@@ -3,7 +3,7 @@ import { appendEntry, lockTrail } from './audit.ts'
 import type { Bind, Database } from './database.ts'
 import { hashOfKey } from './dead-letters.ts'
 import type { Erasures, LedgerCutoffs, LedgerTraces, Tally } from './erasure.ts'
-import { forgetReceipts } from './reports.ts'
+import { dropStrayReports, forgetReceipts } from './reports.ts'
 import type { LedgerKey } from './seal.ts'
 import { type Tombstone, tombstoneMakerWith } from './tombstone.ts'
 
@@ -126,7 +126,7 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
         const { samples, requests, changes } = oldOf(database, cutoffs)
         const plans = samples === undefined ? 0 : await dropSamples(database, bind, samples.clone())
         const removedChanges = changes === undefined ? 0 : await bind(changes.clone().delete())
-        if (requests !== undefined) await pruneReceipts(database, bind, requests.clone())
+        if (requests !== undefined) await pruneReceipts(database, bind, requests.clone(), cutoffs.requests)
         const removed = requests === undefined ? 0 : await bind(requests.clone().delete())
         const tombstones = await bind(knex('erasures').where('expires_at', '<=', now).delete())
         return tallyOf([
@@ -266,10 +266,16 @@ function oldOf({ knex }: Database, { samples, requests }: LedgerCutoffs) {
   }
 }
 
-/** Receipts, and what was reported of them, go with their requests. */
-async function pruneReceipts(database: Database, bind: Bind, old: ReturnType<Database['knex']>): Promise<void> {
+/** Receipts, and what was reported of them, go with their requests; what was reported of none goes when it is as old. */
+async function pruneReceipts(
+  database: Database,
+  bind: Bind,
+  old: ReturnType<Database['knex']>,
+  before = 0,
+): Promise<void> {
   const rows: readonly { request_id: string }[] = await bind(old.select('request_id'))
   await forgetReceipts(database, bind, { column: 'request_id', values: rows.map(row => row.request_id) })
+  await dropStrayReports(database, bind, before)
 }
 
 /** A plan is JSON as this tool writes it, without spaces; a text that only looks so is read in vain, and left as it is. */

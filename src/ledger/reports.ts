@@ -119,6 +119,14 @@ export async function forgetReceipts(
   return forgotten
 }
 
+/** Reports of what nobody has a receipt for, such as that of another tool at the same account. */
+export async function dropStrayReports({ knex }: Database, bind: Bind, before: number): Promise<void> {
+  const known = knex('receipts as t')
+    .whereRaw('t.destination = reports.destination and t.reference = reports.reference')
+    .select(knex.raw('1'))
+  await bind(knex('reports').where('at', '<', before).whereNotExists(known).delete())
+}
+
 function textsOf<Texts extends Readonly<Record<string, string>>>(texts: Texts): Texts {
   return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, storable(text)])) as Texts
 }

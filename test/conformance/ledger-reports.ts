@@ -128,6 +128,13 @@ export function describeReports(name: string, open: () => Promise<Ledger>): void
       expect(await ledger.reportsOfKey(bob)).toHaveLength(1)
     })
 
+    test('of what nobody has a receipt for are pruned when they are old', async () => {
+      const [old, young] = [fresh('SM'), fresh('SM')]
+      await ledger.report([reportOf(old, 'delivered', { at: 1 }), reportOf(young, 'delivered', { at: 50 })])
+      await ledger.prune({ requests: 11 }, 100)
+      expect(await ledger.report([reportOf(old, 'delivered'), reportOf(young, 'delivered')])).toBe(1)
+    })
+
     test('of a conclusion that lost leave no receipt', async () => {
       const { requestId, lease } = await sending()
       const reference = fresh('SM')

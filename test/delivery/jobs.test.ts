@@ -1,9 +1,11 @@
 /** Requests that a destination takes as a job: asked about until the job has ended, by whoever is alive then, and never sent twice meanwhile. */
 import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Clock } from '../../src/delivery/clock.ts'
 import type { Job, JobVerdict, RecordOutcome } from '../../src/delivery/destination.ts'
+import { outcomeCounts, settlementOf } from '../../src/ledger/settlement.ts'
 import { type Behaviour, type Received, reply, reset, type Script } from '../fault-server.ts'
 import { type Far, rowsOf, Stage } from './delivery-kit.ts'
 
@@ -297,5 +299,83 @@ describe('a refusal of a whole request that names who is at fault', () => {
       { changeId: 'c2', code: 'bad', message: 'bad record' },
       { changeId: 'c4', code: 'bad', message: 'bad record' },
     ])
+  })
+})
+
+describe('whatever a destination says of jobs, and whenever the run dies', () => {
+  const words = ['pending', 'acked', 'each', 'refused', 'gone', 'broken', 'lost'] as const
+  const behaviours = {
+    pending: () => state('pending'),
+    acked: () => state('acked'),
+    each: () => state('each', { records: ['acked', 'rejected', 'nothing'] }),
+    refused: () => state('refused'),
+    gone: () => reply(404),
+    broken: () => reply(500),
+    lost: () => reset(),
+  } satisfies Record<(typeof words)[number], () => Behaviour>
+
+  test('every record has one outcome, a yes comes from a job, and what may not go twice goes once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom(...words), { maxLength: 12 }),
+        fc.boolean(),
+        fc.option(fc.integer({ min: 1, max: 8 }), { nil: undefined }),
+        async (said, repeatable, dies) => {
+          const rows = rowsOf(6)
+          const taken = new Set<string>()
+          const opened: Stage = await Stage.open(({ index }) => reply(202, { job: `j${index}` }), {
+            lookup: {
+              path,
+              script: ({ index, path: asked }) => {
+                const word = said[index] ?? 'acked'
+                const sent = opened.server.requests[Number(asked.split('=j')[1])]?.records ?? []
+                const yes = word === 'acked' ? sent : word === 'each' ? sent.slice(0, 1) : []
+                for (const { change_id: id } of yes) taken.add(id)
+                return behaviours[word]()
+              },
+            },
+          })
+          try {
+            const definition: Far = { ...(repeatable ? far : unrepeatable), batch: { maxRecords: 3 } }
+            let concluded = 0
+            const ledger: Stage['ledger'] = {
+              ...opened.ledger,
+              conclude: async (...args) => {
+                const won = await opened.ledger.conclude(...args)
+                concluded += 1
+                if (concluded === dies) throw new Error('killed')
+                return won
+              },
+            }
+            const died = await opened.deliver(rows, definition, { ledger }).then(
+              () => false,
+              (error: unknown) => {
+                if (!(error instanceof Error) || error.message !== 'killed') throw error
+                return true
+              },
+            )
+            if (died) {
+              await opened.takeOver()
+              await opened.redeliver(rows, definition)
+            }
+            const settled = settlementOf(await opened.ledger.requests('run'), await opened.ledger.exceptions('run'))
+            const acked = rows.filter(({ seq }) => settled.acked.some(range => range.from <= seq && seq <= range.to))
+            expect(acked.filter(({ changeId }) => !taken.has(changeId))).toEqual([])
+            const { acked: yes, rejected, parked, pending } = outcomeCounts(settled, rows.length)
+            expect(Math.min(yes, rejected, parked, pending)).toBeGreaterThanOrEqual(0)
+            expect(yes).toBe(acked.length)
+            const sent = opened.server.requests.flatMap(({ records }) => records.map(each => each.change_id))
+            if (!repeatable) expect(new Set(sent).size).toBe(sent.length)
+            const open = (await opened.ledger.requests('run')).filter(each =>
+              ['sending', 'uncertain'].includes(each.state),
+            )
+            expect(open).toEqual([])
+          } finally {
+            await opened.close()
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
   })
 })

@@ -28,10 +28,9 @@ export async function startTwilio(token: string): Promise<Twilio> {
   function answer({ method, path, headers, body }: Call): Answer {
     const expected = `Basic ${Buffer.from(`${account}:${token}`).toString('base64')}`
     if (headers.authorization !== expected) return refused(401, 20003, 'Authenticate')
-    if (method === 'GET' && path === `/2010-04-01/Accounts/${account}.json`)
-      return { status: 200, body: { sid: account } }
-    if (method !== 'POST' || path !== `/2010-04-01/Accounts/${account}/Messages.json`)
-      return refused(404, 20404, 'Not found')
+    const messagesPath = `/2010-04-01/Accounts/${account}/Messages.json`
+    if (method === 'GET' && path === messagesPath) return { status: 200, body: { messages: [] } }
+    if (method !== 'POST' || path !== messagesPath) return refused(404, 20404, 'Not found')
     if (headers['content-type'] !== 'application/x-www-form-urlencoded')
       return refused(400, 21604, "A 'To' is required")
     return accept(new URLSearchParams(body))

@@ -19,8 +19,12 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
     throw new ActivateError('invalid', { code: 'A8003', message: `--port needs a number up to 65535, not "${port}"` })
   const project = await openProject(invocation)
   return withWired(invocation, project, async wired => {
-    const callbacks = wired.callbacks()
-    refuseUseless(project, callbacks)
+    const known = wired.callbacks()
+    refuseUseless(project, known)
+    const callbacks = known.filter(({ lacks }) => lacks === undefined)
+    for (const { destination, lacks } of known)
+      if (lacks !== undefined)
+        terminal.complain(printable(`${destination}: nothing is received, it lacks \`${lacks}\``))
     const interruption = onInterruption(terminal, '\nstopping: calls under way are answered')
     try {
       const ledger = await wired.ledger()
@@ -47,8 +51,9 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
 function refuseUseless(project: Project, callbacks: readonly OpenCallback[]): void {
   if (callbacks.length === 0)
     throw new ActivateError('invalid', { code: 'A5031', message: 'no destination of the project reports by callbacks' })
-  for (const { destination, lacks } of callbacks) {
-    if (lacks === undefined) continue
+  const [first] = callbacks
+  if (first?.lacks !== undefined && callbacks.every(({ lacks }) => lacks !== undefined)) {
+    const { destination, lacks } = first
     throw new ActivateError('invalid', {
       code: 'A5032',
       message: `destination "${destination}" needs \`${lacks}\` for its callbacks to be verified`,
