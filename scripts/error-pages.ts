@@ -12,6 +12,7 @@ const rooms: Readonly<Record<string, string>> = {
   A3: 'The warehouse',
   A4: 'Planning',
   A5: 'The ledger',
+  A503: 'Callbacks',
   A60: 'Delivery',
   A65: 'Destinations',
   A70: 'The schedule',
@@ -26,13 +27,18 @@ export function errorPage(): string {
   if (homeless.length > 0) throw new Error(`no heading for ${homeless.map(([code]) => code).join(', ')}`)
   const sections = Object.entries(rooms).flatMap(([start, title]) => [
     `## ${title}`,
-    ...codes.filter(([code]) => code.startsWith(start)).map(([code, entry]) => errorSection(code, entry)),
+    ...codes.filter(([code]) => roomOf(code) === start).map(([code, entry]) => errorSection(code, entry)),
   ])
   return [
     '# Errors',
     'What `activate explain <code>` prints. Codes are stable: they are never given another meaning.',
     ...sections,
   ].join('\n\n')
+}
+
+function roomOf(code: string): string | undefined {
+  const fitting = Object.keys(rooms).filter(start => code.startsWith(start))
+  return fitting.sort((left, right) => right.length - left.length)[0]
 }
 
 function errorSection(code: string, { title, explanation, exit }: ErrorCode): string {

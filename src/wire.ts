@@ -11,7 +11,13 @@ import type { Clock } from './delivery/clock.ts'
 import type { DeliveryNote } from './delivery/deliver.ts'
 import type { DestinationDefinition } from './delivery/destination.ts'
 import type { OpenDestination } from './delivery/open-destination.ts'
-import { type DestinationShape, destinationShape, openDestination } from './delivery/registry.ts'
+import {
+  type DestinationShape,
+  destinationShape,
+  type OpenCallback,
+  openCallback,
+  openDestination,
+} from './delivery/registry.ts'
 import { scrubbedDestination } from './delivery/scrubbed.ts'
 import { destinations as builtin } from './destinations/index.ts'
 import { failpointsFrom } from './failpoints/armed.ts'
@@ -68,6 +74,8 @@ export interface Wired {
   shape(name: string): DestinationShape
   /** Opened once per process, so that every sync shares its rate limit. */
   destination(name: string): Promise<OpenDestination>
+  /** What destinations report by calling us; opens no connection, and needs their secrets. */
+  callbacks(): readonly OpenCallback[]
   close(): Promise<void>
 }
 
@@ -151,6 +159,7 @@ export function wire(project: Project, options: WireOptions): Wired {
       destinations.set(name, opening)
       return opening.get()
     },
+    callbacks: () => project.destinations.flatMap(each => openCallback(each, { ...readers, definitions }) ?? []),
     async close() {
       await failpoints.reach('shutdown.begun')
       for (const opening of destinations.values()) await (await opening.opened())?.close()

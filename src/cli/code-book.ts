@@ -1,5 +1,6 @@
 /** Every error code of every room, for `explain` and for exit codes of problems that travelled as data. */
 
+import { callbacksCodes } from '../callbacks/codes.ts'
 import { deliveryCodes } from '../delivery/codes.ts'
 import { destinationsCodes } from '../destinations/codes.ts'
 import { ledgerCodes } from '../ledger/codes.ts'
@@ -15,6 +16,7 @@ import { warehouseCodes } from '../warehouse/codes.ts'
 import { cliCodes } from './codes.ts'
 
 const rooms: readonly ErrorCodes[] = [
+  callbacksCodes,
   deliveryCodes,
   destinationsCodes,
   ledgerCodes,

@@ -347,6 +347,19 @@ export const commands: readonly CommandDefinition[] = [
     load: () => import('./commands/schedule.ts'),
   },
   {
+    name: 'callbacks',
+    summary: 'receive what vendors report of what they took, until stopped',
+    description:
+      'Listens for calls of vendors, such as that a message was delivered or that somebody answered STOP, and writes them to the ledger: inspect and history show outcomes, and who opted out is suppressed at once. Only what a vendor signed is believed.',
+    arguments: [],
+    options: [
+      { flags: '--port <n>', summary: 'port (default: 8485; 0 takes a free one)' },
+      { flags: '--host <address>', summary: 'address to listen at (default: 127.0.0.1)' },
+    ],
+    examples: ['activate callbacks', 'activate callbacks --host 0.0.0.0 --port 9000'],
+    load: () => import('./commands/callbacks.ts'),
+  },
+  {
     name: 'sandbox',
     summary: 'a local CRM and messaging API with limits, faults and a memory',
     arguments: [],

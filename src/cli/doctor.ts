@@ -249,7 +249,7 @@ async function checkDestination(name: string, wired: Wired): Promise<Finding> {
     const verdict = await destination.probe(wired.clock.now())
     if (verdict === undefined)
       return { check, status: 'ok', found: 'ready; it has no harmless request to try', help: null }
-    if (verdict.kind === 'acked' || verdict.kind === 'each')
+    if (verdict.kind === 'acked' || verdict.kind === 'each' || verdict.kind === 'accepted')
       return { check, status: 'ok', found: 'reachable, credentials accepted', help: null }
     const help =
       verdict.kind === 'denied'

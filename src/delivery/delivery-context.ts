@@ -3,6 +3,7 @@ import type { Lease, Ledger, OutcomeCounts } from '../ledger/ledger.ts'
 import type { Clock } from './clock.ts'
 import type { OpenDestination } from './open-destination.ts'
 import type { Recheck } from './recheck.ts'
+import type { ReportedOptOut } from './resolve-outcome.ts'
 import type { RetryBudget } from './retry.ts'
 import type { Stop } from './tally.ts'
 
@@ -16,7 +17,17 @@ export interface DeliveryProgress {
 
 /** Something a log may show; never holds a record's fields. */
 export interface DeliveryNote {
-  readonly kind: 'retry' | 'moved' | 'rejected' | 'parked' | 'withdrawn' | 'pause' | 'stop' | 'reply' | 'late'
+  readonly kind:
+    | 'retry'
+    | 'moved'
+    | 'rejected'
+    | 'parked'
+    | 'withdrawn'
+    | 'pause'
+    | 'stop'
+    | 'reply'
+    | 'late'
+    | 'opt_out'
   readonly code: string
   readonly message: string
   readonly requestId?: string
@@ -53,6 +64,8 @@ export interface DeliveryContext {
   readonly maxErrorRate?: number
   readonly log: (note: DeliveryNote) => void
   readonly retry?: Partial<RetryBudget>
+  /** Told of those whom a destination refused because they opted out there; resolves once that is written down. */
+  readonly onOptOuts?: (optOuts: readonly ReportedOptOut[]) => Promise<void>
   /** Undefined: nobody can have opted out since the plan was made. */
   readonly recheck?: Recheck
 }

@@ -36,11 +36,28 @@ export interface HttpReply {
 }
 
 export type RecordOutcome = { readonly changeId: string } & (
-  | { readonly outcome: 'acked' }
-  | { readonly outcome: 'rejected'; readonly code: string; readonly message: string }
+  | {
+      readonly outcome: 'acked'
+      /** The vendor's own id of what it took; kept, so that what it reports of it later finds its record. */
+      readonly reference?: string
+    }
+  | {
+      readonly outcome: 'rejected'
+      readonly code: string
+      readonly message: string
+      /** The address (phone number, e-mail address) whose owner opted out at the vendor; suppressed from then on. */
+      readonly optOut?: string
+    }
   | { readonly outcome: 'retry'; readonly code: string; readonly message: string }
   | { readonly outcome: 'uncertain'; readonly code: string; readonly message: string }
 )
+
+/** A record that is why a whole request was refused. */
+export interface Fault {
+  readonly changeId: string
+  readonly code: string
+  readonly message: string
+}
 
 interface Later {
   readonly code: string
@@ -51,12 +68,27 @@ interface Later {
 }
 
 /** What a reply (or its absence) means. */
-export type Verdict =
+export type Verdict = Answer | Accepted
+
+/**
+ * The vendor took the request as a job and will say later what became of it; `reference` names the job there. `after`:
+ * milliseconds until the job is worth a first look. Only for actions that have a `job`.
+ */
+export interface Accepted {
+  readonly kind: 'accepted'
+  readonly reference: string
+  readonly after?: number
+}
+
+export type Answer =
   /** Each record by its own id; records that are missing, or named twice with different answers, become uncertain. */
   | { readonly kind: 'each'; readonly outcomes: readonly RecordOutcome[] }
   | { readonly kind: 'acked' }
-  /** The request was refused whole and nothing of it was applied: halves are tried, down to the record at fault. */
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /**
+   * The request was refused whole and nothing of it was applied. Records that the reply names as being at fault are refused,
+   * and the others go on without them; where it names none, halves are tried, down to the record at fault.
+   */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly faults?: readonly Fault[] }
   /** Definitely not processed: the same request later. `after` in milliseconds when the destination named a time. */
   | ({ readonly kind: 'retry' } & Later)
   /** It may have been processed. `after` in milliseconds when the destination named a time for asking again. */
@@ -101,6 +133,71 @@ export interface Lookup<Settings> {
   readonly examples?: readonly (Omit<Example, 'verdict'> & { readonly verdict: LookupVerdict })[]
 }
 
+/** What the answer to a question about a job (or its absence) means. */
+export type JobVerdict =
+  /** It ended, with each record by its own id; records that are missing, or named twice with different answers, become uncertain. */
+  | { readonly kind: 'each'; readonly outcomes: readonly RecordOutcome[] }
+  /** It ended, and every record of it was applied. */
+  | { readonly kind: 'acked' }
+  /** It ended without saying which records it did not take: halves are tried, so only an action that may be repeated says this. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /** It goes on. `after` in milliseconds when a time was named. */
+  | { readonly kind: 'pending'; readonly after?: number }
+  /** The vendor does not know such a job, or gave it up without a word: the request may or may not have been applied. */
+  | { readonly kind: 'gone'; readonly code: string; readonly message: string }
+  /** It says nothing of the job: the question is asked again. `after` in milliseconds when a time was named. */
+  | { readonly kind: 'unanswered'; readonly code: string; readonly message: string; readonly after?: number }
+  /** Credentials or permission: the run stops. */
+  | { readonly kind: 'denied'; readonly code: string; readonly message: string }
+
+/**
+ * How a destination is asked what became of a request that it took as a job. A question must have no effect there. Between
+ * two questions nothing is held but the records: no connection, no place at a limit.
+ */
+export interface Job<Settings> {
+  /** Milliseconds after it was accepted for which a job is asked about; what has not ended by then is uncertain. */
+  readonly deadline: number
+  /** Milliseconds before the first question; each further one waits twice as long as the one before, up to two minutes. */
+  readonly every: number
+  readonly request: (reference: string, context: { readonly settings: Settings }) => HttpRequest
+  /** Only called with what the destination truly answered, whatever the status. */
+  readonly interpret: (reply: HttpReply, batch: readonly Change[]) => JobVerdict
+  readonly examples?: readonly (Omit<Example, 'verdict'> & {
+    readonly reference: string
+    readonly verdict: JobVerdict
+  })[]
+}
+
+/** What a vendor called us with; `body` is as it came, because signatures are over bytes. */
+export interface CallbackRequest {
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** One thing that a vendor reports after it took a record. */
+export interface CallbackReport {
+  /** The id under which it took the record (`reference` of an outcome); undefined when it is about nothing that was sent. */
+  readonly reference?: string
+  /** The vendor's own word, such as `delivered`. */
+  readonly outcome: string
+  /** Whether nothing further is to be expected. */
+  readonly final: boolean
+  readonly code?: string
+  /** The address whose owner has opted out. */
+  readonly optOut?: string
+}
+
+/** What a vendor reports by calling us. Pure; `activate callbacks` listens and writes down. */
+export interface Callback<Settings> {
+  /** What the settings lack for a call to be believed; undefined when they have it. */
+  readonly lacks: (settings: Settings) => string | undefined
+  /** Whether it was the vendor who called, by its signature. */
+  readonly verify: (settings: Settings, request: CallbackRequest) => boolean
+  /** Only called with what was verified. Throws for what it cannot read. */
+  readonly read: (request: CallbackRequest) => readonly CallbackReport[]
+}
+
 export interface RateLimit {
   readonly requests: number
   readonly perMilliseconds: number
@@ -128,6 +225,8 @@ export interface Action<Settings> {
   readonly idempotency: Idempotency
   /** Required where the idempotency is `lookup`. */
   readonly lookup?: Lookup<Settings>
+  /** Required where a reply is read as `accepted`. */
+  readonly job?: Job<Settings>
   /** The action that takes the leavers of a mirror or an audience; undefined when this one takes them itself. */
   readonly leavers?: string
   /** Whether this action can take leavers at all. */
@@ -194,6 +293,8 @@ export interface DestinationDefinition<Schema extends z.ZodObject = z.ZodObject>
    * headers are read (`rate-headers.ts`).
    */
   readonly readLimits?: ReadLimits
+  /** For what the vendor reports by itself, after it took a record. */
+  readonly callback?: Callback<z.output<Schema>>
   /** A harmless request that proves address and credentials, for `doctor`. */
   readonly probe?: (settings: z.output<Schema>) => HttpRequest
 }

@@ -1,6 +1,6 @@
 /** One attempt over HTTP: base URL, credentials and signature are added to the frozen bytes, and the reply gets its meaning. */
 import type { z } from 'zod'
-import type { Action, Change, DestinationDefinition, HttpReply, Lookup, LookupVerdict, Verdict } from './destination.ts'
+import type { Action, Change, DestinationDefinition, HttpReply, LookupVerdict, Verdict } from './destination.ts'
 import { addressRefused } from './egress.ts'
 import type { FrozenHttpRequest } from './frozen-request.ts'
 import { misconfigured, type Sent } from './http.ts'
@@ -42,8 +42,11 @@ export interface AttemptContext extends ExchangeContext {
   readonly interpret: Action<never>['interpret'] | undefined
 }
 
-export interface QuestionContext extends ExchangeContext {
-  readonly interpret: Lookup<never>['interpret']
+/** What is answered for the destination when no answer of it can be read. */
+type NoAnswer = Exclude<LookupVerdict, { kind: 'each' }>
+
+export interface QuestionContext<Answer> extends ExchangeContext {
+  readonly interpret: (reply: HttpReply, batch: readonly Change[]) => Answer
 }
 
 export interface Egress {
@@ -51,7 +54,7 @@ export interface Egress {
   readonly address: string
   readonly credentials: unknown
   send(request: FrozenHttpRequest, context: AttemptContext): Promise<Verdict>
-  ask(request: FrozenHttpRequest, context: QuestionContext): Promise<LookupVerdict>
+  ask<Answer>(request: FrozenHttpRequest, context: QuestionContext<Answer>): Promise<Answer | NoAnswer>
   close(): Promise<void>
 }
 
@@ -146,7 +149,11 @@ function isBesideThePoint({ status }: HttpReply, verdict: Verdict, changes: read
 }
 
 /** A question that was lost has no effect, so it is as good as one that never left. */
-function answerOf(sent: Sent, changes: readonly Change[], interpret: Lookup<never>['interpret']): LookupVerdict {
+function answerOf<Answer>(
+  sent: Sent,
+  changes: readonly Change[],
+  interpret: QuestionContext<Answer>['interpret'],
+): Answer | NoAnswer {
   if (sent.kind !== 'reply') {
     const denied = sent.kind === 'not_sent' && misconfigured.has(sent.code)
     return { kind: denied ? 'denied' : 'unanswered', code: codeOf(sent), message: sent.message }

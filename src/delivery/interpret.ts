@@ -55,7 +55,11 @@ export function settleVerdict(verdict: Verdict, batch: readonly Change[]): Settl
   if (verdict.kind === 'each') return settleEach(verdict.outcomes, batch)
   const outcomes = batch.map(({ changeId }): RecordOutcome => {
     if (verdict.kind === 'acked') return { changeId, outcome: 'acked' }
+    if (verdict.kind === 'accepted')
+      return { changeId, outcome: 'uncertain', code: 'job_pending', message: 'taken as a job that has not ended' }
     const { code, message } = verdict
+    const fault = verdict.kind === 'refused' ? verdict.faults?.find(each => each.changeId === changeId) : undefined
+    if (fault !== undefined) return { ...fault, outcome: 'rejected' }
     if (verdict.kind === 'refused') return { changeId, outcome: 'rejected', code, message }
     return { changeId, outcome: verdict.kind === 'uncertain' ? 'uncertain' : 'retry', code, message }
   })
@@ -87,13 +91,14 @@ function contradictory(changeId: string): RecordOutcome {
   return { changeId, outcome: 'uncertain', code: 'contradictory', message }
 }
 
-/** The meaning of a status alone for a question: it never says that a record is there, or that it is not. */
-export function interpretLookupStatus(reply: HttpReply, now?: number): LookupVerdict {
+/** The meaning of a status alone for a question: it never says that a record is there or not, or that a job has ended. */
+export function interpretLookupStatus(reply: HttpReply, now?: number): Exclude<LookupVerdict, { kind: 'each' }> {
   const verdict = interpretStatus(reply, [], now)
   if (verdict.kind === 'denied') return verdict
-  if (verdict.kind === 'acked' || verdict.kind === 'each')
+  if (verdict.kind === 'acked' || verdict.kind === 'each' || verdict.kind === 'accepted')
     return { kind: 'unanswered', code: 'unreadable_reply', message: quote(reply) }
-  return { ...verdict, kind: 'unanswered' }
+  const { code, message } = verdict
+  return { kind: 'unanswered', code, message, ...laterWith('after' in verdict ? verdict.after : undefined) }
 }
 
 /** One finding for every record that was asked about, in their order; a record that is named two ways is unknown. */

@@ -8,7 +8,15 @@ import { ActivateError } from '../project/problem.ts'
 import { type Account, type Accounts, accountOf, createAccount } from './account.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { type Concurrency, createConcurrency } from './concurrency.ts'
-import type { Action, Change, DestinationDefinition, LookupVerdict, RateLimit, Verdict } from './destination.ts'
+import type {
+  Action,
+  Change,
+  DestinationDefinition,
+  JobVerdict,
+  LookupVerdict,
+  RateLimit,
+  Verdict,
+} from './destination.ts'
 import { type FrozenHttpRequest, freeze } from './frozen-request.ts'
 import { type AttemptHooks, openEgress } from './http-attempt.ts'
 import type { EgressOptions } from './open-client.ts'
@@ -17,7 +25,7 @@ import { type ReadLimits, readRateHeaders } from './rate-headers.ts'
 /** What delivery needs to know of an action; how it speaks stays inside. */
 export type OpenAction = Pick<
   Action<never>,
-  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'lookup' | 'leavers' | 'takesLeavers'
+  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'lookup' | 'job' | 'leavers' | 'takesLeavers'
 >
 
 /** A request whose bytes are frozen: every attempt sends exactly these. */
@@ -57,6 +65,11 @@ export interface OpenDestination {
    * an action that cannot be asked about. `at` and `hooks` as for an attempt.
    */
   ask(action: string, changes: readonly Change[], at: number, hooks?: AttemptHooks): Promise<LookupVerdict>
+  /**
+   * Asks once what became of the job that this request has become, as `ask` does. Throws A6011 for an action that has no
+   * jobs.
+   */
+  askForJob(prepared: PreparedRequest, reference: string, at: number, hooks?: AttemptHooks): Promise<JobVerdict>
   /** The definition's harmless request, for `doctor`; undefined when it has none. */
   probe(at: number): Promise<Verdict | undefined>
   close(): Promise<void>
@@ -100,12 +113,24 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
     },
     async attempt(prepared, at, hooks) {
       if (prepared.http === undefined) throw new TypeError('this request was prepared for something that is not HTTP')
-      const { interpret } = find(actions, prepared.action, name)
-      return egress.send(prepared.http, {
+      const { interpret, job } = find(actions, prepared.action, name)
+      const verdict = await egress.send(prepared.http, {
         id: prepared.idempotencyKey,
         at,
         changes: prepared.changes,
         interpret,
+        ...hooks,
+      })
+      // Nobody could ever find out what became of it.
+      return verdict.kind === 'accepted' && job === undefined ? { kind: 'uncertain', ...unaskable } : verdict
+    },
+    async askForJob(prepared, reference, at, hooks) {
+      const { job } = find(actions, prepared.action, name)
+      if (job === undefined) throw incomplete(definition.name, `the action ${prepared.action} has no \`job\``)
+      const { changes } = prepared
+      const interpret = job.interpret
+      return egress.ask(freeze(job.request(reference, { settings })), {
+        ...{ id: `job-${reference}`, at, changes, interpret },
         ...hooks,
       })
     },
@@ -170,10 +195,18 @@ export async function openSessionDestination<Schema extends DestinationDefinitio
     ask: async action => {
       throw incomplete(definition.name, `the action ${action} cannot be asked about`)
     },
+    askForJob: async ({ action }) => {
+      throw incomplete(definition.name, `the action ${action} has no jobs`)
+    },
     probe: async () => undefined,
     close: () => session.close(),
   }
 }
+
+const unaskable = {
+  code: 'unreadable_reply',
+  message: 'it was taken as a job, and the action does not say how to ask about one',
+} as const
 
 function partsOf<Schema extends DestinationDefinition['settings']>(
   definition: DestinationDefinition<Schema>,

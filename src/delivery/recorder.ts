@@ -89,8 +89,11 @@ export class Recorder {
     const { ledger, lease, clock, log } = this.context
     const { requestId } = task.request
     const said = withoutEchoes(task, resolution)
-    const { state, exceptions, error, again, afterwards } = said
+    const { state, exceptions, error, again, afterwards, receipts, optOuts } = said
+    const job = again === undefined ? task.job : again.task.job
     try {
+      // Before it is concluded: should this process die in between, the same is said of it once more.
+      if (optOuts !== undefined) await this.context.onOptOuts?.(optOuts)
       const at = clock.now()
       const due = again === undefined ? undefined : at + again.delay
       const outcome = {
@@ -100,6 +103,8 @@ export class Recorder {
         deadLetters: deadLettersOf(task, resolution.exceptions),
         ...(error && { error }),
         ...(due !== undefined && { nextAttemptAt: due }),
+        ...(job !== undefined && { job: { reference: job.reference, acceptedAt: job.acceptedAt } }),
+        ...(receipts !== undefined && { receipts }),
       }
       const won = await ledger.conclude({ requestId, attempt: task.attempt, ...outcome }, lease())
       if (won) this.tally.record(resolution)

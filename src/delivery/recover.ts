@@ -11,6 +11,8 @@ import { isTooLarge } from './batch.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import type { Idempotency } from './destination.ts'
 import { Dispatch } from './dispatch.ts'
+import type { OpenAction, OpenDestination } from './open-destination.ts'
+import { longestBetween } from './resolve-job.ts'
 import { onUncertain } from './retry.ts'
 import { nothingAsked, nothingSpent, type Task, tasksOfBatch } from './task.ts'
 
@@ -71,20 +73,30 @@ function countRecords(requests: readonly Request[]): number {
   )
 }
 
-function decide(input: RedeliveryInput, request: Request): 'resend' | 'park' | 'lookup' {
+function decide(input: RedeliveryInput, request: Request): 'resend' | 'park' | 'lookup' | 'job' {
   // Every record of it had been refused before sending: there are no bytes that could have left.
   if (request.bodyHash === '') return 'resend'
+  if (hasJob(input, request)) return 'job'
   const firstSentAt = request.firstSentAt ?? Number.NEGATIVE_INFINITY
   const context = { firstSentAt, now: input.clock.now(), onUncertain: input.onUncertain }
   return onUncertain(idempotencyOf(input, request.action), context)
 }
 
+/** Whether the destination took it as a job that it can still be asked about. */
+function hasJob({ destination }: RedeliveryInput, { action, job }: Request): boolean {
+  return job !== undefined && actionOf(destination, action)?.job !== undefined
+}
+
 /** An action that the project no longer has can repeat nothing. */
 function idempotencyOf({ destination }: RedeliveryInput, action: string): Idempotency {
+  return actionOf(destination, action)?.idempotency ?? { kind: 'none' }
+}
+
+function actionOf(destination: OpenDestination, action: string): OpenAction | undefined {
   try {
-    return destination.action(action).idempotency
+    return destination.action(action)
   } catch (error) {
-    if (error instanceof ActivateError && error.problems[0].code === 'A6010') return { kind: 'none' }
+    if (error instanceof ActivateError && error.problems[0].code === 'A6010') return undefined
     throw error
   }
 }
@@ -109,7 +121,7 @@ async function* rebuilt(
   for (const request of requests) {
     const task = await rebuild(input, request)
     if (task !== undefined) {
-      yield settling(task, request, startedAt)
+      yield hasJob(input, request) ? waitingForJob(task, request, startedAt) : settling(task, request, startedAt)
     } else if (request.bodyHash === '' || idempotencyOf(input, request.action).kind === 'natural') {
       // Other bytes than before do no harm here, or there were none, so the next plan may send them.
       await move(input, [request], 'uncertain', 'planned')
@@ -157,6 +169,15 @@ function settling(task: Task, { state, nextAttemptAt, firstSentAt }: Request, no
   const known =
     state === 'uncertain' && nextAttemptAt !== undefined ? Math.max(nextAttemptAt, (firstSentAt ?? now) + settle) : end
   return { ...task, inquiry: nothingAsked, notBefore: Math.min(known, end) }
+}
+
+/**
+ * A job is asked about and not sent again, however long ago its deadline was: by now it has most likely ended. When the
+ * next question was due is in the ledger, and is not trusted to lie further ahead than a run would wait.
+ */
+function waitingForJob(task: Task, { job, nextAttemptAt = 0 }: Request, now: number): Task {
+  if (job === undefined) return task
+  return { ...task, job: { ...job, asked: 0 }, notBefore: Math.min(Math.max(now, nextAttemptAt), now + longestBetween) }
 }
 
 function note({ log }: RedeliveryInput, { requestId }: Request, message: string): void {

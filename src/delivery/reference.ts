@@ -9,7 +9,9 @@ import type {
   Example,
   HttpRequest,
   Idempotency,
+  JobVerdict,
   Lookup,
+  RecordOutcome,
   Verdict,
 } from './destination.ts'
 
@@ -75,6 +77,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
     ...(action.fields === undefined ? ['Takes any field.'] : fieldParts(action.fields)),
     ...(action.examples ?? []).map(exampleText),
     ...(action.lookup?.examples ?? []).map(questionText),
+    ...jobParts(action.job),
   ]
 }
 
@@ -115,8 +118,18 @@ function questionText({ name, request, reply, verdict }: NonNullable<Lookup<neve
   return exchangeText(`Asked about: ${name}`, request, reply, read)
 }
 
+function jobParts(job: Action<never>['job']): readonly string[] {
+  if (job === undefined) return []
+  const asked = `What is accepted is a job. It is asked about after ${formatDuration(job.every)} and then at growing intervals, for ${formatDuration(job.deadline)} at most; what has not ended by then counts as lost.`
+  const examples = (job.examples ?? []).map(({ name, request, reply, verdict }) =>
+    exchangeText(`Job: ${name}`, request, reply, verdictText(verdict)),
+  )
+  return [asked, ...examples]
+}
+
 function exchangeText(title: string, request: HttpRequest, reply: Example['reply'], read: string): string {
-  const body = request.json === undefined ? '' : `\n\n${JSON.stringify(request.json, null, 2)}`
+  const form = request.form === undefined ? '' : `\n\n${formText(request.form)}`
+  const body = request.json === undefined ? form : `\n\n${JSON.stringify(request.json, null, 2)}`
   const headers = Object.entries(request.headers ?? {}).map(([header, value]) => `\n${header}: ${value}`)
   const said = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body, null, 2)
   return [
@@ -127,15 +140,34 @@ function exchangeText(title: string, request: HttpRequest, reply: Example['reply
   ].join('\n\n')
 }
 
-function verdictText(verdict: Verdict): string {
+/** One pair a line, as it reads; on the wire they are joined and escaped. */
+function formText(form: NonNullable<HttpRequest['form']>): string {
+  return Object.entries(form)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\n')
+}
+
+function verdictText(verdict: Verdict | JobVerdict): string {
   if (verdict.kind === 'acked') return 'every record **acked**'
+  if (verdict.kind === 'pending') return '**pending**: it is asked about again'
+  if (verdict.kind === 'accepted') return `**accepted** as the job ${code(verdict.reference)}, which is asked about`
+  if (verdict.kind === 'refused' && 'faults' in verdict && verdict.faults !== undefined) {
+    const faults = verdict.faults.map(
+      fault => `${code(fault.changeId)} **rejected** (${code(fault.code)}: ${fault.message})`,
+    )
+    return `**refused**: ${faults.join(', ')}; the others go on without`
+  }
   if (verdict.kind !== 'each') return `**${verdict.kind}** (${code(verdict.code)}: ${verdict.message})`
   const each = verdict.outcomes.map(one =>
     one.outcome === 'acked'
-      ? `${code(one.changeId)} **acked**`
-      : `${code(one.changeId)} **${one.outcome}** (${code(one.code)}: ${one.message})`,
+      ? `${code(one.changeId)} **acked**${one.reference === undefined ? '' : ` as ${code(one.reference)}`}`
+      : `${code(one.changeId)} **${one.outcome}** (${code(one.code)}: ${one.message})${optOutText(one)}`,
   )
   return each.join(', ')
+}
+
+function optOutText(outcome: RecordOutcome): string {
+  return 'optOut' in outcome && outcome.optOut !== undefined ? ', and the address is **suppressed**' : ''
 }
 
 function jsonSchema(schema: z.ZodType): z.core.JSONSchema.JSONSchema {

@@ -8,7 +8,7 @@ import type { DestinationSettings, Project } from '../project/project.ts'
 import { resolveSecrets, type SecretReaders } from '../project/secret.ts'
 import { suggestion } from '../project/suggest.ts'
 import type { Accounts } from './account.ts'
-import type { Action, DestinationDefinition, RateLimit } from './destination.ts'
+import type { Action, CallbackReport, CallbackRequest, DestinationDefinition, RateLimit } from './destination.ts'
 import { type OpenDestination, openHttpDestination, openSessionDestination } from './open-destination.ts'
 import { settingsProblems } from './settings-problems.ts'
 import { syncProblems } from './sync-problems.ts'
@@ -73,6 +73,33 @@ export async function openDestination(settings: DestinationSettings, context: Op
   const named = { name: settings.name, ...(accounts !== undefined && { accounts }) }
   if (definition.open === undefined) return openHttpDestination(definition, resolved, named)
   return openSessionDestination(definition, resolved, { name: settings.name, root: context.root })
+}
+
+/** What a destination reports by itself, ready to be verified. */
+export interface OpenCallback {
+  /** The name under `destinations` in the project. */
+  readonly destination: string
+  /** The setting without which nothing can be verified. */
+  readonly lacks: string | undefined
+  readonly verify: (request: CallbackRequest) => boolean
+  readonly read: (request: CallbackRequest) => readonly CallbackReport[]
+}
+
+/** Opens no connection. Undefined: a type that reports nothing. Throws A6501 and A6502, A1150 and A1151 for missing secrets. */
+export function openCallback(
+  settings: DestinationSettings,
+  context: SecretReaders & { readonly definitions: Definitions },
+): OpenCallback | undefined {
+  const { definition, parsed } = valid(settings, context.definitions)
+  const { callback } = definition
+  if (callback === undefined) return undefined
+  const resolved = resolveSecrets(parsed, context, settings.places) as Settings
+  return {
+    destination: settings.name,
+    lacks: callback.lacks(resolved),
+    verify: request => callback.verify(resolved, request),
+    read: callback.read,
+  }
 }
 
 type Settings = z.output<z.ZodObject>

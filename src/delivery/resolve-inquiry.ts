@@ -141,7 +141,8 @@ function conclude(
   return { ...waiting(sent, 0), state: 'planned', error: why, health: 'alive' }
 }
 
-function waiting(task: Task, delay: number): Omit<Resolution, 'health'> {
+/** The same request once more, as a question; until then nothing is known of it. */
+export function waiting(task: Task, delay: number): Omit<Resolution, 'health'> {
   return { state: 'uncertain', exceptions: asideOf(task), again: { task, delay }, moved: [], counts: none, unknown: [] }
 }
 

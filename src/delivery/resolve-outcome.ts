@@ -2,9 +2,9 @@
  * What follows from one attempt: how it is concluded in the ledger, what becomes of each record, and whether there is
  * another attempt. Pure, so that it can be shown that no record is lost, counted twice, or repeated by guess.
  */
-import type { ChangeException, OutcomeCounts } from '../ledger/ledger.ts'
+import type { ChangeException, OutcomeCounts, Receipt } from '../ledger/ledger.ts'
 import type { PlannedChange } from '../plan/plan.ts'
-import type { RecordOutcome, Verdict } from './destination.ts'
+import type { Answer, RecordOutcome } from './destination.ts'
 import { settleVerdict } from './interpret.ts'
 import { longestRetryAfter, nextAttempt, onUncertain, type RetryBudget, type RetryClass, type Spent } from './retry.ts'
 import { type DefiniteOutcome, halves, isBoundToItsKey, nothingAsked, nothingSpent, type Task } from './task.ts'
@@ -50,9 +50,19 @@ export interface Resolution {
   readonly stop?: Reason
   /** Ids in the reply that are not ours. */
   readonly unknown: readonly string[]
+  /** The vendor's ids of what it took. */
+  readonly receipts?: readonly Receipt[]
+  /** Addresses whose owners have opted out at the destination, as it says, with the record that shows it. */
+  readonly optOuts?: readonly ReportedOptOut[]
 }
 
-export function resolveOutcome(task: Task, verdict: Verdict, context: ResolveContext): Resolution {
+export interface ReportedOptOut {
+  readonly address: string
+  readonly key: string
+}
+
+/** For what is accepted as a job, see `resolve-job.ts`. */
+export function resolveOutcome(task: Task, verdict: Answer, context: ResolveContext): Resolution {
   switch (verdict.kind) {
     case 'denied':
       return { ...giveUp(task, verdict), health: 'unknown', stop: verdict }
@@ -76,12 +86,20 @@ function allAcked(task: Task): Resolution {
   return { state: 'acked', exceptions: [], moved: [], counts, health: 'alive', unknown: [] }
 }
 
-/** Nothing of the request was applied, says the destination: halves are tried, down to the record at fault. */
-function resolveRefusal(task: Task, reason: Reason): Resolution {
+/** Nothing of the request was applied, says the destination: it goes on without the records at fault, which halves find. */
+function resolveRefusal(task: Task, reason: Extract<Answer, { kind: 'refused' }>): Resolution {
   if (isBoundToItsKey(task)) return giveUp(task, reason)
   const rest = task.changes.filter(({ changeId }) => !task.known.has(changeId))
-  if (rest.length <= 1) {
-    const rejected = rest.map(({ changeId }): RecordOutcome => ({ changeId, outcome: 'rejected', ...pick(reason) }))
+  const faults = outcomesBy((reason.faults ?? []).map(fault => ({ ...fault, outcome: 'rejected' })))
+  const sound = rest.filter(({ changeId }) => !faults.has(changeId))
+  if (sound.length > 0 && sound.length < rest.length) {
+    const moved = [{ changes: sound, delay: 0, spent: { ...nothingSpent, throttled: task.spent.throttled } }]
+    return { ...close(task, faults, moved, reason), error: pick(reason), health: 'alive' }
+  }
+  if (rest.length <= 1 || sound.length === 0) {
+    const rejected = rest.map(
+      ({ changeId }): RecordOutcome => faults.get(changeId) ?? { changeId, outcome: 'rejected', ...pick(reason) },
+    )
     return { ...close(task, outcomesBy(rejected), []), error: pick(reason), health: 'alive' }
   }
   const spent: Spent = { ...nothingSpent, throttled: task.spent.throttled }
@@ -89,7 +107,7 @@ function resolveRefusal(task: Task, reason: Reason): Resolution {
   return { ...close(task, new Map(), moved, reason), error: pick(reason), health: 'alive' }
 }
 
-function retryClassOf(verdict: Extract<Verdict, { kind: 'retry' }>): RetryClass {
+function retryClassOf(verdict: Extract<Answer, { kind: 'retry' }>): RetryClass {
   if (verdict.code === tokenExpired) return 'token'
   if (verdict.code === 'rate_limited' || verdict.after !== undefined) return 'throttle'
   return verdict.connection ? 'connection' : 'server'
@@ -176,7 +194,7 @@ export function giveUp(task: Task, reason: Reason): Resolution {
 }
 
 /** The destination answered for single records. */
-function resolveEach(task: Task, verdict: Verdict, context: ResolveContext): Resolution {
+function resolveEach(task: Task, verdict: Answer, context: ResolveContext): Resolution {
   const settled = settleVerdict(verdict, task.changes)
   const outcomes = settled.outcomes.map(outcome => strongest(task.known.get(outcome.changeId), outcome))
   const open = outcomes.filter(isOpen)

@@ -12,6 +12,12 @@ export function scrubbedDestination(destination: OpenDestination, scrubber: Scru
       if (verdict.kind === 'each') return verdict
       return { ...verdict, code: scrubber.scrub(verdict.code), message: scrubber.scrub(verdict.message) }
     },
+    async askForJob(prepared, reference, at, hooks) {
+      const verdict = await destination.askForJob(prepared, reference, at, hooks)
+      if (verdict.kind === 'pending') return verdict
+      if (verdict.kind === 'acked' || verdict.kind === 'each') return scrubbedVerdict(verdict, scrubber)
+      return { ...verdict, code: scrubber.scrub(verdict.code), message: scrubber.scrub(verdict.message) }
+    },
     async probe(at) {
       const verdict = await destination.probe(at)
       return verdict && scrubbedVerdict(verdict, scrubber)
@@ -20,8 +26,13 @@ export function scrubbedDestination(destination: OpenDestination, scrubber: Scru
 }
 
 /** What matches records to outcomes stays as it is; what people read does not. */
+function scrubbedVerdict<Kind extends Verdict>(verdict: Kind, scrubber: Scrubber): Kind
 function scrubbedVerdict(verdict: Verdict, { scrub }: Scrubber): Verdict {
-  if (verdict.kind === 'acked') return verdict
+  if (verdict.kind === 'acked' || verdict.kind === 'accepted') return verdict
+  if (verdict.kind === 'refused' && verdict.faults !== undefined) {
+    const faults = verdict.faults.map(fault => ({ ...fault, code: scrub(fault.code), message: scrub(fault.message) }))
+    return { ...verdict, code: scrub(verdict.code), message: scrub(verdict.message), faults }
+  }
   if (verdict.kind !== 'each') return { ...verdict, code: scrub(verdict.code), message: scrub(verdict.message) }
   return {
     kind: 'each',

@@ -20,6 +20,16 @@ export interface Inquiry {
   readonly unclear: ReadonlySet<string>
 }
 
+/** A job at the destination that the request has become. */
+export interface PendingJob {
+  /** Names it at the destination. */
+  readonly reference: string
+  /** Wall time in milliseconds. */
+  readonly acceptedAt: number
+  /** Questions of this run so far that did not bring its end. */
+  readonly asked: number
+}
+
 export interface Task {
   readonly request: NewRequest
   /** Undefined when every record was refused before sending. */
@@ -49,6 +59,8 @@ export interface Task {
   readonly known: ReadonlyMap<string, DefiniteOutcome>
   /** Present: the next attempt asks the destination, and sends nothing. */
   readonly inquiry?: Inquiry
+  /** Present: the next attempt asks what became of this job, and sends nothing. */
+  readonly job?: PendingJob
   /** Wall time in milliseconds before which a task that is read ahead must not be begun. */
   readonly notBefore?: number
 }
@@ -59,8 +71,8 @@ export function isRepeatable({ idempotency }: Pick<Task, 'idempotency'>): boolea
 }
 
 /** Whether its next attempt asks the destination and sends nothing. */
-export function isQuestion({ inquiry }: Pick<Task, 'inquiry'>): boolean {
-  return inquiry !== undefined
+export function isQuestion({ inquiry, job }: Pick<Task, 'inquiry' | 'job'>): boolean {
+  return inquiry !== undefined || job !== undefined
 }
 
 /** A request that may have been applied under its key must not come back under another one. */
@@ -68,9 +80,10 @@ export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
   return doubt && idempotency.kind === 'keyed'
 }
 
-/** With this attempt counted: as a question, or as a send. */
+/** With this attempt counted: as a question, or as a send. A job is asked about until its deadline, however often that is. */
 export function begunOnce(task: Task): Task {
   const counted = (spent: Spent): Spent => ({ ...spent, attempts: spent.attempts + 1 })
+  if (task.job !== undefined) return task
   if (task.inquiry === undefined) return { ...task, spent: counted(task.spent) }
   return { ...task, inquiry: { ...task.inquiry, spent: counted(task.inquiry.spent) } }
 }

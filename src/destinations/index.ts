@@ -7,7 +7,9 @@ import { file } from './file.ts'
 import { http } from './http.ts'
 import { hubspot } from './hubspot.ts'
 import { messaging } from './messaging.ts'
+import { sendgrid } from './sendgrid.ts'
 import { table } from './table.ts'
+import { twilio } from './twilio.ts'
 
 /**
  * Forgets the type of the settings, so that definitions fit in one list. Safe because whoever calls them hands over what
@@ -25,4 +27,6 @@ export const destinations: readonly DestinationDefinition[] = [
   erase(messaging),
   erase(hubspot),
   erase(braze),
+  erase(sendgrid),
+  erase(twilio),
 ]

@@ -5,6 +5,7 @@
 import type { Knex } from 'knex'
 import type { NewDeadLetter } from './dead-letter.ts'
 import type { Conclusion, Lease, NewRequest } from './ledger.ts'
+import type { Receipt } from './report.ts'
 
 /** Puts a query into the write that is under way. */
 export type Bind = <Query extends Knex.ChainableInterface>(query: Query) => Query
@@ -14,10 +15,16 @@ export type Send =
   | { readonly kind: 'begin'; readonly requests: readonly NewRequest[]; readonly at: number; readonly lease: Lease }
   | {
       readonly kind: 'conclude'
-      readonly conclusion: Omit<Conclusion, 'deadLetters'>
+      readonly conclusion: Omit<Conclusion, 'deadLetters' | 'receipts'>
       readonly letters: readonly SealedLetter[]
+      readonly receipts: readonly HashedReceipt[]
       readonly lease: Lease
     }
+
+/** A receipt as it is written; its destination is that of its request. */
+export interface HashedReceipt extends Omit<Receipt, 'key'> {
+  readonly keyHash: string
+}
 
 /** A dead letter as it is written; its sync, destination and action are those of its request. */
 export interface SealedLetter extends Pick<NewDeadLetter, 'op' | 'changeId' | 'class' | 'code'> {

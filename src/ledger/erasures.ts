@@ -3,6 +3,7 @@ import { appendEntry, lockTrail } from './audit.ts'
 import type { Bind, Database } from './database.ts'
 import { hashOfKey } from './dead-letters.ts'
 import type { Erasures, LedgerCutoffs, LedgerTraces, Tally } from './erasure.ts'
+import { dropStrayReports, forgetReceipts } from './reports.ts'
 import type { LedgerKey } from './seal.ts'
 import { type Tombstone, tombstoneMakerWith } from './tombstone.ts'
 
@@ -67,10 +68,13 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
     async countTraces(traces) {
       const edits = await editsFor(database, traces)
       const changes = await database.read(countOfKeys(database, traces.keys))
-      const letters = await countLetters(database, traces.keys, await keyOfLetters(database, key))
+      const letterKey = await keyOfLetters(database, key)
+      const letters = await countLetters(database, traces.keys, letterKey)
+      const receipts = await countReceipts(database, traces.keys, letterKey)
       return tallyOf([
         ...edits.map(({ what }) => [what, 1] as const),
         ['dead letters', letters],
+        ['receipts', receipts],
         ['requests that were not accepted', changes],
       ])
     },
@@ -80,6 +84,8 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
       const letterKey = await keyOfLetters(database, key)
       return database.write(async bind => {
         const letters = await forgetLetters(database, bind, traces.keys, letterKey)
+        const hashes = letterKey === undefined ? [] : traces.keys.map(each => hashOfKey(letterKey, each))
+        const receipts = await forgetReceipts(database, bind, { column: 'key_hash', values: hashes })
         let changes = 0
         for (let start = 0; start < traces.keys.length; start += keysPerStatement) {
           const keys = traces.keys.slice(start, start + keysPerStatement)
@@ -94,6 +100,7 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
         return tallyOf([
           ...edits.map(({ what }) => [what, 1] as const),
           ['dead letters', letters],
+          ['receipts', receipts],
           ['requests that were not accepted', changes],
         ])
       })
@@ -119,6 +126,7 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
         const { samples, requests, changes } = oldOf(database, cutoffs)
         const plans = samples === undefined ? 0 : await dropSamples(database, bind, samples.clone())
         const removedChanges = changes === undefined ? 0 : await bind(changes.clone().delete())
+        if (requests !== undefined) await pruneReceipts(database, bind, requests.clone(), cutoffs.requests)
         const removed = requests === undefined ? 0 : await bind(requests.clone().delete())
         const tombstones = await bind(knex('erasures').where('expires_at', '<=', now).delete())
         return tallyOf([
@@ -153,9 +161,24 @@ function lettersOf({ knex }: Database, keys: readonly string[], key: LedgerKey) 
   )
 }
 
-/** Undefined while there are none: nobody needs a key then. */
+/** Undefined while there are no letters and no receipts: nobody needs a key then. */
 async function keyOfLetters({ knex, read }: Database, key: () => Promise<LedgerKey>): Promise<LedgerKey | undefined> {
-  return (await read(knex('dead_letters').first('letter_id'))) === undefined ? undefined : key()
+  const letter = await read(knex('dead_letters').first('letter_id'))
+  return (letter ?? (await read(knex('receipts').first('reference')))) === undefined ? undefined : key()
+}
+
+async function countReceipts(
+  { knex, read }: Database,
+  keys: readonly string[],
+  key: LedgerKey | undefined,
+): Promise<number> {
+  let total = 0
+  for (let start = 0; key !== undefined && start < keys.length; start += keysPerStatement) {
+    const hashes = keys.slice(start, start + keysPerStatement).map(each => hashOfKey(key, each))
+    const [row] = await read(knex('receipts').whereIn('key_hash', hashes).count({ n: '*' }))
+    total += Number(row?.n ?? 0)
+  }
+  return total
 }
 
 async function countLetters(database: Database, keys: readonly string[], key: LedgerKey | undefined): Promise<number> {
@@ -241,6 +264,18 @@ function oldOf({ knex }: Database, { samples, requests }: LedgerCutoffs) {
         ? undefined
         : knex('request_changes').whereIn('request_id', old(requests).select('request_id')),
   }
+}
+
+/** Receipts, and what was reported of them, go with their requests; what was reported of none goes when it is as old. */
+async function pruneReceipts(
+  database: Database,
+  bind: Bind,
+  old: ReturnType<Database['knex']>,
+  before = 0,
+): Promise<void> {
+  const rows: readonly { request_id: string }[] = await bind(old.select('request_id'))
+  await forgetReceipts(database, bind, { column: 'request_id', values: rows.map(row => row.request_id) })
+  await dropStrayReports(database, bind, before)
 }
 
 /** A plan is JSON as this tool writes it, without spaces; a text that only looks so is read in vain, and left as it is. */

@@ -47,6 +47,8 @@ function knownKey({ knex }: Database) {
 async function isNeeded(database: Database, bind: Bind = query => query): Promise<boolean> {
   const letter = database.knex('dead_letters').where({ state: 'open' }).first('letter_id')
   if ((await database.read(bind(letter))) !== undefined) return true
+  const receipt = database.knex('receipts').first('reference')
+  if ((await database.read(bind(receipt))) !== undefined) return true
   const tombstone = database.knex('erasures').first('hash')
   return (await database.read(bind(tombstone))) !== undefined
 }

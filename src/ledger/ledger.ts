@@ -7,8 +7,11 @@
 import type { DeadLetters, NewDeadLetter } from './dead-letter.ts'
 import type { Erasures } from './erasure.ts'
 import type { Governance, NewAuditEntry } from './governance.ts'
+import type { Receipt, Reports } from './report.ts'
 import type { ParkedEvent, RequestState } from './request.ts'
 import type { Usage } from './usage.ts'
+
+export type { Receipt } from './report.ts'
 
 export interface Holder {
   readonly host: string
@@ -99,6 +102,14 @@ export interface Request {
   readonly firstSentAt?: number
   readonly nextAttemptAt?: number
   readonly error?: { readonly code: string; readonly message: string }
+  /** What the destination made of it, as long as it was last known to be one: the job is asked about, not sent again. */
+  readonly job?: AcceptedJob
+}
+
+export interface AcceptedJob {
+  /** The destination's name for it. */
+  readonly reference: string
+  readonly acceptedAt: number
 }
 
 /**
@@ -130,6 +141,10 @@ export interface Conclusion {
   readonly nextAttemptAt?: number
   readonly error?: { readonly code: string; readonly message: string }
   readonly exceptions: readonly ChangeException[]
+  /** Undefined: it is no job, or none any more. */
+  readonly job?: AcceptedJob
+  /** Under which ids the destination took changes; written in the same commit. */
+  readonly receipts?: readonly Receipt[]
   /** Of the records among the exceptions that were refused for good; written in the same commit. */
   readonly deadLetters?: readonly NewDeadLetter[]
 }
@@ -144,7 +159,7 @@ export interface RunFilter {
   readonly planHash?: string
 }
 
-export interface Ledger extends Governance, DeadLetters, Erasures, Usage {
+export interface Ledger extends Governance, DeadLetters, Erasures, Reports, Usage {
   /**
    * `now` is the caller's clock, and what is told of a lease is on it. A ledger that several machines share measures leases
    * on its own clock, so that machines whose clocks differ agree.

@@ -171,8 +171,12 @@ function answerOf({ lease }: Begin, judged: readonly Judged[]): Answer {
 const concluding = `
   with input as materialized (
     select * from unnest($1::int[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-      $9::text[], $10::bigint[])
-    as i (call, request_id, attempt, state, at, next_attempt_at, error_code, error_message, scope, fence)
+      $9::text[], $10::bigint[], $19::text[], $20::bigint[])
+    as i (call, request_id, attempt, state, at, next_attempt_at, error_code, error_message, scope, fence, job_reference,
+      accepted_at)
+  ), taken as materialized (
+    select * from unnest($21::int[], $22::text[], $23::bigint[], $24::text[], $25::text[]) with ordinality
+    as t (call, reference, seq, change_id, key_hash, n)
   ), said as materialized (
     select * from unnest($11::int[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]) with ordinality
     as s (call, seq, key, change_id, state, code, message, n)
@@ -180,10 +184,11 @@ const concluding = `
     select scope, fence from leases where scope in (select scope from input) for share
   ), won as (
     update requests r set state = i.state, changed_at = i.at, next_attempt_at = i.next_attempt_at,
-      error_code = i.error_code, error_message = i.error_message
+      error_code = i.error_code, error_message = i.error_message, job_reference = i.job_reference,
+      accepted_at = i.accepted_at
     from input i join held h on h.scope = i.scope and h.fence = i.fence
     where r.request_id = i.request_id and r.state = 'sending' and r.attempt = i.attempt and r.fence = i.fence
-    returning i.call, i.request_id, i.attempt, i.at
+    returning i.call, i.request_id, r.destination, i.attempt, i.at
   ), done as (
     select i.call from input i join requests r on r.request_id = i.request_id
     where $18 and r.state = i.state and r.attempt = i.attempt and r.fence = i.fence and r.changed_at = i.at
@@ -197,6 +202,11 @@ const concluding = `
     from said s join won w on w.call = s.call order by s.n
     on conflict (request_id, seq) do update set key = excluded.key, change_id = excluded.change_id,
       state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at
+  ), received as (
+    insert into receipts (destination, reference, request_id, seq, change_id, key_hash, at)
+    select w.destination, t.reference, w.request_id, t.seq, t.change_id, t.key_hash, w.at
+    from taken t join won w on w.call = t.call order by t.n
+    on conflict (destination, reference) do nothing
   )
   select i.call, h.fence as newest,
     i.call in (select call from won) as won, i.call in (select call from done) as done
@@ -240,6 +250,7 @@ async function concludeEach(
   const said = concludes.flatMap(({ conclusion }, call) =>
     lastOfEach(conclusion.exceptions).map(each => ({ call, ...each })),
   )
+  const taken = concludes.flatMap(({ receipts }, call) => receipts.map(each => ({ call, ...each })))
   const values = [
     concludes.map((_, call) => call),
     concludes.map(({ conclusion }) => conclusion.requestId),
@@ -259,6 +270,13 @@ async function concludeEach(
     said.map(({ code }) => storable(code)),
     said.map(({ message }) => storable(message)),
     again,
+    concludes.map(({ conclusion }) => storableOrNull(conclusion.job?.reference)),
+    concludes.map(({ conclusion }) => conclusion.job?.acceptedAt ?? null),
+    taken.map(({ call }) => call),
+    taken.map(({ reference }) => reference),
+    taken.map(({ seq }) => seq),
+    taken.map(({ changeId }) => changeId),
+    taken.map(({ keyHash }) => keyHash),
   ]
   const { rows } = await connection.query({ text: concluding, values })
   const answered = rows as readonly { readonly newest: number | null; readonly won: boolean; readonly done: boolean }[]

@@ -8,6 +8,7 @@
  *                 ├─────► planned                          definitely not processed: later again, same key, same bytes
  *                 └─────► uncertain ─► sending             natural, or keyed inside its window: sent again
  *                              │                           lookup: the attempt asks; acked, planned or uncertain follows
+ *                              │                           taken as a job: the attempt asks about the job, by its name
  *                              ├─────► acked | planned     known from elsewhere
  *                              └─────► parked ─► acked | planned | dead     a person says which
  *

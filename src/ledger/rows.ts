@@ -52,6 +52,8 @@ export interface RequestRow {
   changed_at: number
   error_code: string | null
   error_message: string | null
+  job_reference: string | null
+  accepted_at: number | null
 }
 
 export interface ChangeRow {
@@ -136,7 +138,12 @@ export function requestOf(row: RequestRow): Request {
     bodyHash: row.body_hash,
     ...errorOf(row),
     ...present({ firstSentAt: row.first_sent_at, nextAttemptAt: row.next_attempt_at }),
+    ...jobOf(row),
   }
+}
+
+function jobOf({ job_reference: reference, accepted_at: acceptedAt }: RequestRow): Pick<Request, 'job'> {
+  return reference === null || acceptedAt === null ? {} : { job: { reference, acceptedAt } }
 }
 
 function membersOf({ seq_from: from, seq_to: to, seqs }: RequestRow): Members {

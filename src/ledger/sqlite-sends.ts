@@ -37,7 +37,8 @@ export function prepareSends(connection: Connection): SendStatements {
       next_attempt_at = null, error_code = null, error_message = null
     where request_id = ?`)
   const conclude = connection.prepare(`
-    update requests set state = ?, changed_at = ?, next_attempt_at = ?, error_code = ?, error_message = ?
+    update requests set state = ?, changed_at = ?, next_attempt_at = ?, error_code = ?, error_message = ?,
+      job_reference = ?, accepted_at = ?
     where request_id = ? and state = 'sending' and attempt = ? and fence = ?`)
   const forget = connection.prepare(
     "delete from request_changes where request_id = ? and state not in ('moved', 'withdrawn')",
@@ -65,6 +66,11 @@ export function prepareSends(connection: Connection): SendStatements {
     on conflict (letter_id) do update set class = excluded.class, code = excluded.code, sealed = excluded.sealed
       where dead_letters.state = 'open'`)
 
+  const take = connection.prepare(`
+    insert into receipts (destination, reference, request_id, seq, change_id, key_hash, at)
+    select r.destination, ?, r.request_id, ?, ?, ?, ? from requests r where r.request_id = ?
+    on conflict (destination, reference) do nothing`)
+
   function begin(request: NewRequest, at: number, lease: Lease): number {
     if (insertNew(request, at, lease)) return 1
     const { requestId } = request
@@ -85,12 +91,13 @@ export function prepareSends(connection: Connection): SendStatements {
     return changes === 1
   }
 
-  function concludeOne({ conclusion, letters, lease }: Extract<Send, { kind: 'conclude' }>): boolean {
-    const { requestId, attempt, state, at, nextAttemptAt, error, exceptions } = conclusion
+  function concludeOne({ conclusion, letters, receipts, lease }: Extract<Send, { kind: 'conclude' }>): boolean {
+    const { requestId, attempt, state, at, nextAttemptAt, error, exceptions, job } = conclusion
     const defect = nonConclusion({ state })
     if (defect !== undefined) throw defect
     const { changes } = conclude.run(
       ...[state, at, nextAttemptAt ?? null, error?.code ?? null, error?.message ?? null],
+      ...[job?.reference ?? null, job?.acceptedAt ?? null],
       ...[requestId, attempt, lease.fence],
     )
     if (changes === 0) return false
@@ -98,6 +105,8 @@ export function prepareSends(connection: Connection): SendStatements {
     if (attempt > 1) forget.run(requestId)
     for (const exception of exceptions) record(requestId, exception, at)
     for (const letter of letters) buryOne(requestId, letter, at)
+    for (const { reference, seq, changeId, keyHash } of receipts)
+      take.run(reference, seq, changeId, keyHash, at, requestId)
     return true
   }
 
@@ -145,7 +154,8 @@ export function prepareSends(connection: Connection): SendStatements {
 function isOneStatement(send: Send): boolean {
   return send.kind === 'begin'
     ? send.requests.length === 1
-    : send.conclusion.attempt === 1 && send.conclusion.exceptions.length + send.letters.length === 0
+    : send.conclusion.attempt === 1 &&
+        send.conclusion.exceptions.length + send.letters.length + send.receipts.length === 0
 }
 
 function stateOnceSent(request: NewRequest, row: Known) {

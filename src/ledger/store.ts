@@ -14,6 +14,7 @@ import { ledgerKey } from './ledger-key.ts'
 import { optOutsOf } from './opt-outs.ts'
 import { isPostgresLedger, openPostgres } from './postgres.ts'
 import type { PostgresLedgerSettings } from './postgres-address.ts'
+import { hashReceipt, reportsOf } from './reports.ts'
 import { requestsOf } from './requests.ts'
 import { dueTimesOf, runsOf } from './runs.ts'
 import { openSqlite } from './sqlite.ts'
@@ -83,6 +84,7 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
     ...turnsOf(database),
     ...deadLettersOf(database, key),
     ...erasuresOf(database, key),
+    ...reportsOf(database, key),
 
     async checkKey() {
       await key()
@@ -94,12 +96,13 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
       throw refusal(answer)
     },
 
-    async conclude({ deadLetters = [], ...conclusion }, lease) {
-      const sealer = deadLetters.length === 0 ? undefined : await key()
+    async conclude({ deadLetters = [], receipts = [], ...conclusion }, lease) {
+      const sealer = deadLetters.length + receipts.length === 0 ? undefined : await key()
       const letters = deadLetters.flatMap(letter =>
         sealer === undefined ? [] : [sealLetter(sealer, letter, options.letterRetention)],
       )
-      const answer = await sends.add({ kind: 'conclude', conclusion, letters, lease })
+      const hashed = receipts.flatMap(receipt => (sealer === undefined ? [] : [hashReceipt(sealer, receipt)]))
+      const answer = await sends.add({ kind: 'conclude', conclusion, letters, receipts: hashed, lease })
       if (answer.kind === 'concluded') return answer.won
       throw refusal(answer)
     },

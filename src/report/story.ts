@@ -3,6 +3,7 @@
  * what was delivered, what was refused, and where the person stands now. The statements are built here, the caller
  * executes them, and `assembleStory` puts the rows in order.
  */
+import type { ReportedChange } from '../ledger/report.ts'
 import { identityRelation } from '../plan/identity/identity-state.ts'
 import { type StateTable, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
 import type { Json } from '../project/project.ts'
@@ -30,6 +31,15 @@ export interface StoryEvent {
   readonly evidence: string | null
   /** What the destination answered, when it did not simply accept. */
   readonly error: { readonly code: string; readonly message: string } | null
+  /** What it reported after it took the change, oldest first. */
+  readonly reports: readonly StoryReport[]
+}
+
+export interface StoryReport {
+  /** The destination's own word, such as `delivered`. */
+  readonly outcome: string
+  readonly code: string | null
+  readonly at: string
 }
 
 export interface Standing {
@@ -179,9 +189,11 @@ export interface StoryRows {
   /** Rows of the person, by sync. */
   readonly snapshots: Readonly<Record<string, readonly Row[]>>
   readonly exceptions: readonly LedgerException[]
+  /** Oldest first. */
+  readonly reports: readonly ReportedChange[]
 }
 
-export function assembleStory({ key, keys, history, tables, snapshots, exceptions }: StoryRows): Story {
+export function assembleStory({ key, keys, history, tables, snapshots, exceptions, reports }: StoryRows): Story {
   const delivered = new Map((tables.deliveries ?? []).map(row => [text(row, 'change_id'), row]))
   const refused = new Map(exceptions.map(exception => [exception.changeId, exception]))
   const events = (tables.decisions ?? []).map(row => {
@@ -190,6 +202,7 @@ export function assembleStory({ key, keys, history, tables, snapshots, exception
       row,
       changeId === null ? undefined : delivered.get(changeId),
       changeId === null ? undefined : refused.get(changeId),
+      reports.filter(report => report.changeId === changeId),
     )
   })
   return {
@@ -229,7 +242,12 @@ function bySince(left: Pick<Ineligible, 'since' | 'reason'>, right: Pick<Ineligi
   return compare(left.since ?? '', right.since ?? '') || compare(left.reason, right.reason)
 }
 
-function eventOf(row: Row, delivery: Row | undefined, exception: LedgerException | undefined): StoryEvent {
+function eventOf(
+  row: Row,
+  delivery: Row | undefined,
+  exception: LedgerException | undefined,
+  reports: readonly ReportedChange[],
+): StoryEvent {
   return {
     as_of: text(row, 'as_of') ?? '',
     sync: text(row, 'sync') ?? '',
@@ -245,6 +263,7 @@ function eventOf(row: Row, delivery: Row | undefined, exception: LedgerException
     basis: delivery === undefined ? null : text(delivery, 'basis'),
     evidence: delivery === undefined ? null : text(delivery, 'evidence'),
     error: exception === undefined ? null : { code: exception.code, message: exception.message },
+    reports: reports.map(({ outcome, code, at }) => ({ outcome, code: code ?? null, at: new Date(at).toISOString() })),
   }
 }
 

@@ -3,6 +3,8 @@
  * model to a checked population, ready to be planned.
  */
 import type { DeliveryContext, Route } from '../delivery/deliver.ts'
+import { optOutsOf, reportedReason, reporter } from '../delivery/opted-out.ts'
+import type { ReportedOptOut } from '../delivery/resolve-outcome.ts'
 import type { Lease } from '../ledger/ledger.ts'
 import { type CompiledProject, compileModels } from '../models/compile.ts'
 import { selectSends } from '../plan/outbox.ts'
@@ -232,5 +234,22 @@ export function deliveryContext(
     onUncertain: sync.onUncertain,
     ...(sync.maxErrorRate === undefined ? {} : { maxErrorRate: sync.maxErrorRate }),
     log: note => wired.log(sync.name, note),
+    onOptOuts: reported => suppressReported(wired, sync, reported),
   }
+}
+
+/** Who opted out at the destination is suppressed here, from the moment at which it says so. */
+async function suppressReported(
+  { project, clock, ledger, log }: Wired,
+  { name, destination, channel }: Sync,
+  reported: readonly ReportedOptOut[],
+): Promise<void> {
+  const optOuts = reported.flatMap(({ address, key }) => optOutsOf(project, address, [channel], key))
+  if (optOuts.length < reported.length) {
+    const message = 'somebody opted out at the destination, and the project has no identifier for such an address'
+    log(name, { kind: 'opt_out', code: 'A5030', message })
+  }
+  if (optOuts.length === 0) return
+  const deed = { reason: reportedReason, actor: reporter(destination), at: clock.now() }
+  await (await ledger()).suppress(optOuts, deed)
 }

@@ -8,6 +8,7 @@ import type {
   DestinationDefinition,
   Example,
   HttpReply,
+  Job,
   Lookup,
   RequestContext,
 } from '../../src/delivery/destination.ts'
@@ -57,6 +58,18 @@ export function describeDestination(
 
     for (const [name, { lookup }] of actions)
       for (const example of lookup?.examples ?? []) describeQuestion(name, lookup, example, settings)
+
+    test('shows of every action that makes jobs how one is asked about', () => {
+      const makers = actions.filter(([, { job }]) => job !== undefined)
+      expect(makers.filter(([, { job }]) => (job?.examples ?? []).length === 0).map(([name]) => name)).toEqual([])
+      const accepting = actions.filter(([, { examples = [] }]) =>
+        examples.some(({ verdict }) => verdict.kind === 'accepted'),
+      )
+      expect(accepting).toEqual(makers)
+    })
+
+    for (const [name, { job }] of actions)
+      for (const example of job?.examples ?? []) describeJob(name, job, example, settings)
 
     for (const [name, action] of actions) {
       for (const example of action.examples ?? [])
@@ -123,7 +136,8 @@ function describeExample(
       ['an empty object', '{}'],
       ['an empty list', '[]'],
       ['null', 'null'],
-    ])('does not acknowledge by %s alone, where its replies name records', (_name, text) => {
+    ])('does not acknowledge by %s alone, unless that is what a yes is', (_name, text) => {
+      if (example.verdict.kind === 'acked' && text === example.reply.body) return
       const reply: HttpReply = { status: example.reply.status, headers: {}, text, json: parsed(text) }
       const { outcomes } = settleVerdict(interpret(action, reply, example), example.changes)
       expect(outcomes.filter(one => one.outcome === 'acked')).toEqual([])
@@ -154,6 +168,33 @@ function describeQuestion(
     test.each(['', '<html>ok</html>', '{}', '[]', 'null'])('and %j is no answer', text => {
       const answer = lookup?.interpret({ status: 200, headers: {}, text, json: parsed(text) }, example.changes)
       expect(answer?.kind === 'each' ? answer.findings.map(({ finding }) => finding) : []).not.toContain('absent')
+    })
+  })
+}
+
+type AskedJob = Job<Readonly<Record<string, unknown>>>
+
+function describeJob(
+  name: string,
+  job: AskedJob | undefined,
+  example: NonNullable<AskedJob['examples']>[number],
+  settings: Readonly<Record<string, unknown>>,
+): void {
+  describe(`${name} is a job: ${example.name}`, () => {
+    test('with exactly this request, which has no body', () => {
+      expect(job?.request(example.reference, { settings })).toEqual(example.request)
+      expect(example.request.method).toBe('GET')
+    })
+
+    test('and the reply is read so', () => {
+      const { status, headers = {}, body } = example.reply
+      const text = JSON.stringify(body)
+      expect(job?.interpret({ status, headers, text, json: body }, example.changes)).toEqual(example.verdict)
+    })
+
+    test.each(['', '<html>ok</html>', '{}', '[]', 'null'])('and %j does not end it', text => {
+      const answer = job?.interpret({ status: 200, headers: {}, text, json: parsed(text) }, example.changes)
+      expect(answer?.kind).toBe('unanswered')
     })
   })
 }

@@ -6,6 +6,7 @@ import { eventBetween, type RequestState, requestStates } from '../../src/ledger
 import { expectCode } from '../ledger/expect-code.ts'
 import { describeGovernance } from './ledger-governance.ts'
 import { describeLetters } from './ledger-letters.ts'
+import { describeReports } from './ledger-reports.ts'
 import { describeUsage } from './ledger-usage.ts'
 
 const minute = 60_000
@@ -16,6 +17,7 @@ export function describeLedger(name: string, open: () => Promise<Ledger>): void 
   describeGovernance(name, open)
   describeUsage(name, open)
   describeLetters(name, open)
+  describeReports(name, open)
 
   let ledger: Ledger
   let made = 0

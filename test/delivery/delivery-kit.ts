@@ -56,7 +56,8 @@ export function fakeClock(start = Date.UTC(2026, 2, 1)): FakeClock {
   }
 }
 
-export interface Far extends Partial<Pick<Action<unknown>, 'fields' | 'interpret' | 'batch' | 'request' | 'lookup'>> {
+export interface Far
+  extends Partial<Pick<Action<unknown>, 'fields' | 'interpret' | 'batch' | 'request' | 'lookup' | 'job'>> {
   readonly idempotency?: Action<unknown>['idempotency']
   readonly limits?: readonly RateLimit[]
   readonly concurrency?: number
@@ -107,6 +108,7 @@ export function openFar(url: string, far: Far): OpenDestination {
     ...(far.batch && { batch: far.batch }),
     ...(far.fields && { fields: far.fields }),
     ...(far.interpret && { interpret: far.interpret }),
+    ...(far.job && { job: far.job }),
     ...(far.idempotency?.kind === 'lookup' && { lookup: far.lookup ?? askFar }),
     request:
       far.request ??

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { createAccount } from '../../src/delivery/account.ts'
 import { createBreaker } from '../../src/delivery/breaker.ts'
 import { createConcurrency } from '../../src/delivery/concurrency.ts'
-import type { Idempotency, LookupVerdict, RecordOutcome, Verdict } from '../../src/delivery/destination.ts'
+import type { Answer, Idempotency, LookupVerdict, RecordOutcome } from '../../src/delivery/destination.ts'
 import { settleFindings } from '../../src/delivery/interpret.ts'
 import type { OpenDestination } from '../../src/delivery/open-destination.ts'
 import { askedNext, resolveInquiry } from '../../src/delivery/resolve-inquiry.ts'
@@ -30,6 +30,7 @@ function destinationWith(idempotency: Idempotency): OpenDestination {
     }),
     attempt: async () => ({ kind: 'acked' }),
     ask: async () => ({ kind: 'each', findings: [] }),
+    askForJob: async () => ({ kind: 'pending' }),
     probe: async () => undefined,
     close: async () => undefined,
   }
@@ -66,7 +67,7 @@ const outcome = fc.record({
   outcome: fc.constantFrom<RecordOutcome['outcome']>('acked', 'rejected', 'retry', 'uncertain'),
 })
 const verdict = fc.oneof(
-  fc.constantFrom<Verdict>(
+  fc.constantFrom<Answer>(
     { kind: 'acked' },
     { kind: 'refused', ...reason },
     { kind: 'retry', ...reason },
@@ -75,7 +76,7 @@ const verdict = fc.oneof(
     { kind: 'denied', ...reason },
   ),
   fc.array(outcome, { maxLength: 12 }).map(
-    (named): Verdict => ({
+    (named): Answer => ({
       kind: 'each',
       outcomes: named.map(
         ({ index, outcome: said }): RecordOutcome => ({ changeId: `c${index}`, outcome: said, ...reason }),
@@ -94,7 +95,7 @@ const situation = fc.record({
 
 interface Step {
   readonly before: Task
-  readonly said: Verdict
+  readonly said: Answer
   readonly resolution: Resolution
 }
 
@@ -123,7 +124,7 @@ function live({
 }
 
 /** The same words as the answer to a question: acked is found, rejected is absent. */
-function asAnswer(said: Verdict): LookupVerdict {
+function asAnswer(said: Answer): LookupVerdict {
   const finding = { acked: 'found', rejected: 'absent', retry: 'unknown', uncertain: 'unknown' } as const
   if (said.kind === 'each') {
     const findings = said.outcomes.map(({ changeId, outcome: told }) => ({ changeId, finding: finding[told] }))
@@ -239,7 +240,7 @@ describe('what follows from an attempt', () => {
   test('asks only so many times in vain, and about each record that is not clear', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 8 }), fc.constantFrom(1, 3, undefined), (count, atMost) => {
-        const verdicts: Verdict[] = Array.from({ length: 200 }, () => ({ kind: 'each', outcomes: [] }))
+        const verdicts: Answer[] = Array.from({ length: 200 }, () => ({ kind: 'each', outcomes: [] }))
         const idempotency = { kind: 'lookup', settle: 60_000 } as const
         const steps = live({
           count,
@@ -271,7 +272,7 @@ describe('what follows from an attempt', () => {
 
   test('a refusal that a repetition turns into a yes is a yes, and a yes stays one', () => {
     const task = taskOf(3, { kind: 'keyed', window: 3_600_000 })
-    const named = (...outcomes: readonly RecordOutcome['outcome'][]): Verdict => ({
+    const named = (...outcomes: readonly RecordOutcome['outcome'][]): Answer => ({
       kind: 'each',
       outcomes: outcomes.map((said, index): RecordOutcome => ({ changeId: `c${index}`, outcome: said, ...reason })),
     })
@@ -306,7 +307,7 @@ function contextOf() {
   return { now: 0, random: () => 0.5, budget: defaultBudget, onUncertain: 'park' as const }
 }
 
-function maybeApplied(said: Verdict, changeId: string): boolean {
+function maybeApplied(said: Answer, changeId: string): boolean {
   return said.kind === 'uncertain' || uncertainIn(said, 9).has(changeId)
 }
 
@@ -317,7 +318,7 @@ function isDecided(said: LookupVerdict, changeId: string): boolean {
 }
 
 /** Ids that a verdict for single records leaves open in a way that allows that they were applied. */
-function uncertainIn(said: Verdict, count: number): Set<string> {
+function uncertainIn(said: Answer, count: number): Set<string> {
   if (said.kind !== 'each') return new Set()
   const ids = Array.from({ length: count }, (_, i) => `c${i}`)
   return new Set(

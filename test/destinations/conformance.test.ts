@@ -1,5 +1,7 @@
 import type { DestinationDefinition, Example } from '../../src/delivery/destination.ts'
 import { destinations } from '../../src/destinations/index.ts'
+import { sendgridExample } from '../../src/destinations/sendgrid-examples.ts'
+import { twilioExample } from '../../src/destinations/twilio.ts'
 import { resolveSecrets } from '../../src/project/secret.ts'
 import { describeDestination } from '../conformance/destination.ts'
 
@@ -74,6 +76,8 @@ const written: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   },
   braze: { api_key: `\${env:TOKEN}`, instance: 'fra-01' },
   messaging: { token: `\${env:TOKEN}`, look_up_sms: true },
+  sendgrid: { ...sendgridExample, api_key: `\${env:TOKEN}` },
+  twilio: { ...twilioExample, auth_token: `\${env:TOKEN}` },
 }
 
 for (const definition of [...destinations, httpWithExamples]) {

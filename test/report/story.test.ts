@@ -69,6 +69,7 @@ const story = assembleStory({
     ],
     other: [],
   },
+  reports: [],
   exceptions: [{ changeId: 'b', code: 'invalid', message: 'not an address' }],
 })
 

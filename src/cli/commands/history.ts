@@ -1,4 +1,4 @@
-import type { Run } from '../../ledger/ledger.ts'
+import type { Ledger, Run } from '../../ledger/ledger.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
@@ -21,13 +21,20 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
         runs.push(...(await ledger.runs({ sync: sync.name, limit })))
     const shown = runs.sort((left, right) => right.startedAt - left.startedAt).slice(0, limit)
     const deadLetters = await ledger.countOpenLetters('runId')
+    const reports = await ledger.countReports(shown.map(({ runId }) => runId))
     if (flags.json) {
-      const entries = shown.map(run => historyEntry(run, deadLetters.get(run.runId) ?? 0))
+      const entries = shown.map(run => ({
+        ...historyEntry(run, deadLetters.get(run.runId) ?? 0),
+        reports: reports.get(run.runId) ?? {},
+      }))
       await terminal.write(toJson({ schema: 'activate.history/1', runs: entries }))
-    } else await terminal.write(`${renderHistory(shown, deadLetters, terminal.paint)}\n`)
+    } else await terminal.write(`${renderHistory(shown, deadLetters, reports, terminal.paint)}\n`)
     return 'ok' as const
   })
 }
+
+/** By run and outcome, what destinations reported of the changes that they took. */
+type ReportCounts = Awaited<ReturnType<Ledger['countReports']>>
 
 /** One past run as scripts see it, with how many of its dead letters are open. */
 export function historyEntry(run: Run, deadLetters: number): Record<string, unknown> {
@@ -50,7 +57,12 @@ export function historyEntry(run: Run, deadLetters: number): Record<string, unkn
   }
 }
 
-export function renderHistory(runs: readonly Run[], deadLetters: ReadonlyMap<string, number>, colors: Colors): string {
+export function renderHistory(
+  runs: readonly Run[],
+  deadLetters: ReadonlyMap<string, number>,
+  reports: ReportCounts,
+  colors: Colors,
+): string {
   if (runs.length === 0) return 'no runs yet'
   const right = (head: string) => ({ head, align: 'right' as const })
   return renderTable(
@@ -75,14 +87,15 @@ export function renderHistory(runs: readonly Run[], deadLetters: ReadonlyMap<str
       ),
       run.finishedAt === undefined ? '' : duration(run.finishedAt - run.startedAt),
       colors.dim(run.runId),
-      remark(run, deadLetters.get(run.runId) ?? 0),
+      remark(run, deadLetters.get(run.runId) ?? 0, reports.get(run.runId) ?? {}),
     ]),
   )
 }
 
-function remark({ error }: Run, deadLetters: number): string {
+function remark({ error }: Run, deadLetters: number, reports: Readonly<Record<string, number>>): string {
   return [
     ...(error === undefined ? [] : [`${error.code}: ${printable(error.message)}`]),
+    ...Object.entries(reports).map(([outcome, times]) => `${grouped(times)} reported ${printable(outcome)}`),
     ...(deadLetters > 0 ? [counted(deadLetters, 'open dead letter')] : []),
   ].join('; ')
 }

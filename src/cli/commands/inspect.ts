@@ -1,3 +1,4 @@
+import type { ReportedChange } from '../../ledger/report.ts'
 import { stateRelation, stateTables } from '../../plan/state.ts'
 import { prepareTable } from '../../plan/state-tables.ts'
 import type { ExitReason } from '../../project/problem.ts'
@@ -52,6 +53,7 @@ async function readStory(project: Project, wired: Wired, key: string): Promise<S
     tables,
     snapshots: await readSnapshots(warehouse, present, key),
     exceptions: await readExceptions(project, wired, [...keys]),
+    reports: await readReports(wired, [...keys]),
   })
 }
 
@@ -96,6 +98,13 @@ async function readSnapshots(
     snapshots[sync] = await warehouse.query(standingStatement(warehouse.dialect, warehouse.state, sync, key))
   }
   return snapshots
+}
+
+async function readReports(wired: Wired, keys: readonly string[]): Promise<readonly ReportedChange[]> {
+  const ledger = await wired.ledger()
+  const reports: ReportedChange[] = []
+  for (const key of keys) reports.push(...(await ledger.reportsOfKey(key)))
+  return reports
 }
 
 async function readExceptions(

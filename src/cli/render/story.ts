@@ -145,7 +145,13 @@ function eventLine(event: StoryEvent, asked: string, colors: Colors): string {
   const error = event.error === null ? '' : ` (${printable(event.error.code)}: ${printable(event.error.message)})`
   const basis = event.basis === null ? '' : ` on the basis of ${printable(event.basis)}`
   const verb = decisionWords[event.decision] ?? printable(event.decision)
-  return `  ${colors.dim(when(event.as_of))}  ${whose(event.sync, event.key, asked, colors)}  ${symbol} ${event.op}: ${verb}${because}${outcome}${basis}${error}`
+  return `  ${colors.dim(when(event.as_of))}  ${whose(event.sync, event.key, asked, colors)}  ${symbol} ${event.op}: ${verb}${because}${outcome}${basis}${error}${reportsText(event.reports)}`
+}
+
+/** What the destination said later, in its own words. */
+function reportsText(reports: StoryEvent['reports']): string {
+  const said = reports.map(({ outcome, code }) => printable(code === null ? outcome : `${outcome} (${code})`))
+  return said.length === 0 ? '' : `; reported ${said.join(', ')}`
 }
 
 const decisionWords: Readonly<Record<string, string>> = {

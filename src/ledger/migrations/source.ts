@@ -8,6 +8,8 @@ import { governance } from './0002-governance.ts'
 import { deadLetters } from './0003-dead-letters.ts'
 import { usage } from './0004-usage.ts'
 import { erasures } from './0005-erasures.ts'
+import { jobs } from './0008-jobs.ts'
+import { receipts } from './0009-receipts.ts'
 import type { Flavour } from './flavour.ts'
 
 interface Migration {
@@ -21,6 +23,8 @@ const migrations: readonly Migration[] = [
   { name: '0003-dead-letters', statements: deadLetters },
   { name: '0004-usage', statements: usage },
   { name: '0005-erasures', statements: erasures },
+  { name: '0008-jobs', statements: jobs },
+  { name: '0009-receipts', statements: receipts },
 ]
 
 export const migrationNames: readonly string[] = migrations.map(migration => migration.name)

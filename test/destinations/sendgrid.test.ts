@@ -1,0 +1,244 @@
+/** Nights against a SendGrid that behaves like one: the whole engine, over real sockets, with crashes in between. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { RunDocument } from '../../src/run.ts'
+import { shell } from '../cli/activate.ts'
+import { activate as process_ } from '../e2e/command-line.ts'
+import { makeProject, type TestProject } from '../e2e/project.ts'
+import { idOf, type Sendgrid, startSendgrid } from '../vendors/sendgrid.ts'
+
+const key = 's3cret-token'
+const list = 'a8f1c1de-9d0b-4d4e-8f57-3f0a5a3b1c11'
+
+let far: Sendgrid
+let project: TestProject
+const activate = (...args: readonly string[]) =>
+  shell(() => project.root, { SECRET_TOKEN: key, NO_COLOR: '1' })(...args)
+
+const settings = (more = '') => `
+name: acme
+sources:
+  people: { csv: data/people.csv }
+destinations:
+  mailer:
+    type: sendgrid
+    api_key: \${env:SECRET_TOKEN}
+    base_url: ${far.url}
+    allow_private_network: true
+    requests_per_second: 1000
+    job_poll: 50ms
+    template_data: [first_name]
+    custom_fields: { plan: w1_T }
+${more}`
+
+const people = (rows: readonly string[]) => `id,email,first_name,plan,template,contact_id\n${rows.join('\n')}\n`
+const row = (name: string, plan = 'gold', email = `${name}@example.com`) =>
+  `${name},${email},${name},${plan},d-1,${idOf(email)}`
+
+const mailSync = `
+model: everyone
+destination: mailer
+action: mail
+mode: trigger
+trigger: { on: enter, reentry: never, first_run: send }
+fields:
+  to: email
+  template_id: template
+  from: { value: hello@acme.example }
+  first_name: first_name
+`
+
+const contactSync = (mode = 'audience') => `
+model: everyone
+destination: mailer
+action: contacts
+mode: ${mode}
+guard: { max_leavers: 100% }
+fields:
+  email: email
+  contact_id: contact_id
+  list_id: { value: ${list} }
+  plan: plan
+`
+
+beforeEach(async () => {
+  far = await startSendgrid(key)
+  project = await makeProject({
+    'activate.yml': settings(),
+    'models/everyone.sql':
+      '/*---\nkey: id\n---*/\nselect id, email, first_name, nullif(plan, \'\') as plan, template, contact_id from {{source "people"}}\n',
+    'data/people.csv': people(['ada', 'bob', 'cy'].map(name => row(name))),
+  })
+})
+
+afterEach(async () => {
+  await project.remove()
+  await far.close()
+})
+
+async function run(): Promise<RunDocument['runs'][number]> {
+  const { stdout, stderr } = await activate('run', '--json')
+  const [summary] = (JSON.parse(stdout) as RunDocument).runs
+  if (summary === undefined) throw new Error(stderr)
+  return summary
+}
+
+/** A run in a process of its own, which dies at this place. */
+async function dieAt(failpoint: string): Promise<void> {
+  process.env.ACTIVATE_FAILPOINT = failpoint
+  try {
+    expect((await process_(project.root, 'run')).code).toBeNull()
+  } finally {
+    delete process.env.ACTIVATE_FAILPOINT
+  }
+}
+
+const sent = () => far.mails.map(({ to }) => to.split('@')[0]).sort()
+
+describe('mail', () => {
+  beforeEach(() => project.write({ 'syncs/hello.yml': mailSync }))
+
+  test('goes out once, many in one request, with the data of each', async () => {
+    expect(await run()).toMatchObject({ status: 'succeeded', outcomes: { acked: 3, pending: 0 }, requests: 1 })
+    expect(far.mails.map(({ to, data }) => [to, data])).toEqual([
+      ['ada@example.com', { first_name: 'ada' }],
+      ['bob@example.com', { first_name: 'bob' }],
+      ['cy@example.com', { first_name: 'cy' }],
+    ])
+    expect(await run()).toMatchObject({ requests: 0 })
+  })
+
+  test('to an address that SendGrid refuses goes to nobody else twice, and to everybody else once', async () => {
+    const rows = [row('ada'), row('bad', 'gold', 'bad@x.invalid'), row('bob'), row('worse', 'gold', 'worse@x.invalid')]
+    await project.write({ 'data/people.csv': people(rows) })
+    expect(await run()).toMatchObject({ outcomes: { acked: 2, rejected: 2, parked: 0, pending: 0 }, requests: 2 })
+    expect(sent()).toEqual(['ada', 'bob'])
+    const { stdout } = await activate('inspect', 'bad')
+    expect(stdout).toContain('personalizations.1.to: Does not contain a valid address.')
+  })
+
+  test('by two templates goes in two requests', async () => {
+    await project.write({ 'data/people.csv': people([row('ada'), row('bob').replace('d-1', 'd-2')]) })
+    expect(await run()).toMatchObject({ outcomes: { acked: 2 }, requests: 2 })
+  })
+
+  test('that SendGrid refuses whole, naming nobody, is refused record by record', async () => {
+    await project.write({
+      'data/people.csv': people([row('ada').replace('d-1', 'd-unknown'), row('bob').replace('d-1', 'd-unknown')]),
+    })
+    expect(await run()).toMatchObject({ outcomes: { acked: 0, rejected: 2 } })
+    expect(far.mails).toEqual([])
+  })
+
+  test('whose answer was lost is never sent again by itself', async () => {
+    far.loses = ({ path }) => path === '/v3/mail/send'
+    expect(await run()).toMatchObject({ outcomes: { acked: 0, parked: 3 } })
+    far.loses = () => false
+    await run()
+    expect(sent()).toEqual(['ada', 'bob', 'cy'])
+  })
+
+  test('of a run that died before it could write the answer down is parked as well', async () => {
+    await dieAt('send.after=kill')
+    await run()
+    expect(sent()).toEqual(['ada', 'bob', 'cy'])
+    expect((await run()).plan?.reasons['unresolved.parked']).toBe(3)
+  })
+
+  test('waits where the headers say that nothing is left', async () => {
+    far.remaining = 0
+    expect(await run()).toMatchObject({ outcomes: { acked: 3 } })
+    expect(far.calls.length).toBe(2)
+  })
+})
+
+describe('contacts', () => {
+  beforeEach(() => project.write({ 'syncs/list.yml': contactSync() }))
+
+  const members = () =>
+    [...far.contacts].filter(([, { lists }]) => lists.has(list)).map(([email]) => email.split('@')[0])
+
+  test('are acknowledged when their job has ended, not before', async () => {
+    expect(await run()).toMatchObject({ status: 'succeeded', outcomes: { acked: 3, pending: 0 }, requests: 1 })
+    expect(members()).toEqual(['ada', 'bob', 'cy'])
+    expect(far.contacts.get('ada@example.com')).toMatchObject({ custom: { w1_T: 'gold' }, fields: {} })
+    expect(far.calls.map(({ method }) => method)).toEqual(['PUT', 'GET', 'GET'])
+  })
+
+  test('of a run that died while its job went on are asked about, not sent again', async () => {
+    far.pendingPolls = 0
+    await dieAt('ledger.conclude.after=kill')
+    expect(far.calls.map(({ method }) => method)).toEqual(['PUT'])
+    expect(await run()).toMatchObject({ status: 'succeeded', requests: 0 })
+    expect(far.calls.map(({ method }) => method)).toEqual(['PUT', 'GET'])
+    expect(members()).toEqual(['ada', 'bob', 'cy'])
+    expect((await activate('inspect', 'ada')).stdout).toContain('acknowledged')
+  })
+
+  test('of a run that died before the job was written down are sent again, which changes nothing', async () => {
+    far.pendingPolls = 0
+    await dieAt('send.after=kill')
+    await run()
+    expect(far.jobs.size).toBe(2)
+    expect(members()).toEqual(['ada', 'bob', 'cy'])
+  })
+
+  test('that the job did not take are found by halving, and the others are taken', async () => {
+    far.pendingPolls = 0
+    await project.write({ 'data/people.csv': people([row('ada'), row('bad', 'gold', 'bad@x.invalid')]) })
+    expect(await run()).toMatchObject({ outcomes: { acked: 1, rejected: 1, pending: 0 } })
+    expect(members()).toEqual(['ada'])
+  })
+
+  test('whose job never ends stay pending, and are never acknowledged', async () => {
+    far.stuck = true
+    await project.write({ 'activate.yml': settings('    job_deadline: 1s\n') })
+    expect(await run()).toMatchObject({ status: 'partial', outcomes: { acked: 0, pending: 3 } })
+    far.stuck = false
+    far.pendingPolls = 0
+    expect(await run()).toMatchObject({ outcomes: { acked: 3 } })
+  })
+
+  test('keep what is not mapped, clear what is NULL, and leave their list by their id there', async () => {
+    far.pendingPolls = 0
+    await run()
+    await project.write({ 'data/people.csv': people([row('ada', ''), row('bob')]) })
+    await project.write({ 'syncs/list.yml': contactSync('mirror') })
+    await run()
+    expect(members()).toEqual(['ada', 'bob'])
+    expect(far.contacts.get('ada@example.com')?.custom).toEqual({ w1_T: '' })
+    expect(far.contacts.get('cy@example.com')).toMatchObject({ custom: { w1_T: 'gold' } })
+    expect(far.calls.filter(({ method }) => method === 'DELETE')).toHaveLength(1)
+  })
+})
+
+describe('what a project asks for', () => {
+  test('is checked before anything runs: an unknown field names the nearest, a missing one its sync', async () => {
+    await project.write({
+      'syncs/hello.yml': mailSync
+        .replace('  first_name: first_name', '  frist_name: first_name')
+        .replace('  to: email\n', ''),
+    })
+    const { code, stderr } = await activate('validate')
+    expect(code).toBe(7)
+    expect(stderr).toMatch(
+      /"mail" has no field "frist_name"[\s\S]*syncs\/hello.yml:\d+[\s\S]*did you mean "first_name"/,
+    )
+    expect(stderr).toMatch(/"mail" needs the field "to"[\s\S]*syncs\/hello.yml:\d+/)
+  })
+
+  test('knows the custom fields of the project by their names', async () => {
+    await project.write({ 'syncs/list.yml': contactSync().replace('  plan: plan', '  plam: plan') })
+    expect((await activate('validate')).stderr).toMatch(/no field "plam"[\s\S]*did you mean "plan"/)
+  })
+
+  test('may not give a field of its own the name of one that SendGrid has', async () => {
+    await project.write({ 'activate.yml': settings().replace('[first_name]', '[to]') })
+    expect((await activate('validate')).stderr).toContain('"to" is the name of a field already')
+  })
+
+  test('goes to the host of its region', async () => {
+    const { sendgrid } = await import('../../src/destinations/sendgrid.ts')
+    const of = (given: object) => sendgrid.baseUrl?.(sendgrid.settings.parse({ api_key: `\${env:K}`, ...given }))
+    expect([of({}), of({ region: 'eu' })]).toEqual(['https://api.sendgrid.com', 'https://api.eu.sendgrid.com'])
+  })
+})
