@@ -170,8 +170,13 @@ export const commands: readonly CommandDefinition[] = [
     description:
       'Compares the people whom a sync or a shared holdout treated with those whom it withheld, by the outcomes of outcomes/*.yml. While an experiment runs it may be looked at every day: its intervals are wide enough for that.',
     arguments: [{ name: 'sync', summary: 'one sync (default: all, and shared holdouts as a whole)', required: false }],
-    options: [],
-    examples: ['activate report', 'activate report renewal_due --json'],
+    options: [
+      {
+        flags: '--html <file>',
+        summary: 'also write it as one HTML file, with drawings, to be read without this tool',
+      },
+    ],
+    examples: ['activate report', 'activate report renewal_due --json', 'activate report --html report.html'],
     load: () => import('./commands/report.ts'),
   },
   {

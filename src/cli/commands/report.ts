@@ -1,5 +1,8 @@
-import type { ExitReason } from '../../project/problem.ts'
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import type { Project, Sync } from '../../project/project.ts'
+import { renderReportPage } from '../../report/page/page.ts'
 import type { Wired } from '../../wire.ts'
 import type { Invocation } from '../invocation.ts'
 import { readReport } from '../measure.ts'
@@ -9,14 +12,32 @@ import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts
 import { unknownName } from '../unknown-name.ts'
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
-  const { flags, terminal } = invocation
+  const { flags, input, terminal } = invocation
   const project = await openProject(invocation)
   const report = await withWired(invocation, project, async wired => {
     const asOf = logicalClock(invocation, project, wired.clock.now())
     return readReport(wired, asOf, await askedSyncs(invocation, project, wired))
   })
+  const file = input.text('html')
+  if (file !== undefined) {
+    const page = renderReportPage(invocation.secrets.scrubAll(report), invocation.secrets.scrub(project.name))
+    await save(resolve(invocation.io.cwd, file), page)
+    terminal.say(`wrote ${file}`)
+  }
   await terminal.write(flags.json ? toJson(report) : `${renderReport(report, terminal.paint)}\n`)
   return 'ok'
+}
+
+async function save(file: string, page: string): Promise<void> {
+  try {
+    await writeFile(file, page)
+  } catch (error) {
+    throw new ActivateError(
+      'failed',
+      { code: 'A8010', message: `cannot write ${file}: ${String(error)}` },
+      { cause: error },
+    )
+  }
 }
 
 /** Undefined when nobody asked for any: then shared holdouts are reported as a whole, too. */
