@@ -78,14 +78,16 @@ export function seriesOf(
   const first = days[0]
   const last = days.at(-1)
   if (first === undefined || last === undefined) return []
-  const start = Date.parse(first.part)
-  const span = (Date.parse(last.part) - start) / day + 1
-  const step = ([1, 7, 28].find(length => span / length <= looks) ?? Math.ceil(span / looks)) * day
-  const points = Array.from({ length: Math.ceil((span * day) / step) }, (_, index) => {
-    const until = start + (index + 1) * step
-    const figures = merged(days.filter(({ part }) => Date.parse(part) < until))
-    return { at: Math.min(until + window, asOf), comparisons: compareArms(figures, boundary, compared) }
-  })
+  const [start, end] = [Date.parse(first.part), Date.parse(last.part) + day]
+  const step =
+    ([1, 7, 28].find(length => (end - start) / day / length <= looks) ?? Math.ceil((end - start) / day / looks)) * day
+  // The last look is a whole step after the one before; what is left over makes the first one short.
+  const points = Array.from({ length: Math.ceil((end - start) / step) }, (_, index) => end - index * step)
+    .toReversed()
+    .map(until => {
+      const figures = merged(days.filter(({ part }) => Date.parse(part) < until))
+      return { at: Math.min(until + window, asOf), comparisons: compareArms(figures, boundary, compared) }
+    })
   const arms = [...new Set(points.flatMap(({ comparisons }) => comparisons.map(({ arm }) => arm)))]
   return arms.map(arm => ({
     arm,

@@ -199,7 +199,9 @@ function oldestOf(rows: readonly SyncHealthRows[]): string | null {
 function costOf(rows: readonly SyncHealthRows[]): number | null {
   return sumKnown(
     rows.map(({ runs, costPerMessage }) =>
-      runs === undefined || costPerMessage === undefined ? undefined : tallyOf(runs).acked * costPerMessage,
+      runs === undefined || runs.length === 0 || costPerMessage === undefined
+        ? undefined
+        : tallyOf(runs).acked * costPerMessage,
     ),
   )
 }
@@ -222,8 +224,16 @@ function whyUnknown(
     queue_lag: noneAtAll ?? 'no run was started by the schedule',
     latency: noneAtAll ?? 'no run has ended',
     dead_letters: 'there is no ledger yet',
-    cost: 'the sync does not say what a message costs (cost_per_message)',
+    cost: noneAtAll ?? 'the sync does not say what a message costs (cost_per_message)',
   }
   const figures: Readonly<Record<string, unknown>> = { ...entry }
   return Object.fromEntries(Object.entries(reasons).filter(([name]) => figures[name] === null))
+}
+
+/** Each reason once, with the figures that are not known for it: `no run in this time: error rate, retry rate`. */
+export function unknownFigures({ unknown }: Pick<HealthEntry, 'unknown'>): readonly string[] {
+  const byReason = new Map<string, string[]>()
+  for (const [name, why] of Object.entries(unknown))
+    byReason.set(why, [...(byReason.get(why) ?? []), name.replaceAll('_', ' ')])
+  return [...byReason].map(([why, names]) => `${why}: ${names.join(', ')}`)
 }

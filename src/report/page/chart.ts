@@ -33,11 +33,18 @@ function drawing(labels: Labels, height: number, draw: (width: number) => Html):
   return html`<figure class="chart">${sized('wide', 900)}${sized('narrow', 340)}</figure>`
 }
 
-/** The first looks are so unsure that they would flatten all the others: the axis is made for the later half, and the rest runs out of it. */
+/**
+ * The first looks are so unsure that they would flatten all the others: the axis is made for the later half, with room beyond it to see that the
+ * rest goes on outside.
+ */
 function valueRange(points: readonly TimePoint[]): readonly [number, number] {
-  const settled = points.slice(Math.floor(points.length / 2))
-  const ends = settled.flatMap(({ lower, upper, estimate }) => [lower, upper, estimate]).filter(Number.isFinite)
-  return [Math.min(0, ...ends), Math.max(0, ...ends)]
+  const endsOf = (some: readonly TimePoint[]) =>
+    some.flatMap(({ lower, upper, estimate }) => [lower, upper, estimate]).filter(Number.isFinite)
+  const settled = endsOf(points.slice(Math.floor(points.length / 2)))
+  const [low, high] = [Math.min(0, ...settled), Math.max(0, ...settled)]
+  const room = (high - low) / 3
+  const all = endsOf(points)
+  return [Math.max(low - room, Math.min(low, ...all)), Math.min(high + room, Math.max(high, ...all))]
 }
 
 /** At least two points, oldest first. */
@@ -47,7 +54,7 @@ export function timeChart(points: readonly TimePoint[], labels: Labels): Html {
   const [first, last] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 1]
   return drawing(labels, height, width => {
     const wide = width > 500
-    const [left, right, top, bottom] = [wide ? 66 : 54, width - (wide ? 14 : 8), 14, height - 32]
+    const [left, right, top, bottom] = [wide ? 66 : 64, width - (wide ? 14 : 8), 14, height - 32]
     const y = linearScale(low, high, bottom, top, 5)
     const x = (at: number) => Math.round((left + ((at - first) / Math.max(1, last - first)) * (right - left)) * 10) / 10
     const outline = [
@@ -103,9 +110,17 @@ export function intervalChart(bars: readonly Bar[], labels: Labels): Html {
     const x = linearScale(low, high, left, right, wide ? 5 : 2)
     const zero = x.place(0)
     return html`${x.ticks.map(tick => html`<line class="${tick === 0 ? 'zero' : 'grid'}" x1="${x.place(tick)}" x2="${x.place(tick)}" y1="0" y2="${height - 26}"/>`)}
-${x.ticks.map(tick => html`<text x="${x.place(tick)}" y="${height - 8}" text-anchor="middle">${labels.value(tick)}</text>`)}
+${spaced(x.ticks, x.place, wide ? 70 : 56).map(tick => html`<text x="${x.place(tick)}" y="${height - 8}" text-anchor="middle">${labels.value(tick)}</text>`)}
 ${bars.map((bar, index) => barRow(bar, { y: index * rowHeight + 17, width, wide, zero, left, place: x.place }))}`
   })
+}
+
+/** Zero, and as many of the others as have room for their name beside it. */
+function spaced(ticks: readonly number[], place: (tick: number) => number, room: number): readonly number[] {
+  const named = ticks.includes(0) ? [0] : []
+  for (const tick of ticks)
+    if (named.every(other => Math.abs(place(other) - place(tick)) >= room)) named.push(tick)
+  return named
 }
 
 function barRow(

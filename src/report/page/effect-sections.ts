@@ -46,7 +46,9 @@ export function timeSection({ series, outcome, measure }: OutcomeEntry, id: stri
         id: `${id}-${index}`,
         title: `Lift in ${outcome} over time`,
         description:
-          shown === undefined ? 'See the table.' : `At the end ${shown.text(shown.estimate)}, ${between(shown)}.`,
+          shown === undefined
+            ? 'See the table.'
+            : `At the end ${shown.text(shown.estimate)}, surely ${between(shown)}.`,
         value: axis(measure, relative),
       }
       return html`${several}${timeChart(points, labels)}${asTable(figures)}`
@@ -147,7 +149,7 @@ export function noveltySection({ novelty, measure, outcome }: OutcomeEntry, id: 
     String(nth),
     number(people),
     difference(measure, estimate),
-    `${difference(measure, lower)} and ${difference(measure, upper)}`,
+    `${difference(measure, lower)} to ${difference(measure, upper)}`,
   ])
   const columns = [
     { name: 'Trigger' },

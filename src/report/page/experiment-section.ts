@@ -6,7 +6,7 @@ import type { Html } from './chart.ts'
 import { cohortSection, noveltySection, powerSection, segmentSection, timeSection } from './effect-sections.ts'
 import { funnelSection } from './funnel-section.ts'
 import { table, tiles } from './table.ts'
-import { between, chance, date, difference, mean, number, share, shownLift, whyNot } from './words.ts'
+import { between, chance, date, difference, mean, money, number, share, shownLift, whyNot } from './words.ts'
 
 const headline: Readonly<Record<Advice, string>> = {
   keep: 'Keep it',
@@ -89,7 +89,7 @@ function headFigures(primary: OutcomeEntry): Html {
 }
 
 function incrementalTile({ lift }: ComparisonEntry, { measure, outcome }: OutcomeEntry) {
-  const name = measure === 'share' ? `more "${outcome}" because of it` : `more in total because of it`
+  const name = measure === 'share' ? `more "${outcome}" because of it` : `more ${outcome} in total because of it`
   if (lift.kind !== 'estimated') return { name, value: '–' }
   const { estimate, lower, upper } = lift.incremental
   const whole = (value: number | null) => (value === null ? 'no bound' : number(value).replace('-', '−'))
@@ -125,15 +125,13 @@ function liftCells({ lift }: ComparisonEntry, { measure }: OutcomeEntry): readon
   if (lift.kind !== 'estimated' || shown === undefined)
     return ['', '', html`<span class="unknown">${whyNot(lift)}</span>`, '']
   const relative = lift.relative.kind === 'estimated' ? shown.text(shown.estimate) : ''
-  const ends = [shown.lower, shown.upper].map(end => (Number.isFinite(end) ? shown.text(end) : 'no bound'))
-  return [difference(measure, lift.absolute.estimate), relative, ends.join(' and '), chance(lift.p_value)]
+  return [difference(measure, lift.absolute.estimate), relative, between(shown), chance(lift.p_value)]
 }
 
 function worthSection(primary: OutcomeEntry): Html {
   const rows = primary.comparisons.flatMap(({ arm, worth, lift }) => {
     if (worth === null) return []
     const { on_reached: reached, cost_per_incremental: price } = worth
-    const money = (value: number | null) => (value === null ? 'no bound' : value.toFixed(2))
     const onReached =
       reached === null
         ? whyNot(lift)

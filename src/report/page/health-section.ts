@@ -1,6 +1,6 @@
 /** How well the machinery worked: the same figures for all syncs together and for each. */
 import { html } from 'hono/html'
-import type { HealthDocument, HealthEntry } from '../health/health.ts'
+import { type HealthDocument, type HealthEntry, unknownFigures } from '../health/health.ts'
 import type { Html } from './chart.ts'
 import { type Cell, table, tiles } from './table.ts'
 import { date, number, seconds, share } from './words.ts'
@@ -96,8 +96,8 @@ function syncRow(entry: HealthEntry): readonly Cell[] {
   ]
 }
 
-function unknownList({ unknown }: HealthEntry): Html {
-  const names = Object.entries(unknown)
-  if (names.length === 0) return html``
-  return html`<h3>Not known</h3><ul>${names.map(([name, why]) => html`<li class="info">${name.replaceAll('_', ' ')}: ${why}</li>`)}</ul>`
+function unknownList(all: HealthEntry): Html {
+  const lines = unknownFigures(all)
+  if (lines.length === 0) return html``
+  return html`<h3>Not known</h3><ul>${lines.map(line => html`<li class="info">${line}</li>`)}</ul>`
 }

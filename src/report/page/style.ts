@@ -33,7 +33,7 @@ caption { text-align: left; color: var(--soft); padding: 0 0 6px }
 th { text-align: left; font-weight: 600; color: var(--soft); vertical-align: bottom }
 th, td { padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
 th:last-child, td:last-child { padding-right: 0 } tbody tr:last-child > * { border-bottom: 0 }
-.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } th.num { white-space: normal } .steps th.num { white-space: nowrap }
 tbody th { color: var(--ink); font-weight: 400 }
 details { margin: 8px 0 0 } summary { cursor: pointer; color: var(--soft); font-size: 14px; width: fit-content }
 details table { margin-top: 8px }
@@ -54,16 +54,17 @@ footer { color: var(--soft); font-size: 14px; padding-bottom: 48px } footer dt {
   header, main, footer { padding-left: 14px; padding-right: 14px } header { padding-top: 22px } h1 { font-size: 25px } section { padding: 16px 14px }
   .verdict { padding: 12px 14px } .verdict .say { font-size: 17px } .figures { grid-template-columns: 1fr 1fr; gap: 8px } .figures div { padding: 8px 10px } dd { font-size: 20px }
   .chart .wide { display: none } .chart .narrow { display: block }
-  table.cards, table.cards tbody, table.cards tr, table.cards td, table.cards tbody th { display: block } table.cards thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
+  table.cards, table.cards caption, table.cards tbody, table.cards tr, table.cards td, table.cards tbody th { display: block } table.cards thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden }
   table.cards tr { padding: 9px 0; border-bottom: 1px solid var(--line) } table.cards tbody tr:last-child { border-bottom: 0 }
   table.cards tbody th { border: 0; padding: 0 0 2px; font-weight: 600 } table.cards td { border: 0; padding: 1px 0 1px 45%; position: relative; text-align: left; white-space: normal; min-height: 1.5em } table.cards td:empty { display: none }
   table.cards td::before { content: attr(data-name); position: absolute; left: 0; width: 43%; color: var(--soft) }
-  .steps th { width: 46% } .steps td, .steps th { padding-right: 8px } .steps td:nth-child(2) { width: 30% }
+  .steps th:first-child { width: 46% } .steps td, .steps th { padding-right: 8px } .steps td:nth-child(2) { width: 28% }
 }
 @media print {
   :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --track: #eee; --good: #0f5230; --good-bg: #eef7f1; --bad: #8f1a15; --bad-bg: #fbeeec; --warn: #5e3c00; --warn-bg: #fbf5e6; --calm: #2f4a68; --calm-bg: #eef2f7; --mark: #0b4f93; --band: #0b4f93; --band-o: .14 }
   body { font-size: 11pt; -webkit-print-color-adjust: exact; print-color-adjust: exact } header, main, footer { max-width: none; padding: 0 }
   section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 12pt 0; margin: 0 } .verdict, figure, table, .figures, li { break-inside: avoid } h2, h3 { break-after: avoid }
+  .narrow { display: none !important } .wide { display: block !important } table { font-size: 8.5pt } th, td { padding: 3pt 7pt 3pt 0 } .figures { grid-template-columns: repeat(4, 1fr); gap: 6pt } dd { font-size: 15pt }
   details:not([open]) { display: none } summary { display: none }
 }
 @page { margin: 16mm 14mm }

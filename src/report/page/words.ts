@@ -53,10 +53,10 @@ export function bounded({ estimate, lower, upper }: EffectEntry): Omit<Shown, 't
   return { estimate, lower: lower ?? Number.NEGATIVE_INFINITY, upper: upper ?? Number.POSITIVE_INFINITY }
 }
 
-/** `between +1.0 % and +9.0 %`. */
+/** `+1.0 % to +9.0 %`. */
 export function between({ lower, upper, text }: Shown): string {
   const [low, high] = [Number.isFinite(lower), Number.isFinite(upper)]
-  if (low && high) return `between ${text(lower)} and ${text(upper)}`
+  if (low && high) return `${text(lower)} to ${text(upper)}`
   if (low) return `at least ${text(lower)}`
   return high ? `at most ${text(upper)}` : 'anything'
 }
@@ -69,6 +69,12 @@ export function whyNot(answer: AnswerEntry<unknown>): string {
 
 export function date(iso: string): string {
   return iso.slice(0, 10)
+}
+
+/** Of cents as of thousands. */
+export function money(value: number | null): string {
+  if (value === null) return 'no bound'
+  return Math.abs(value) < 0.1 && value !== 0 ? value.toPrecision(2) : value.toFixed(2)
 }
 
 /** A chance of less than 1 in 10,000 is said so. */
