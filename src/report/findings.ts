@@ -2,7 +2,6 @@
 import type { Row } from '../warehouse/warehouse.ts'
 import type { Count } from './stats/aggregates.ts'
 import type { Arm } from './stats/answer.ts'
-import type { Boundary } from './stats/boundary.ts'
 import { compareProportions } from './stats/proportions.ts'
 import { sampleRatio, sampleRatioLevels } from './stats/sample-ratio.ts'
 
@@ -86,10 +85,8 @@ export interface OutcomeChecks {
 
 /** Outcomes that are missing in one arm look exactly like an effect. What cannot be one tells: the time before, rows that cannot count. */
 export function missingFindings({ outcome, before, unusable, after }: OutcomeChecks): readonly Finding[] {
-  const differs = (rows: readonly Row[], column: string) => {
-    const lift = compareProportions(countOf(rows, 'treated', column), countOf(rows, 'withheld', column), once(sure), 1)
-    return lift.kind === 'estimated' && lift.verdict !== 'undecided'
-  }
+  const differs = (rows: readonly Row[], column: string) =>
+    surelyDiffer(countOf(rows, 'treated', column), countOf(rows, 'withheld', column))
   const shown = (rows: readonly Row[], column: string) =>
     (['treated', 'withheld'] as const).map(arm => {
       const { n, x } = countOf(rows, arm, column)
@@ -135,8 +132,12 @@ function countOf(rows: readonly Row[], arm: Arm, column: string): Count {
   return { n: sum('n'), x: sum(column) }
 }
 
-function once(alpha: number): Boundary {
-  return { kind: 'fixed', alpha }
+/** Also where one arm has none at all, which for a lift would be too few. */
+function surelyDiffer(treated: Count, withheld: Count): boolean {
+  const x = treated.x + withheld.x
+  if (x === 0 || x === treated.n + withheld.n) return false
+  const lift = compareProportions(treated, withheld, { kind: 'fixed', alpha: sure }, 0)
+  return lift.kind === 'estimated' && lift.verdict !== 'undecided'
 }
 
 export interface EpochRows {
@@ -182,8 +183,7 @@ function carriedOver(earlier: readonly Row[]): readonly Finding[] {
       .filter(row => row.arm === arm && (before === undefined || row.earlier === before))
       .reduce((sum, row) => sum + Number(row.n), 0)
   const count = (arm: Arm): Count => ({ n: people(arm), x: people(arm, 'withheld') })
-  const lift = compareProportions(count('treated'), count('withheld'), once(sure), 0)
-  if (lift.kind !== 'estimated' || lift.verdict === 'undecided') return []
+  if (!surelyDiffer(count('treated'), count('withheld'))) return []
   return [
     warning(
       'carry_over',

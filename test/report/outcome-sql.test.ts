@@ -296,12 +296,12 @@ describe('the people of an experiment', () => {
 
   test('are drawn again, each by the share of their time; those of another tool are not', async () => {
     const audited = rows(exposureColumns, [
-      ['s', 'user_8', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.01, 0.05],
-      ['s', 'user_1', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.9, 0.05],
-      ['s', 'user_11', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05],
-      ['s', 'user_3', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.4, 0.5],
-      ['s', 'user_5', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05],
-      ['s', 'user_14', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', null, 0.05],
+      ['s', 'user_8', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.01, 0.05, null],
+      ['s', 'user_1', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.9, 0.05, null],
+      ['s', 'user_11', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05, null],
+      ['s', 'user_3', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.4, 0.5, null],
+      ['s', 'user_5', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05, null],
+      ['s', 'user_14', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', null, 0.05, null],
     ])
     const members = rows({ key: 'VARCHAR', entity: 'VARCHAR' }, [
       ...[

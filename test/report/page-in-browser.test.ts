@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { renderReportPage } from '../../src/report/page/page.ts'
 import { openBrowser } from '../engines/browser.ts'
-import { sampleDetail, sampleDays, sampleExperiment, sampleReport, sampleRows, sums } from './sample-report.ts'
+import { sampleDays, sampleDetail, sampleExperiment, sampleReport, sampleRows, sums } from './sample-report.ts'
 
 let browser: Browser
 let page: Page
@@ -42,7 +42,9 @@ test.each([
   await page.setViewportSize({ width, height: 900 })
   await page.emulateMedia({ media })
   expect(await ask<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
-  const outside = await ask<string[]>(`[...document.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width > 0).flatMap(svg => {
+  const outside = await ask<
+    string[]
+  >(`[...document.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width > 0).flatMap(svg => {
     const box = svg.getBoundingClientRect()
     return [...svg.querySelectorAll('text, circle, line, polygon, polyline')].filter(part => {
       const own = part.getBoundingClientRect()

@@ -3,7 +3,12 @@ import type { Run } from '../../src/ledger/ledger.ts'
 import type { Outcome } from '../../src/project/outcomes.ts'
 import type { Experiment } from '../../src/report/experiment.ts'
 import { healthOf } from '../../src/report/health/health.ts'
-import { assembleReport, type ExperimentRows, type OutcomeDetail, type ReportDocument } from '../../src/report/report.ts'
+import {
+  assembleReport,
+  type ExperimentRows,
+  type OutcomeDetail,
+  type ReportDocument,
+} from '../../src/report/report.ts'
 import type { Row } from '../../src/warehouse/warehouse.ts'
 
 const day = 86_400_000
@@ -22,7 +27,15 @@ export function sampleOutcome(more: Partial<Outcome> = {}): Outcome {
 export function sampleExperiment(more: Partial<Experiment> = {}): Experiment {
   return {
     sync: 'renewal_due',
-    holdout: { name: 'renewal_due', share: 0.1, epoch: '2026H1', salt: 's', appliesTo: 'all', expires: '2026-07-01', place },
+    holdout: {
+      name: 'renewal_due',
+      share: 0.1,
+      epoch: '2026H1',
+      salt: 's',
+      appliesTo: 'all',
+      expires: '2026-07-01',
+      place,
+    },
     ...{ shared: false, ended: false },
     outcomes: [{ outcome: sampleOutcome(), role: 'primary' }],
     ...more,
@@ -110,7 +123,13 @@ export function sampleRows(more: Partial<ExperimentRows> = {}): ExperimentRows {
       decisions: [
         { decision: 'send', reason: null, outcome: 'acked', n: 4860, first_at: '2026-01-05T02:00:00Z' },
         { decision: 'send', reason: null, outcome: 'rejected', n: 140, first_at: '2026-01-05T02:00:00Z' },
-        { decision: 'withhold', reason: 'holdout.renewal_due', outcome: null, n: 600, first_at: '2026-01-05T02:00:00Z' },
+        {
+          decision: 'withhold',
+          reason: 'holdout.renewal_due',
+          outcome: null,
+          n: 600,
+          first_at: '2026-01-05T02:00:00Z',
+        },
         { decision: 'skip', reason: 'duplicate.address', outcome: null, n: 250, first_at: '2026-01-05T02:00:00Z' },
         { decision: 'defer', reason: 'cap.marketing', outcome: null, n: 150, first_at: '2026-03-05T02:00:00Z' },
       ],

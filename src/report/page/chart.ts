@@ -118,8 +118,7 @@ ${bars.map((bar, index) => barRow(bar, { y: index * rowHeight + 17, width, wide,
 /** Zero, and as many of the others as have room for their name beside it. */
 function spaced(ticks: readonly number[], place: (tick: number) => number, room: number): readonly number[] {
   const named = ticks.includes(0) ? [0] : []
-  for (const tick of ticks)
-    if (named.every(other => Math.abs(place(other) - place(tick)) >= room)) named.push(tick)
+  for (const tick of ticks) if (named.every(other => Math.abs(place(other) - place(tick)) >= room)) named.push(tick)
   return named
 }
 
