@@ -249,7 +249,7 @@ async function outcomeDetail(
 }
 
 /** An outcome's model is computed once for all experiments that are measured by it. */
-function eventsOf(
+export function eventsOf(
   night: Night,
   outcome: Experiment['outcomes'][number]['outcome'],
   members: Fragment | undefined,

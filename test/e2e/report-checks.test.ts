@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readReport } from '../../src/cli/measure.ts'
+import type { ForecastEntry } from '../../src/report/forecast.ts'
 import type { ExperimentEntry, ReportDocument } from '../../src/report/report.ts'
 import { runSyncs } from '../../src/run.ts'
 import { activate } from './command-line.ts'
@@ -242,4 +243,18 @@ test('the page is written beside the usual output, and a file that cannot be wri
   expect(html).toContain('Keep it')
   const refused = await activate(project.root, 'report', '--html', 'no/such/folder.html')
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('A8010')])
+})
+
+test('a dry run tells when the experiment can be decided, from those who came and what they did', async () => {
+  const { stdout, code } = await activate(project.root, 'dry-run', '--json', '--as-of', '2026-04-05T02:00:00Z')
+  expect(code).toBe(0)
+  const { experiments } = JSON.parse(stdout) as { readonly experiments: readonly ForecastEntry[] }
+  expect(experiments).toMatchObject([
+    { sync: 'reminder', outcome: 'renewed', people_per_week: 600, people_from: 'exposures' },
+  ])
+  expect(experiments[0]?.baseline).toMatchObject({ from: 'withheld' })
+  expect(experiments[0]?.baseline?.mean).toBeCloseTo(0.25, 1)
+  expect(experiments[0]?.decided_in_weeks).toBeGreaterThan(4)
+  const text = await activate(project.root, 'dry-run', '--as-of', '2026-04-05T02:00:00Z')
+  expect(text.stdout).toContain('about 600 people a week, as in the last weeks; without it 2')
 })
