@@ -258,3 +258,22 @@ test('a dry run tells when the experiment can be decided, from those who came an
   const text = await activate(project.root, 'dry-run', '--as-of', '2026-04-05T02:00:00Z')
   expect(text.stdout).toContain('about 600 people a week, as in the last weeks; without it 2')
 })
+
+test('results are kept in a table of the state, once for each report', async () => {
+  const write = (...more: readonly string[]) => activate(project.root, 'report', '--write-back', '--json', ...more)
+  const { code, stdout, stderr } = await write('--as-of', '2026-05-01')
+  expect(code, stderr).toBe(0)
+  expect((await write('--as-of', '2026-05-01')).code).toBe(0)
+  await write('--as-of', '2026-05-02')
+  const { experiments } = JSON.parse(stdout) as ReportDocument
+  const lift = experiments[0]?.outcomes[0]?.comparisons[0]?.lift
+  if (lift?.kind !== 'estimated') throw new Error('no figures')
+  const rows = await inWarehouse(
+    `select cast(as_of as date)::varchar, sync, arm, answer, difference, difference_lower, p_value, advice, alarms::integer from activate.results order by as_of`,
+  )
+  expect(rows).toHaveLength(2)
+  expect(rows[0]).toEqual([
+    ...['2026-05-01', 'reminder', 'treated', 'estimated'],
+    ...[lift.absolute.estimate, lift.absolute.lower, lift.p_value, 'keep', 0],
+  ])
+})

@@ -1,8 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { prepareTable } from '../../plan/state-tables.ts'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import type { Project, Sync } from '../../project/project.ts'
+import { resultsTable } from '../../report/bi-tables.ts'
 import { renderReportPage } from '../../report/page/page.ts'
+import type { ReportDocument } from '../../report/report.ts'
+import { resultColumns, resultRows, resultStatements } from '../../report/results.ts'
+import { raw, render } from '../../warehouse/sql.ts'
 import type { Wired } from '../../wire.ts'
 import type { Invocation } from '../invocation.ts'
 import { readReport } from '../measure.ts'
@@ -16,7 +21,9 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const project = await openProject(invocation)
   const report = await withWired(invocation, project, async wired => {
     const asOf = logicalClock(invocation, project, wired.clock.now())
-    return readReport(wired, asOf, await askedSyncs(invocation, project, wired))
+    const made = await readReport(wired, asOf, await askedSyncs(invocation, project, wired))
+    if (input.flag('writeBack')) await writeResults(wired, made)
+    return made
   })
   const file = input.text('html')
   if (file !== undefined) {
@@ -26,6 +33,16 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   }
   await terminal.write(flags.json ? toJson(report) : `${renderReport(report, terminal.paint)}\n`)
   return 'ok'
+}
+
+/** One transaction; the same report once more replaces itself. */
+async function writeResults(wired: Wired, report: ReportDocument): Promise<void> {
+  const warehouse = await wired.warehouse()
+  const { dialect, state } = warehouse
+  const table = raw(dialect.relation([...state, resultsTable]))
+  await prepareTable(warehouse, table, resultColumns)
+  const statements = resultStatements(dialect, table, report, resultRows(report, wired.clock.now()))
+  await warehouse.transaction(statements.map(statement => render(statement, dialect.placeholder)))
 }
 
 async function save(file: string, page: string): Promise<void> {

@@ -3,8 +3,10 @@ import { join, resolve } from 'node:path'
 import { destinations } from '../../destinations/index.ts'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { suggestion } from '../../project/suggest.ts'
+import { dbtDocument } from '../../report/dbt.ts'
 import type { Invocation } from '../invocation.ts'
 import { kinds, schemaText } from '../schemas.ts'
+import { readProject } from '../session.ts'
 
 type Kind = (typeof kinds)[number]
 
@@ -14,6 +16,11 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const check = folderOf(invocation, 'check')
   if (check !== undefined) return checkSchemas(check, invocation)
   if (write !== undefined) return writeSchemas(write, invocation)
+  if (input.argument('kind') === 'dbt') {
+    const { name, warehouse, syncs } = await readProject(invocation)
+    await terminal.write(dbtDocument(name, [warehouse.state], syncs))
+    return 'ok'
+  }
   await terminal.write(schemaText(kindOf(input.argument('kind') ?? 'project'), destinations))
   return 'ok'
 }
@@ -27,7 +34,7 @@ function folderOf({ input, io }: Invocation, option: 'write' | 'check'): string 
 function kindOf(asked: string): Kind {
   const kind = kinds.find(known => known === asked)
   if (kind !== undefined) return kind
-  const help = suggestion(asked, kinds, 'kinds')
+  const help = suggestion(asked, [...kinds, 'dbt'], 'kinds')
   throw new ActivateError('invalid', {
     code: 'A8003',
     message: `there is no schema of "${asked}"`,
