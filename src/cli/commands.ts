@@ -182,8 +182,14 @@ export const commands: readonly CommandDefinition[] = [
     description:
       'Compares the people whom a sync or a shared holdout treated with those whom it withheld, by the outcomes of outcomes/*.yml. While an experiment runs it may be looked at every day: its intervals are wide enough for that.',
     arguments: [{ name: 'sync', summary: 'one sync (default: all, and shared holdouts as a whole)', required: false }],
-    options: [],
-    examples: ['activate report', 'activate report renewal_due --json'],
+    options: [
+      {
+        flags: '--html <file>',
+        summary: 'also write it as one HTML file, with drawings, to be read without this tool',
+      },
+      { flags: '--write-back', summary: 'keep the results in the table `results` of the state, for dashboards' },
+    ],
+    examples: ['activate report', 'activate report renewal_due --json', 'activate report --html report.html'],
     load: () => import('./commands/report.ts'),
   },
   {
@@ -382,13 +388,18 @@ export const commands: readonly CommandDefinition[] = [
   },
   {
     name: 'schema',
-    summary: 'JSON Schemas (draft-07) of the project files, for editors',
-    arguments: [{ name: 'kind', summary: 'project, sync, model or outcome', required: false }],
+    summary: 'JSON Schemas (draft-07) of the project files, for editors; dbt sources of the state',
+    arguments: [{ name: 'kind', summary: 'project, sync, model or outcome; or dbt', required: false }],
     options: [
       { flags: '--write [dir]', summary: 'write a JSON file for each kind (default: schemas)' },
       { flags: '--check [dir]', summary: 'exit 1 when the files there differ (default: schemas)' },
     ],
-    examples: ['activate schema sync', 'activate schema --write schemas', 'activate schema --check schemas'],
+    examples: [
+      'activate schema sync',
+      'activate schema --write schemas',
+      'activate schema --check schemas',
+      'activate schema dbt > models/activate.yml',
+    ],
     load: () => import('./commands/schema.ts'),
   },
   {

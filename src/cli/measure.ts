@@ -3,29 +3,59 @@ import { identityRelation } from '../plan/identity/identity-state.ts'
 import { countReached } from '../plan/policies/holdout.ts'
 import { localTime } from '../plan/policies/local-time.ts'
 import { query, writeScratch } from '../plan/stage.ts'
-import { stateRelation, stateTables } from '../plan/state.ts'
+import { snapshotColumns, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
+import { concerns, isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
-import { type Experiment, experimentsOf } from '../report/experiment.ts'
+import { type Experiment, experimentsOf, type MeasuredOutcome } from '../report/experiment.ts'
 import {
   countAssignments,
   countDelivered,
   countUnits,
+  type ExposureScope,
   exposuresIn,
   membersOf,
   selectUnits,
 } from '../report/experiment-sql.ts'
 import { columnsOf } from '../report/outcome-columns.ts'
-import { countEvents, selectAggregates, selectEvents, selectValues } from '../report/outcome-sql.ts'
-import { assembleReport, type ExperimentRows, type OutcomeRows, type ReportDocument } from '../report/report.ts'
+import {
+  countEvents,
+  type EventsParams,
+  selectAggregates,
+  selectAggregatesBy,
+  selectEvents,
+  selectValues,
+} from '../report/outcome-sql.ts'
+import {
+  countBefore,
+  countBySync,
+  countDecisions,
+  countEarlier,
+  countIneligible,
+  countMatured,
+  countMessages,
+  countSharedAddresses,
+  countUnusable,
+  selectCompliance,
+  selectEpochs,
+  selectParticipants,
+  selectTriggers,
+} from '../report/participants-sql.ts'
+import {
+  assembleReport,
+  type ExperimentDetail,
+  type ExperimentRows,
+  type OutcomeDetail,
+  type OutcomeRows,
+  type ReportDocument,
+} from '../report/report.ts'
 import { computeModel, modelNamed, type Night, openNight } from '../run/night.ts'
 import type { Fragment } from '../warehouse/sql.ts'
 import type { Row } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
+import { readHealth } from './measure-health.ts'
 
-interface State {
-  readonly exposures: Fragment
-  readonly deliveries: Fragment
+interface State extends Readonly<Record<'exposures' | 'deliveries' | 'decisions' | 'ineligible', Fragment>> {
   readonly members: Fragment | undefined
 }
 
@@ -38,7 +68,8 @@ export async function readReport(
   const night = await openNight(wired, asOf)
   const { date } = localTime(wired.project.timezone, asOf)
   const experiments = experimentsOf(wired.project, date, syncs)
-  return assembleReport(await measureExperiments(night, experiments), asOf)
+  const rows = await measureExperiments(night, experiments)
+  return assembleReport(rows, asOf, await readHealth(night, syncs ?? wired.project.syncs))
 }
 
 async function measureExperiments(
@@ -54,13 +85,15 @@ async function measureExperiments(
 
 async function openState({ warehouse, wired }: Night): Promise<State> {
   const { dialect, state } = warehouse
-  for (const table of ['exposures', 'deliveries'] as const)
-    await prepareTable(warehouse, stateRelation(dialect, state, table), stateTables[table])
+  const tables = ['exposures', 'deliveries', 'decisions', 'ineligible'] as const
+  for (const table of tables) await prepareTable(warehouse, stateRelation(dialect, state, table), stateTables[table])
   const { identity } = wired.project
   const known = (await warehouse.tables(state, 'identities')).includes('identities')
   return {
     exposures: stateRelation(dialect, state, 'exposures'),
     deliveries: stateRelation(dialect, state, 'deliveries'),
+    decisions: stateRelation(dialect, state, 'decisions'),
+    ineligible: stateRelation(dialect, state, 'ineligible'),
     members:
       identity === undefined || !known
         ? undefined
@@ -68,42 +101,159 @@ async function openState({ warehouse, wired }: Night): Promise<State> {
   }
 }
 
+/** One experiment as its statements see it. */
+interface Measuring {
+  readonly night: Night
+  readonly state: State
+  readonly experiment: Experiment
+  readonly scope: ExposureScope
+  /** Relation of `selectParticipants`. */
+  readonly people: Fragment
+  /** Part of the names of scratch tables. */
+  readonly name: string
+  /** Those whose triggers are its exposures. */
+  readonly syncs: readonly Sync[]
+}
+
 async function measureExperiment(
   night: Night,
-  { exposures, deliveries, members }: State,
+  state: State,
   experiment: Experiment,
   name: string,
 ): Promise<ExperimentRows> {
-  const { warehouse } = night
+  const { warehouse, wired } = night
   const { dialect } = warehouse
+  const { exposures, deliveries, members } = state
   const { holdout, sync } = experiment
   const scope = { exposures, sync, holdout: holdout.name, epoch: holdout.epoch }
   const units = await writeScratch(warehouse, `units__${name}`, selectUnits(scope, members))
+  const participants = { units, deliveries, sync, members, share: holdout.share }
+  const people = await writeScratch(warehouse, `people__${name}`, selectParticipants(dialect, participants))
   const [reached = {}] = await query(
     warehouse,
     countReached(dialect, { exposures: exposuresIn(scope), deliveries }, [holdout]),
   )
+  const syncs = wired.project.syncs.filter(each =>
+    sync === undefined ? concerns(holdout.appliesTo, each) : each.name === sync,
+  )
+  const measuring = { night, state, experiment, scope, people, name, syncs }
   const outcomes: OutcomeRows[] = []
-  for (const [index, measured] of experiment.outcomes.entries()) {
-    const { events, counts } = await eventsOf(night, measured.outcome, members)
-    const params = { units, events, outcome: measured.outcome, asOf: new Date(night.asOf).toISOString() }
-    const values = await writeScratch(warehouse, `values__${index}__${name}`, selectValues(dialect, params))
-    outcomes.push({ measured, events: counts, aggregates: await query(warehouse, selectAggregates(values)) })
-  }
+  for (const [index, measured] of experiment.outcomes.entries())
+    outcomes.push(await measureOutcome(measuring, measured, `${index}__${name}`))
   return {
     ...{ experiment, outcomes, reached: Number(reached.n ?? 0) },
     units: await query(warehouse, countUnits(units)),
     delivered: await query(warehouse, countDelivered(units, deliveries, scope, members)),
     assignments: await query(warehouse, countAssignments(dialect, scope, { ...holdout, members })),
+    detail: await measureDetail(measuring),
+  }
+}
+
+async function measureDetail({ night, state, scope, people, syncs }: Measuring): Promise<ExperimentDetail> {
+  const { warehouse } = night
+  const { exposures, members, decisions, ineligible } = state
+  const names = syncs.map(({ name }) => name)
+  return {
+    stages: stagesOf(await query(warehouse, countBySync(people)), syncs),
+    epochs: await query(warehouse, selectEpochs(exposures, scope)),
+    earlier: await query(warehouse, countEarlier(exposures, people, scope, members)),
+    addresses: await sharedAddresses(night, people, syncs, members),
+    decisions: names.length === 0 ? [] : await query(warehouse, countDecisions(decisions, names)),
+    ineligible: names.length === 0 ? [] : await query(warehouse, countIneligible(ineligible, names)),
+  }
+}
+
+/** Of several destinations, each is a stage of its own at which people can be lost. */
+function stagesOf(rows: readonly Row[], syncs: readonly Sync[]): ExperimentDetail['stages'] {
+  const destinations = [...new Set(syncs.map(({ destination }) => destination))]
+  const of = (destination: string) =>
+    rows.filter(row => syncs.some(each => each.name === row.sync && each.destination === destination))
+  return destinations.map(destination => ({ where: `at destination ${destination}`, rows: of(destination) }))
+}
+
+async function sharedAddresses(
+  { warehouse }: Night,
+  people: Fragment,
+  syncs: readonly Sync[],
+  members: Fragment | undefined,
+): Promise<Row> {
+  const { dialect, state } = warehouse
+  const snapshots: Fragment[] = []
+  for (const sync of syncs.filter(isCommunication)) {
+    const relation = snapshotRelation(dialect, state, sync.name)
+    await prepareTable(warehouse, relation, snapshotColumns)
+    snapshots.push(relation)
+  }
+  if (snapshots.length === 0) return {}
+  const [row = {}] = await query(warehouse, countSharedAddresses(people, snapshots, members))
+  return row
+}
+
+async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, name: string): Promise<OutcomeRows> {
+  const { night, people, state } = measuring
+  const { warehouse } = night
+  const { dialect } = warehouse
+  const { events, counts, read } = await eventsOf(night, measured.outcome, state.members)
+  const asOf = new Date(night.asOf).toISOString()
+  const carried = ['day', 'stratum', 'share', 'several', 'delivered']
+  const params = { units: people, events, outcome: measured.outcome, asOf, carried }
+  const values = await writeScratch(warehouse, `values__${name}`, selectValues(dialect, params))
+  return {
+    ...{ measured, events: counts, aggregates: await query(warehouse, selectAggregates(values)) },
+    detail: await outcomeDetail(measuring, measured, { name, asOf, events, values, read }),
+  }
+}
+
+async function outcomeDetail(
+  { night, experiment, people, scope, state, syncs }: Measuring,
+  { outcome, role }: MeasuredOutcome,
+  of: {
+    readonly name: string
+    readonly asOf: string
+    readonly events: Fragment
+    readonly values: Fragment
+    readonly read: EventsParams
+  },
+): Promise<OutcomeDetail> {
+  const { warehouse } = night
+  const { dialect } = warehouse
+  const primary = role === 'primary'
+  const by = (values: Fragment, column: string) => query(warehouse, selectAggregatesBy(dialect, values, column))
+  return {
+    days: await by(of.values, 'day'),
+    segments: experiment.holdout.stratify === undefined ? [] : await by(of.values, 'stratum'),
+    triggers: primary ? await triggerRows() : [],
+    matured: await query(warehouse, countMatured(of.values)),
+    before: await query(warehouse, countBefore(dialect, people, of.events, outcome.window)),
+    unusable: await query(warehouse, countUnusable(dialect, people, of.read)),
+    compliance: primary ? await query(warehouse, selectCompliance(of.values)) : [],
+    cost: primary ? await costOf() : null,
+  }
+
+  async function triggerRows(): Promise<readonly Row[]> {
+    const select = selectTriggers(people, state.decisions, scope, state.members)
+    const triggers = await writeScratch(warehouse, `triggers__${of.name}`, select)
+    const params = { units: triggers, events: of.events, outcome, asOf: of.asOf, carried: ['nth'] }
+    return by(await writeScratch(warehouse, `nth__${of.name}`, selectValues(dialect, params)), 'nth')
+  }
+
+  async function costOf(): Promise<number | null> {
+    const prices = new Map(
+      syncs.flatMap(sync => (sync.costPerMessage === undefined ? [] : [[sync.name, sync.costPerMessage] as const])),
+    )
+    if (prices.size === 0) return null
+    const params = { units: people, deliveries: state.deliveries, window: outcome.window, asOf: of.asOf }
+    const rows = await query(warehouse, countMessages(dialect, params, state.members))
+    return rows.reduce((sum, row) => sum + Number(row.n) * (prices.get(String(row.sync)) ?? 0), 0)
   }
 }
 
 /** An outcome's model is computed once for all experiments that are measured by it. */
-function eventsOf(
+export function eventsOf(
   night: Night,
   outcome: Experiment['outcomes'][number]['outcome'],
   members: Fragment | undefined,
-): Promise<{ readonly events: Fragment; readonly counts: Row }> {
+): Promise<{ readonly events: Fragment; readonly counts: Row; readonly read: EventsParams }> {
   return night.once(`outcome ${outcome.name}`, async () => {
     const { warehouse, wired } = night
     const model = modelNamed(night, outcome.model)
@@ -112,6 +262,7 @@ function eventsOf(
     const params = { ...columns, members, stage: stage.relation }
     const [counts = {}] = await query(warehouse, countEvents(warehouse.dialect, params))
     const select = selectEvents(warehouse.dialect, params)
-    return { events: await writeScratch(warehouse, `events__${outcome.name}__${night.name}`, select), counts }
+    const events = await writeScratch(warehouse, `events__${outcome.name}__${night.name}`, select)
+    return { events, counts, read: params }
   })
 }

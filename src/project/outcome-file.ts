@@ -37,9 +37,9 @@ function outcomeOf(
   written: z.output<typeof outcomeSchema>,
   document: YamlDocument,
 ): Outcome {
-  const { covariate, planned_units: plannedUnits, ...rest } = written
+  const { covariate, planned_units: plannedUnits, least_lift: leastLift, ...rest } = written
   return {
-    ...present({ ...rest, covariate: covariate?.before }),
+    ...present({ ...rest, covariate: covariate?.before, leastLift }),
     ...{ name, path, plannedUnits },
     place: { file: path, line: 1, column: 1 },
     places: document.placesBelow([], 'value'),

@@ -28,6 +28,8 @@ export interface Outcome {
   readonly covariate?: number
   /** Units of both arms at which the boundary of a running test is tightest. */
   readonly plannedUnits: number
+  /** The smallest relative lift that would change anything, for forecasts; a fraction of one. */
+  readonly leastLift?: number
   readonly syncs: Readonly<Record<string, OutcomeRole>>
   /** Of activate.yml. */
   readonly holdouts: Readonly<Record<string, OutcomeRole>>

@@ -233,6 +233,8 @@ export interface Sync {
   readonly sendWindow?: SendWindow
   /** A row is worthless after what this column says. */
   readonly expires?: { readonly column: string }
+  /** What one message costs, in the project's currency; for reports. */
+  readonly costPerMessage?: number
   readonly requireApproval: RequireApproval
   /** Those of the file, then those whom `owners` of activate.yml names for its path. */
   readonly owners: readonly string[]

@@ -148,6 +148,7 @@ function syncOf(
     qaAudience: written.qa_audience,
     sendWindow: written.send_window === undefined ? undefined : sendWindowOf(written.send_window, zone),
     expires: written.expires,
+    costPerMessage: written.cost_per_message,
     requireApproval: written.require_approval,
     owners: [...new Set([...(written.owners ?? []), ...ownersOf(path)])],
     tags: written.tags ?? [],

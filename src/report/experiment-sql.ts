@@ -25,18 +25,19 @@ export function membersOf(identities: Fragment, personKind: string): Fragment {
 }
 
 /**
- * `entity`, `arm`, `triggered_at`, `mixed` (1 when another exposure of the person was in another arm) of each person.
- * Of two triggers at one instant the withheld one counts.
+ * `entity`, `arm`, `triggered_at`, `mixed` (1 when another exposure of the person was in another arm) of each person, and the `sync`,
+ * `share` and `stratum` of the trigger that counts. Of two triggers at one instant the withheld one counts.
  */
 export function selectUnits(scope: ExposureScope, members: Fragment | undefined): Fragment {
   const person = sql`coalesce(e.person, e.key)`
   const entity = members === undefined ? person : sql`coalesce(own.entity, ${person})`
   const joined = members === undefined ? raw('') : sql` left join ${members} own on own.key = ${person}`
-  return sql`select entity, arm, triggered_at, mixed from (
-  select entity, arm, triggered_at,
+  return sql`select entity, arm, triggered_at, mixed, sync, share, stratum from (
+  select entity, arm, triggered_at, sync, share, stratum,
     case when min(arm) over (partition by entity) = max(arm) over (partition by entity) then 0 else 1 end as mixed,
     row_number() over (partition by entity order by triggered_at, case when arm = 'withheld' then 0 else 1 end, arm) as nth
-  from (select ${entity} as entity, e.arm as arm, e.triggered_at as triggered_at from ${exposuresIn(scope)} e${joined}) triggers
+  from (select ${entity} as entity, e.arm as arm, e.triggered_at as triggered_at, e.sync as sync, e.share as share, e.stratum as stratum
+    from ${exposuresIn(scope)} e${joined}) triggers
 ) firsts where nth = 1`
 }
 

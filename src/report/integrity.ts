@@ -1,5 +1,6 @@
 /** Whether an experiment's figures can be believed at all: drawn as they should be, as many as they should be, nobody reached. */
 import type { Row } from '../warehouse/warehouse.ts'
+import type { CheckName, Finding } from './findings.ts'
 import type { Answer, Arm } from './stats/answer.ts'
 import { type AssignmentAudit, auditAssignment } from './stats/assignment-audit.ts'
 import { type SampleRatio, sampleRatio, sampleRatioLevels, sequentialSampleRatio } from './stats/sample-ratio.ts'
@@ -12,7 +13,9 @@ export interface Integrity {
   readonly reached: number
   /** People with exposures in more than one arm, because records became one or a share grew; they stay in the arm of their first. */
   readonly mixed: number
-  /** Why the figures must not be relied upon; empty when nothing speaks against them. */
+  /** What speaks against the figures. */
+  readonly findings: readonly Finding[]
+  /** The texts of those that are alarms: why the figures must not be relied upon. */
   readonly alarms: readonly string[]
 }
 
@@ -36,16 +39,20 @@ export function judgeIntegrity({ assignments, reached, mixed, ended }: Integrity
     counts.flatMap(({ recorded, drawn, n }) => (drawn === undefined ? [] : [{ recorded, drawn, n }])),
   )
   const ratio = ratioOverShares(counts, ended)
-  const alarms = [
-    ...(assignment.kind === 'misassigned' ? [misassigned(assignment)] : []),
+  const alarm = (check: CheckName, text: string): Finding => ({ check, severity: 'alarm', text })
+  const findings = [
+    ...(assignment.kind === 'misassigned' ? [alarm('assignment', misassigned(assignment))] : []),
     ...(ratio.kind === 'estimated' && ratio.verdict === 'mismatch'
       ? [
-          `the arms are not as large as they were drawn (p = ${ratio.pValue.toExponential(1)}): people were lost or gained after the draw`,
+          alarm(
+            'sample_ratio',
+            `the arms are not as large as they were drawn (p = ${ratio.pValue.toExponential(1)}): people were lost or gained after the draw`,
+          ),
         ]
       : []),
-    ...(reached > 0 ? [`${reached} communications reached people who were withheld`] : []),
+    ...(reached > 0 ? [alarm('contamination', `${reached} communications reached people who were withheld`)] : []),
   ]
-  return { assignment, sampleRatio: ratio, reached, mixed, alarms }
+  return { assignment, sampleRatio: ratio, reached, mixed, findings, alarms: findings.map(({ text }) => text) }
 }
 
 function misassigned({

@@ -24,7 +24,7 @@ export interface EventsParams {
 }
 
 /** `entity`, `happened_at`, `value`, and `nth` among the rows that are the same event. */
-function everyEvent(dialect: Dialect, params: EventsParams): Fragment {
+export function everyEvent(dialect: Dialect, params: EventsParams): Fragment {
   const { stage, unit, at, value, key, members } = params
   const text = (column: Column) => dialect.asText(dialect.quote(column.name), column)
   const amount = value === undefined ? '1' : dialect.quote(value.name)
@@ -40,7 +40,8 @@ function everyEvent(dialect: Dialect, params: EventsParams): Fragment {
 from (select ${entity} as entity, e.happened_at as happened_at, e.value as value, e.same as same from ${joined}) read_events`
 }
 
-function counts(dialect: Dialect): Fragment {
+/** Whether a row of `everyEvent` can count at all. */
+export function counts(dialect: Dialect): Fragment {
   return raw(`entity is not null and happened_at is not null and value is not null and ${dialect.isFinite('value')}`)
 }
 
@@ -66,10 +67,12 @@ export interface ValuesParams {
   readonly outcome: Pick<Outcome, 'window' | 'value' | 'cap' | 'covariate'>
   /** ISO 8601. */
   readonly asOf: string
+  /** Columns of `units` that are carried along, for breakdowns. */
+  readonly carried?: readonly string[]
 }
 
-/** `arm`, `y` and the covariate `x` (0 when there is none) of each person whose window is over. */
-export function selectValues(dialect: Dialect, { units, events, outcome, asOf }: ValuesParams): Fragment {
+/** `arm`, `y`, the covariate `x` (0 when there is none) and what is carried along of each person whose window is over. */
+export function selectValues(dialect: Dialect, { units, events, outcome, asOf, carried = [] }: ValuesParams): Fragment {
   const { window, value, cap, covariate = 0 } = outcome
   const later = (instant: string, milliseconds: number) => raw(dialect.addMilliseconds(instant, milliseconds))
   const now = raw(dialect.timestamp(dialect.literal(asOf)))
@@ -81,10 +84,12 @@ export function selectValues(dialect: Dialect, { units, events, outcome, asOf }:
   const y = cap === undefined ? measured(after) : `least(${measured(after)}, ${dialect.literal(cap)})`
   const x = covariate === 0 ? dialect.castTo('0', 'number') : measured('e.happened_at <= u.triggered_at')
   const from = covariate === 0 ? raw(after) : sql`${later('e.happened_at', covariate)} > u.triggered_at`
-  return sql`select u.arm as arm, ${raw(y)} as y, ${raw(x)} as x
+  const also = raw(carried.map(name => `, u.${name} as ${name}`).join(''))
+  const grouped = raw(carried.map(name => `, u.${name}`).join(''))
+  return sql`select u.arm as arm, ${raw(y)} as y, ${raw(x)} as x${also}
 from ${units} u left join ${events} e on e.entity = u.entity and ${from} and e.happened_at <= ${later('u.triggered_at', window)}
 where ${later('u.triggered_at', window)} <= ${now}
-group by u.entity, u.arm, u.triggered_at`
+group by u.entity, u.arm, u.triggered_at${grouped}`
 }
 
 /** The powers of (x − x̄) and (y − ȳ) that are summed, by the name of their column. */
@@ -93,14 +98,30 @@ const moments: Readonly<Record<string, readonly [x: number, y: number]>> = {
   ...{ mxxx: [3, 0], mxxy: [2, 1], mxyy: [1, 2] },
 }
 
+function product(i: number, j: number): string {
+  return [...Array.from({ length: i }, () => '(v.x - m.x)'), ...Array.from({ length: j }, () => '(v.y - m.y)')].join(
+    ' * ',
+  )
+}
+
 /** One row for each arm: `n`, `non_zero`, `sum_y`, `sum_x`, and the centred sums. */
 export function selectAggregates(values: Fragment): Fragment {
-  const product = (i: number, j: number) =>
-    [...Array.from({ length: i }, () => '(v.x - m.x)'), ...Array.from({ length: j }, () => '(v.y - m.y)')].join(' * ')
   const sums = Object.entries(moments).map(([name, [i, j]]) => raw(`sum(${product(i, j)}) as ${name}`))
   return sql`select v.arm as arm, count(*) as n, sum(case when v.y <> 0 then 1 else 0 end) as non_zero,
   sum(v.y) as sum_y, sum(v.x) as sum_x,
   ${join(sums, ', ')}
 from ${values} v inner join (select arm, avg(y) as y, avg(x) as x from ${values} means group by arm) m on m.arm = v.arm
 group by v.arm order by v.arm`
+}
+
+/** The same of each value of a column that `selectValues` carried along: one row for each arm and `part`. NULL is a part of its own, an empty text. */
+export function selectAggregatesBy(dialect: Dialect, values: Fragment, column: string): Fragment {
+  const part = `coalesce(${dialect.castTo(`v.${column}`, 'string')}, '')`
+  const parted = sql`(select v.arm as arm, v.y as y, v.x as x, ${raw(part)} as part from ${values} v)`
+  const sums = Object.entries(moments).map(([name, [i, j]]) => raw(`sum(${product(i, j)}) as ${name}`))
+  return sql`select v.arm as arm, v.part as part, count(*) as n, sum(case when v.y <> 0 then 1 else 0 end) as non_zero,
+  sum(v.y) as sum_y, sum(v.x) as sum_x,
+  ${join(sums, ', ')}
+from ${parted} v inner join (select arm, part, avg(y) as y, avg(x) as x from ${parted} means group by arm, part) m on m.arm = v.arm and m.part = v.part
+group by v.arm, v.part order by v.part, v.arm`
 }

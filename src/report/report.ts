@@ -1,110 +1,30 @@
-/** The report on experiments as a document: what `activate report --json` prints and every rendering is made of. Pure. */
+/** From what the warehouse and the ledger said to the report's document. Pure. */
 import { formatDuration } from '../project/duration.ts'
-import type { OutcomeRole } from '../project/outcomes.ts'
 import type { Row } from '../warehouse/warehouse.ts'
-import { type ArmFigures, type Comparison, compareArms, figuresOf } from './comparison.ts'
+import { liftEntry } from './answer-entry.ts'
+import { cohortsOf, partsOf, segmentsOf, seriesOf } from './breakdown.ts'
+import { type ArmFigures, type Comparison, compareArms, figuresOf, withheldArm } from './comparison.ts'
+import type { ArmEntry, ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument } from './document.ts'
 import type { Experiment, MeasuredOutcome } from './experiment.ts'
+import {
+  contaminationFindings,
+  epochFindings,
+  type Finding,
+  missingFindings,
+  type StageRows,
+  sampleRatioFindings,
+} from './findings.ts'
+import { funnelOf } from './funnel.ts'
+import type { HealthDocument } from './health/health.ts'
 import { type Integrity, type IntegrityRows, judgeIntegrity } from './integrity.ts'
-import type { Answer, Effect, NotEstimableReason } from './stats/answer.ts'
+import { type PowerLeft, powerLeft } from './power-left.ts'
 import type { Boundary } from './stats/boundary.ts'
-import { incremental } from './stats/incremental.ts'
-import type { Lift, Verdict as Side } from './stats/lift.ts'
 import { benjaminiHochberg, holm } from './stats/multiplicity.ts'
 import { type Judged, type Verdict, verdictOn } from './verdict.ts'
+import { noveltyOf, type WorthEntry, worthOf } from './worth.ts'
 
 /** Two-sided risk of a false alarm of each interval. */
 export const alpha = 0.05
-
-/** An end that is null has no bound. */
-interface EffectEntry {
-  readonly estimate: number
-  readonly lower: number | null
-  readonly upper: number | null
-}
-
-type AnswerEntry<Figures> =
-  | ({ readonly kind: 'estimated' } & Figures)
-  | {
-      readonly kind: 'too_few'
-      readonly arm: string
-      readonly what: string
-      readonly have: number
-      readonly need: number
-    }
-  | { readonly kind: 'not_estimable'; readonly reason: NotEstimableReason; readonly estimate: number | null }
-
-interface LiftEntry {
-  /** Treated minus withheld, per person. */
-  readonly absolute: EffectEntry
-  /** Treated over withheld, minus 1. */
-  readonly relative: AnswerEntry<EffectEntry>
-  /** `absolute` times the treated people. */
-  readonly incremental: EffectEntry
-  readonly statistic: number
-  readonly critical: number
-  readonly p_value: number
-  readonly side: Side
-}
-
-interface ArmEntry {
-  readonly people: number
-  /** People whose value is not zero. */
-  readonly with_outcome: number
-  readonly mean: number | null
-}
-
-export interface ComparisonEntry {
-  readonly arm: string
-  readonly treated: ArmEntry
-  readonly withheld: ArmEntry
-  readonly lift: AnswerEntry<LiftEntry>
-  /** By which share a covariate narrowed the interval; null without one. */
-  readonly noise_removed: number | null
-  /** Adjusted over every primary comparison of the report (Holm; Benjamini and Hochberg); null for others. */
-  readonly p_holm: number | null
-  readonly q_value: number | null
-}
-
-export interface OutcomeEntry {
-  readonly outcome: string
-  readonly role: OutcomeRole
-  readonly direction: 'up' | 'down'
-  readonly measure: 'share' | 'mean'
-  readonly window: string
-  /** `sequential` may be looked at every day; `fixed` is for an experiment that is over. */
-  readonly boundary: Boundary['kind']
-  /** People whose window is still open, who are not counted. */
-  readonly open: number
-  readonly rows: Readonly<Record<'total' | 'nobody' | 'undated' | 'unusable' | 'repeated', number>>
-  readonly comparisons: readonly ComparisonEntry[]
-}
-
-export interface ExperimentEntry {
-  /** Null for everything that the holdout withholds. */
-  readonly sync: string | null
-  readonly holdout: string
-  readonly epoch: string
-  readonly share: number
-  readonly shared: boolean
-  readonly status: 'running' | 'ended'
-  readonly arms: readonly { readonly arm: string; readonly people: number; readonly delivered: number | null }[]
-  readonly first_at: string | null
-  readonly checks: {
-    readonly assignment: { readonly verdict: string; readonly people: number; readonly misassigned: number }
-    readonly sample_ratio: { readonly verdict: string; readonly p_value: number | null; readonly method: string | null }
-    readonly reached: number
-    readonly mixed: number
-    readonly alarms: readonly string[]
-  }
-  readonly outcomes: readonly OutcomeEntry[]
-  readonly verdicts: readonly Verdict[]
-}
-
-export interface ReportDocument {
-  readonly schema: 'activate.report/1'
-  readonly as_of: string
-  readonly experiments: readonly ExperimentEntry[]
-}
 
 /** What the warehouse said of an experiment. */
 export interface ExperimentRows extends Omit<IntegrityRows, 'mixed' | 'ended'> {
@@ -113,6 +33,20 @@ export interface ExperimentRows extends Omit<IntegrityRows, 'mixed' | 'ended'> {
   readonly units: readonly Row[]
   readonly delivered: readonly Row[]
   readonly outcomes: readonly OutcomeRows[]
+  readonly detail?: ExperimentDetail
+}
+
+export interface ExperimentDetail {
+  /** At each destination whether the arms are as large as they were drawn. */
+  readonly stages: readonly StageRows[]
+  /** Of `selectEpochs` and `countEarlier`. */
+  readonly epochs: readonly Row[]
+  readonly earlier: readonly Row[]
+  /** Of `countSharedAddresses`. */
+  readonly addresses: Row
+  /** Of `countDecisions` and `countIneligible`. */
+  readonly decisions: readonly Row[]
+  readonly ineligible: readonly Row[]
 }
 
 export interface OutcomeRows {
@@ -120,12 +54,35 @@ export interface OutcomeRows {
   /** Of `countEvents` and `selectAggregates`. */
   readonly events: Row
   readonly aggregates: readonly Row[]
+  readonly detail?: OutcomeDetail
+}
+
+export interface OutcomeDetail {
+  /** Of `selectAggregatesBy`: by the day of the first trigger, by segment, by which trigger of the person it was. */
+  readonly days: readonly Row[]
+  readonly segments: readonly Row[]
+  readonly triggers: readonly Row[]
+  /** Of `countMatured`, `countBefore` and `countUnusable`. */
+  readonly matured: readonly Row[]
+  readonly before: readonly Row[]
+  readonly unusable: readonly Row[]
+  /** Of `selectCompliance`; empty unless primary. */
+  readonly compliance: readonly Row[]
+  /** Of the messages within the window, in the unit of the syncs' `cost_per_message`; null when none has one. */
+  readonly cost: number | null
 }
 
 /** `asOf` in milliseconds. */
-export function assembleReport(rows: readonly ExperimentRows[], asOf: number): ReportDocument {
+export function assembleReport(
+  rows: readonly ExperimentRows[],
+  asOf: number,
+  health: HealthDocument | null = null,
+): ReportDocument {
   const entries = rows.map(each => experimentEntry(each, asOf))
-  return { schema: 'activate.report/1', as_of: new Date(asOf).toISOString(), experiments: withAdjustedP(entries) }
+  return {
+    ...{ schema: 'activate.report/1', as_of: new Date(asOf).toISOString() },
+    ...{ experiments: withAdjustedP(entries), health },
+  }
 }
 
 function experimentEntry(rows: ExperimentRows, asOf: number): ExperimentEntry {
@@ -133,17 +90,20 @@ function experimentEntry(rows: ExperimentRows, asOf: number): ExperimentEntry {
   const { holdout, sync, shared, ended } = experiment
   const people = new Map(units.map(row => [String(row.arm), Number(row.n)]))
   const mixed = units.reduce((sum, row) => sum + Number(row.mixed), 0)
-  const integrity = judgeIntegrity({ ...rows, mixed, ended })
   const firstAt = firstOf(units)
   const total = [...people.values()].reduce((sum, n) => sum + n, 0)
-  const outcomes = rows.outcomes.map(each => measure(each, total, ended))
+  const outcomes = rows.outcomes.map(each => measure(each, { total, ended, firstAt, asOf, holdout }))
+  const drawn = judgeIntegrity({ ...rows, mixed, ended })
+  const findings = findingsOf(rows, outcomes, drawn)
+  const integrity = { ...drawn, alarms: findings.flatMap(({ severity, text }) => (severity === 'alarm' ? [text] : [])) }
   return {
     sync: sync ?? null,
     ...{ holdout: holdout.name, epoch: holdout.epoch, share: holdout.share, shared },
     status: ended ? 'ended' : 'running',
     arms: [...people].map(([arm, n]) => ({ arm, people: n, delivered: deliveredTo(delivered, arm) })),
     first_at: firstAt === undefined ? null : new Date(firstAt).toISOString(),
-    checks: checksOf(integrity),
+    checks: { ...checksOf(integrity), findings },
+    funnel: rows.detail === undefined ? null : funnelOf(rows.detail.decisions, rows.detail.ineligible),
     outcomes: outcomes.map(({ entry }) => entry),
     verdicts: verdictsOf(outcomes, { integrity, firstAt, asOf, total, expires: holdout.expires }),
   }
@@ -159,7 +119,45 @@ function deliveredTo(delivered: readonly Row[], arm: string): number | null {
   return row === undefined ? null : Number(row.delivered)
 }
 
-function checksOf({ assignment, sampleRatio, reached, mixed, alarms }: Integrity): ExperimentEntry['checks'] {
+/** Everything that speaks against the figures, the worst first. */
+function findingsOf(
+  { experiment: { holdout, ended }, detail, outcomes: rows }: ExperimentRows,
+  outcomes: readonly Measured[],
+  { findings: drawn }: Integrity,
+): readonly Finding[] {
+  const stages = rows.flatMap(({ measured, detail: own }) =>
+    own === undefined ? [] : [{ where: `whose window for "${measured.outcome.name}" is over`, rows: own.matured }],
+  )
+  const ofRatio = drawn.some(({ check }) => check === 'sample_ratio')
+    ? []
+    : sampleRatioFindings([...(detail?.stages ?? []), ...stages], ended)
+  const found = [
+    ...drawn,
+    ...ofRatio,
+    ...(detail === undefined
+      ? []
+      : [
+          ...contaminationFindings({
+            withheld: Number(detail.addresses.withheld ?? 0),
+            shared: Number(detail.addresses.shared ?? 0),
+          }),
+          ...epochFindings({ epoch: holdout.epoch, expires: holdout.expires, ended, ...detail }),
+        ]),
+    ...outcomes.flatMap(({ findings }) => findings),
+  ]
+  return [
+    ...found.filter(({ severity }) => severity === 'alarm'),
+    ...found.filter(({ severity }) => severity !== 'alarm'),
+  ]
+}
+
+function checksOf({
+  assignment,
+  sampleRatio,
+  reached,
+  mixed,
+  alarms,
+}: Integrity): Omit<ExperimentEntry['checks'], 'findings'> {
   return {
     assignment: {
       verdict: assignment.kind,
@@ -179,20 +177,33 @@ interface Measured {
   readonly measured: MeasuredOutcome
   readonly finished: boolean
   readonly comparisons: readonly Comparison[]
+  readonly findings: readonly Finding[]
   readonly entry: OutcomeEntry
 }
 
-function measure({ measured, events, aggregates }: OutcomeRows, total: number, ended: boolean): Measured {
+interface Surroundings {
+  readonly total: number
+  readonly ended: boolean
+  readonly firstAt: number | undefined
+  readonly asOf: number
+  readonly holdout: Experiment['holdout']
+}
+
+function measure({ measured, events, aggregates, detail }: OutcomeRows, around: Surroundings): Measured {
   const { outcome, role } = measured
+  const { total, ended } = around
   const figures = aggregates.map(figuresOf)
   const open = total - figures.reduce((sum, { n }) => sum + n, 0)
   const finished = ended && open === 0
-  const boundary: Boundary = finished
-    ? { kind: 'fixed', alpha }
-    : { kind: 'sequential', alpha, plannedUnits: outcome.plannedUnits }
+  const sequence: Boundary = { kind: 'sequential', alpha, plannedUnits: outcome.plannedUnits }
+  const boundary: Boundary = finished ? { kind: 'fixed', alpha } : sequence
   const counts = outcome.value === undefined
-  const comparisons = compareArms(figures, boundary, { counts, covariate: outcome.covariate !== undefined })
+  const compared = { counts, covariate: outcome.covariate !== undefined }
+  const comparisons = compareArms(figures, boundary, compared)
   const number = (column: string) => Number(events[column] ?? 0)
+  const days = partsOf(detail?.days ?? [])
+  const nth = partsOf(detail?.triggers ?? [])
+  const wearing = role === 'primary' && nth.length > 1 ? noveltyOf(nth, comparisons[0]?.arm ?? '', alpha) : null
   const entry: OutcomeEntry = {
     ...{ outcome: outcome.name, role, direction: outcome.direction, measure: counts ? 'share' : 'mean' },
     ...{ window: formatDuration(outcome.window), boundary: boundary.kind, open },
@@ -200,9 +211,68 @@ function measure({ measured, events, aggregates }: OutcomeRows, total: number, e
       ...{ total: number('n'), nobody: number('nobody'), undated: number('undated') },
       ...{ unusable: number('unusable'), repeated: number('repeated') },
     },
-    comparisons: comparisons.map(comparisonEntry),
+    comparisons: comparisons.map(each => {
+      const worth = worthEntry(each, detail, boundary, outcome.direction)
+      return { ...comparisonEntry(each), worth: role === 'primary' ? worth : null }
+    }),
+    series: seriesOf(days, sequence, { ...compared, window: outcome.window, asOf: around.asOf }),
+    cohorts: cohortsOf(days, boundary, compared),
+    segments: segmentsOf(partsOf(detail?.segments ?? []), boundary, compared),
+    power: role === 'primary' ? powerOf(figures, measured, boundary, around) : null,
+    novelty: wearing,
   }
-  return { measured, finished, comparisons, entry }
+  const fades: readonly Finding[] =
+    wearing?.trend === 'fades'
+      ? [
+          {
+            ...{ check: 'novelty', severity: 'warning' },
+            text: `the effect on "${outcome.name}" wears off with each further trigger: what is measured of new people is more than what stays`,
+          },
+        ]
+      : []
+  const findings = [
+    ...(detail === undefined ? [] : missingFindings(outcomeChecks(outcome.name, detail, figures))),
+    ...fades,
+  ]
+  return { measured, finished, comparisons, findings, entry }
+}
+
+function outcomeChecks(outcome: string, { before, unusable }: OutcomeDetail, figures: readonly ArmFigures[]) {
+  const of = (some: readonly ArmFigures[]) => ({
+    n: some.reduce((sum, { n }) => sum + n, 0),
+    x: some.reduce((sum, { nonZero }) => sum + nonZero, 0),
+  })
+  const withheld = figures.filter(({ arm }) => arm === withheldArm)
+  const treated = figures.filter(({ arm }) => arm !== withheldArm)
+  return { outcome, before, unusable, after: { treated: of(treated), withheld: of(withheld) } }
+}
+
+function worthEntry(
+  comparison: Comparison,
+  detail: OutcomeDetail | undefined,
+  boundary: Boundary,
+  direction: 'up' | 'down',
+): WorthEntry | null {
+  if (detail === undefined || detail.compliance.length === 0) return null
+  return worthOf(comparison, { ...detail, boundary, direction })
+}
+
+function powerOf(
+  figures: readonly ArmFigures[],
+  { outcome }: MeasuredOutcome,
+  boundary: Boundary,
+  { total, ended, firstAt, asOf, holdout }: Surroundings,
+): PowerLeft | null {
+  if (firstAt === undefined) return null
+  const counted = figures.reduce((sum, { n }) => sum + n, 0)
+  return powerLeft(
+    figures.find(({ arm }) => arm === withheldArm),
+    {
+      ...{ direction: outcome.direction, counts: outcome.value === undefined, boundary, share: holdout.share },
+      ...{ people: { exposed: total, counted }, firstAt, asOf, window: outcome.window },
+      ...{ expires: holdout.expires, ended },
+    },
+  )
 }
 
 function comparisonEntry({ arm, treated, withheld, lift, reduction }: Comparison): ComparisonEntry {
@@ -211,32 +281,12 @@ function comparisonEntry({ arm, treated, withheld, lift, reduction }: Comparison
     treated: armEntry(treated),
     withheld: armEntry(withheld),
     lift: liftEntry(lift, treated.n),
-    ...{ noise_removed: reduction ?? null, p_holm: null, q_value: null },
+    ...{ noise_removed: reduction ?? null, p_holm: null, q_value: null, worth: null },
   }
 }
 
 function armEntry({ n, nonZero, sum }: ArmFigures): ArmEntry {
   return { people: n, with_outcome: nonZero, mean: n === 0 ? null : sum / n }
-}
-
-function liftEntry(lift: Answer<Lift>, treatedPeople: number): AnswerEntry<LiftEntry> {
-  return answerEntry(lift, ({ absolute, relative, statistic, critical, pValue, verdict }) => ({
-    absolute: effectEntry(absolute),
-    relative: answerEntry(relative, effectEntry),
-    incremental: effectEntry(incremental(absolute, treatedPeople)),
-    ...{ statistic, critical, p_value: pValue, side: verdict },
-  }))
-}
-
-function answerEntry<Figures, Entry>(answer: Answer<Figures>, entry: (figures: Figures) => Entry): AnswerEntry<Entry> {
-  if (answer.kind === 'estimated') return { kind: 'estimated', ...entry(answer) }
-  if (answer.kind === 'too_few') return answer
-  return { kind: 'not_estimable', reason: answer.reason, estimate: answer.estimate ?? null }
-}
-
-function effectEntry({ estimate, lower, upper }: Effect): EffectEntry {
-  const bound = (value: number) => (Number.isFinite(value) ? value : null)
-  return { estimate, lower: bound(lower), upper: bound(upper) }
 }
 
 interface Around {
@@ -288,4 +338,5 @@ function withAdjustedP(entries: readonly ExperimentEntry[]): readonly Experiment
   }))
 }
 
+export type { ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument } from './document.ts'
 export type { Verdict }

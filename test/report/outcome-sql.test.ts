@@ -238,16 +238,16 @@ test('the cap that a plan would freeze is the 99th percentile of positive values
 describe('the people of an experiment', () => {
   const exposureColumns = {
     ...{ sync: 'VARCHAR', key: 'VARCHAR', person: 'VARCHAR', holdout: 'VARCHAR', epoch: 'VARCHAR', arm: 'VARCHAR' },
-    ...{ triggered_at: 'TIMESTAMPTZ', draw: 'DOUBLE', share: 'DOUBLE' },
+    ...{ triggered_at: 'TIMESTAMPTZ', draw: 'DOUBLE', share: 'DOUBLE', stratum: 'VARCHAR' },
   }
   const exposures = rows(exposureColumns, [
-    ['s', 'a', null, 'h', 'e', 'treated', '2026-03-02 00:00:00', 0.5, 0.1],
-    ['t', 'a', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.5, 0.1],
-    ['s', 'b', 'b', 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.05, 0.1],
-    ['s', 'c', 'c', 'h', 'e', 'treated', '2026-03-03 00:00:00', 0.5, 0.1],
-    ['t', 'c', 'c', 'h', 'e', 'withheld', '2026-03-04 00:00:00', 0.05, 0.1],
-    ['s', 'd', 'd', 'h', 'before', 'withheld', '2026-03-04 00:00:00', 0.05, 0.1],
-    ['s', 'e', 'e', 'other', 'e', 'withheld', '2026-03-04 00:00:00', 0.05, 0.1],
+    ['s', 'a', null, 'h', 'e', 'treated', '2026-03-02 00:00:00', 0.5, 0.1, null],
+    ['t', 'a', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.5, 0.1, null],
+    ['s', 'b', 'b', 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.05, 0.1, null],
+    ['s', 'c', 'c', 'h', 'e', 'treated', '2026-03-03 00:00:00', 0.5, 0.1, null],
+    ['t', 'c', 'c', 'h', 'e', 'withheld', '2026-03-04 00:00:00', 0.05, 0.1, null],
+    ['s', 'd', 'd', 'h', 'before', 'withheld', '2026-03-04 00:00:00', 0.05, 0.1, null],
+    ['s', 'e', 'e', 'other', 'e', 'withheld', '2026-03-04 00:00:00', 0.05, 0.1, null],
   ])
   const scope = { exposures: sql`${exposures} exposures`, sync: undefined, holdout: 'h', epoch: 'e' }
 
@@ -296,12 +296,12 @@ describe('the people of an experiment', () => {
 
   test('are drawn again, each by the share of their time; those of another tool are not', async () => {
     const audited = rows(exposureColumns, [
-      ['s', 'user_8', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.01, 0.05],
-      ['s', 'user_1', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.9, 0.05],
-      ['s', 'user_11', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05],
-      ['s', 'user_3', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.4, 0.5],
-      ['s', 'user_5', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05],
-      ['s', 'user_14', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', null, 0.05],
+      ['s', 'user_8', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.01, 0.05, null],
+      ['s', 'user_1', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.9, 0.05, null],
+      ['s', 'user_11', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05, null],
+      ['s', 'user_3', null, 'h', 'e', 'withheld', '2026-03-01 00:00:00', 0.4, 0.5, null],
+      ['s', 'user_5', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', 0.02, 0.05, null],
+      ['s', 'user_14', null, 'h', 'e', 'treated', '2026-03-01 00:00:00', null, 0.05, null],
     ])
     const members = rows({ key: 'VARCHAR', entity: 'VARCHAR' }, [
       ...[

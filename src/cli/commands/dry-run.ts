@@ -1,10 +1,13 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
+import type { ForecastEntry } from '../../report/forecast.ts'
 import { type PlanDocument, planSyncs } from '../../run.ts'
 import { draining, onInterruption } from '../interruption.ts'
 import type { Invocation } from '../invocation.ts'
+import { readForecasts } from '../measure-forecast.ts'
 import { trackProgress } from '../progress.ts'
+import { renderForecasts } from '../render/forecast.ts'
 import { toJson } from '../render/json.ts'
 import { maskPlan } from '../render/mask.ts'
 import { changesOf, isHeld, renderPeople, renderPlan, summarisePlans } from '../render/plan.ts'
@@ -12,13 +15,17 @@ import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts
 
 export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { flags, input, terminal } = invocation
-  const document = await plan(invocation)
+  const { document, forecasts } = await plan(invocation)
   const shown: PlanDocument = input.flag('showPii') ? document : { ...document, plans: document.plans.map(maskPlan) }
   const file = input.text('save')
   if (file !== undefined) await save(resolve(invocation.io.cwd, file), invocation.secrets.scrubAll(shown))
 
-  if (flags.json) await terminal.write(toJson(shown))
-  else await terminal.write(`${shown.plans.map(each => renderPlan(each, terminal.paint)).join('\n\n')}\n`)
+  if (flags.json) await terminal.write(toJson({ ...shown, experiments: forecasts }))
+  else {
+    const plans = shown.plans.map(each => renderPlan(each, terminal.paint))
+    const experiments = forecasts.length === 0 ? [] : [renderForecasts(forecasts, terminal.paint)]
+    await terminal.write(`${[...plans, ...experiments].join('\n\n')}\n`)
+  }
   terminal.say(`\n${summarisePlans(shown.plans)}`)
   if (shown.people !== undefined) terminal.say(renderPeople(shown.people))
   const held = shown.plans.some(each => isHeld(each) && !each.approval.needed) ? ' --yes' : ''
@@ -26,7 +33,12 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   return input.flag('exitCode') && shown.plans.some(each => changesOf(each) > 0) ? 'changes' : 'ok'
 }
 
-async function plan(invocation: Invocation): Promise<PlanDocument> {
+interface Planning {
+  readonly document: PlanDocument
+  readonly forecasts: readonly ForecastEntry[]
+}
+
+async function plan(invocation: Invocation): Promise<Planning> {
   const { input, terminal } = invocation
   const samples = input.count('sample') ?? 5
   const limit = input.count('limit', 1)
@@ -37,11 +49,12 @@ async function plan(invocation: Invocation): Promise<PlanDocument> {
     const interruption = onInterruption(terminal, draining)
     const tracker = trackProgress(terminal, wired.clock.now)
     try {
-      return await planSyncs(wired, syncs, {
+      const document = await planSyncs(wired, syncs, {
         ...{ asOf, samples, fullResync: input.flag('fullResync'), signal: interruption.signal },
         ...(limit === undefined ? {} : { limit }),
         onProgress: tracker.onProgress,
       })
+      return { document, forecasts: await readForecasts(wired, asOf, syncs, document.plans) }
     } finally {
       tracker.stop()
       interruption.release()

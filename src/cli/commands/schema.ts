@@ -5,9 +5,10 @@ import { destinations as builtin } from '../../destinations/index.ts'
 import { findProject } from '../../project/load.ts'
 import { ActivateError, type ExitReason } from '../../project/problem.ts'
 import { suggestion } from '../../project/suggest.ts'
+import { dbtDocument } from '../../report/dbt.ts'
 import type { Invocation } from '../invocation.ts'
 import { kinds, schemaText } from '../schemas.ts'
-import { knownDestinations } from '../session.ts'
+import { knownDestinations, readProject } from '../session.ts'
 
 type Kind = (typeof kinds)[number]
 
@@ -15,6 +16,11 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const { input, terminal } = invocation
   const write = folderOf(invocation, 'write')
   const check = folderOf(invocation, 'check')
+  if (input.argument('kind') === 'dbt') {
+    const { name, warehouse, syncs } = await readProject(invocation)
+    await terminal.write(dbtDocument(name, [warehouse.state], syncs))
+    return 'ok'
+  }
   const destinations = await destinationsHere(invocation)
   if (check !== undefined) return checkSchemas(check, destinations, invocation)
   if (write !== undefined) return writeSchemas(write, destinations, invocation)
@@ -45,7 +51,7 @@ function folderOf({ input, io }: Invocation, option: 'write' | 'check'): string 
 function kindOf(asked: string): Kind {
   const kind = kinds.find(known => known === asked)
   if (kind !== undefined) return kind
-  const help = suggestion(asked, kinds, 'kinds')
+  const help = suggestion(asked, [...kinds, 'dbt'], 'kinds')
   throw new ActivateError('invalid', {
     code: 'A8003',
     message: `there is no schema of "${asked}"`,

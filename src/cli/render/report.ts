@@ -1,21 +1,27 @@
 /** The report on experiments for the terminal: a verdict each, and the figures it rests on. */
 
+import { reasonInWords } from '../../report/page/words.ts'
 import type { ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument, Verdict } from '../../report/report.ts'
-import type { NotEstimableReason } from '../../report/stats/answer.ts'
 import { decimal, percent, points, signed } from '../../report/verdict.ts'
 import type { Colors } from '../terminal.ts'
+import { renderHealth } from './health.ts'
+import { powerNotes, renderSeries, worthNotes } from './lift.ts'
 import { renderTable } from './table.ts'
 import { counted, grouped, instant, printable } from './text.ts'
 
-export function renderReport({ experiments, as_of }: ReportDocument, colors: Colors): string {
-  if (experiments.length === 0)
-    return 'nothing is withheld: give a sync a holdout, or activate.yml a shared one, to learn what it is worth'
+export function renderReport({ experiments, health, as_of }: ReportDocument, colors: Colors): string {
+  const machinery = health === null ? [] : [renderHealth(health, colors)]
+  if (experiments.length === 0) {
+    const none = 'nothing is withheld: give a sync a holdout, or activate.yml a shared one, to learn what it is worth'
+    return [none, ...machinery].join('\n\n')
+  }
   const head = `as of ${instant(Date.parse(as_of))}; only people whose window is over are counted`
-  return [colors.dim(head), ...experiments.map(entry => renderExperiment(entry, colors))].join('\n\n')
+  return [colors.dim(head), ...experiments.map(entry => renderExperiment(entry, colors)), ...machinery].join('\n\n')
 }
 
 function renderExperiment(entry: ExperimentEntry, colors: Colors): string {
   const { sync, holdout, epoch, share, outcomes } = entry
+  const primary = outcomes.find(({ role }) => role === 'primary')
   const title =
     sync === null
       ? `everything that holdout ${holdout} withholds`
@@ -31,6 +37,7 @@ function renderExperiment(entry: ExperimentEntry, colors: Colors): string {
     colors.dim(printable(facts)),
     ...entry.verdicts.map(verdict => renderVerdict(verdict, entry, colors)),
     ...(outcomes.length === 0 ? [] : ['', renderOutcomes(outcomes, colors)]),
+    ...(primary === undefined || entry.status === 'ended' ? [] : renderSeries(primary, colors)),
     ...renderChecks(entry, colors),
   ].join('\n')
 }
@@ -71,19 +78,9 @@ function shown({ measure }: OutcomeEntry, mean: number | null): string {
   return mean === null ? '' : measure === 'share' ? percent(mean) : decimal(mean)
 }
 
-const inWords: Readonly<Record<NotEstimableReason, string>> = {
-  empty_arm: 'nobody is counted in one arm yet',
-  single_unit: 'one person is no arm',
-  zero_variance: 'people of an arm do not differ',
-  denominator_near_zero: 'too near zero to divide by',
-  nothing_to_compare_with: 'nothing to compare with',
-  nothing_gained: 'nothing was gained',
-  out_of_reach: 'out of reach',
-}
-
 function liftCells(outcome: OutcomeEntry, { lift }: ComparisonEntry, colors: Colors): readonly string[] {
   if (lift.kind === 'too_few') return ['', '', colors.dim(`too few: ${lift.have} of ${lift.need} (${lift.arm})`), '']
-  if (lift.kind === 'not_estimable') return ['', '', colors.dim(inWords[lift.reason]), '']
+  if (lift.kind === 'not_estimable') return ['', '', colors.dim(reasonInWords[lift.reason]), '']
   const { absolute, relative, p_value } = lift
   const p = p_value < 0.0001 ? '<0.0001' : p_value.toFixed(4)
   if (relative.kind !== 'estimated') {
@@ -122,12 +119,16 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
       : []),
     ...open,
     ...left,
+    ...outcomes.flatMap(powerNotes),
+    ...outcomes.flatMap(worthNotes),
     ...(checks.mixed === 0
       ? []
       : [`${counted(checks.mixed, 'person', 'people')} with exposures in more than one arm, counted by the first`]),
   ]
   return [
-    ...checks.alarms.map(alarm => colors.red(printable(`! ${alarm}`))),
+    ...checks.findings.map(({ severity, text }) =>
+      severity === 'alarm' ? colors.red(printable(`! ${text}`)) : colors.yellow(printable(`! ${text}`)),
+    ),
     ...notes.map(note => colors.dim(printable(`- ${note}`))),
   ]
 }

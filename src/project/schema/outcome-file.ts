@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { duration } from '../duration.ts'
 import { outcomeRoles } from '../outcomes.ts'
+import { share } from './limit.ts'
 import { name, nonEmpty } from './text.ts'
 
 const roles = () => z.record(name(), z.enum(outcomeRoles)).default({})
@@ -46,6 +47,11 @@ export const outcomeSchema = z
       .default(10_000)
       .describe(
         'How many people, of both arms, the test is expected to need: while it runs, its interval is narrowest there. Any number is valid, if it is fixed before the data.',
+      ),
+    least_lift: share()
+      .optional()
+      .describe(
+        'The smallest relative lift that would change what you do, such as 5% (10% unless set): `activate dry-run` says how long it takes to tell it from chance.',
       ),
     syncs: roles().describe('What it is to which sync: `primary` (one for each sync), `guardrail` or `secondary`.'),
     holdouts: roles().describe('The same for holdouts of activate.yml, over all syncs that they withhold from.'),

@@ -164,6 +164,11 @@ export const syncSchema = z
       .strictObject({ column: nonEmpty().describe('A date or timestamp column.') })
       .optional()
       .describe('When a row becomes worthless: after that date, or at that instant, it is skipped.'),
+    cost_per_message: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('What one message costs, in your currency: the report then says what an incremental outcome costs.'),
     owners: z
       .array(nonEmpty())
       .optional()

@@ -70,6 +70,7 @@ test('a report is a verdict, its figures, and what is to be known about them', (
       '- the draw of 20,100 people was computed again, and is right; arms as large as they were drawn (p = 0.87)',
       '- 100 people still within the 45d of renewed',
       '- rows of renewed that do not count: 3 undated, 12 repeated',
+      '- a lift in renewed of +18.9 % is noticed four times in five with the people so far',
       '- 2 people with exposures in more than one arm, counted by the first',
     ].join('\n'),
   )

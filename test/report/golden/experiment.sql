@@ -1,8 +1,9 @@
-select entity, arm, triggered_at, mixed from (
-  select entity, arm, triggered_at,
+select entity, arm, triggered_at, mixed, sync, share, stratum from (
+  select entity, arm, triggered_at, sync, share, stratum,
     case when min(arm) over (partition by entity) = max(arm) over (partition by entity) then 0 else 1 end as mixed,
     row_number() over (partition by entity order by triggered_at, case when arm = 'withheld' then 0 else 1 end, arm) as nth
-  from (select coalesce(own.entity, coalesce(e.person, e.key)) as entity, e.arm as arm, e.triggered_at as triggered_at from (select * from exposures where holdout = $1 and epoch = $2 and sync = $3) e left join members own on own.key = coalesce(e.person, e.key)) triggers
+  from (select coalesce(own.entity, coalesce(e.person, e.key)) as entity, e.arm as arm, e.triggered_at as triggered_at, e.sync as sync, e.share as share, e.stratum as stratum
+    from (select * from exposures where holdout = $1 and epoch = $2 and sync = $3) e left join members own on own.key = coalesce(e.person, e.key)) triggers
 ) firsts where nth = 1
 -- $1 = "global"
 -- $2 = "2026H1"

@@ -1,0 +1,117 @@
+/**
+ * `npm run validity -- --programmes 4 --repetitions 2000 --seed 1`: whether intervals hold what they promise, by programmes whose lifts are known. Ends
+ * with 1 when a figure is out of its bounds.
+ */
+import { parseArgs } from 'node:util'
+import { isWithin } from './chance.ts'
+import { type Life, liveProgramme } from './programme.ts'
+import { type Figure, peekedShares, revenueTails, sampleRatios, singleLookShares } from './sums.ts'
+
+const { values } = parseArgs({
+  options: {
+    /** Each has six syncs of each lift. */
+    programmes: { type: 'string', default: '4' },
+    repetitions: { type: 'string', default: '2000' },
+    nights: { type: 'string', default: '20' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+const [programmes = 0, repetitions = 0, nights = 0, seed = 0] = [
+  values.programmes,
+  values.repetitions,
+  values.nights,
+  values.seed,
+].map(Number)
+if (![programmes, repetitions, nights, seed].every(Number.isSafeInteger) || nights < 6)
+  throw new TypeError('--programmes, --repetitions, --nights (at least 6) and --seed are whole numbers')
+
+const began = performance.now()
+const kinds = [0, 0.03, 0.12, -0.08]
+const lifts = kinds.flatMap(lift => Array.from({ length: 6 }, () => lift))
+const lives: Life[] = []
+for (let index = 0; index < programmes; index++) {
+  const plan = { seed: seed + index, lifts, nights, perNight: 120, lookEvery: 3 }
+  lives.push(...(await liveProgramme(plan)))
+  console.error(`programme ${index + 1} of ${programmes}, ${Math.round((performance.now() - began) / 1000)} s`)
+}
+
+const figures = [...programmeFigures(lives), ...sumFigures()]
+console.log('| what | misses | of | share | bound | |\n|---|--:|--:|--:|--:|---|')
+for (const { what, misses, repetitions: of, bound, mustFail, holds } of figures)
+  console.log(
+    `| ${what} | ${misses} | ${of} | ${of === 0 ? '–' : (misses / of).toFixed(4)} | ${mustFail ? `> ${bound}, as is known` : `≤ ${bound}`} | ${holds ? 'holds' : '**broken**'} |`,
+  )
+const alarms = lives.flatMap(({ falseAlarms }) => falseAlarms)
+console.log(
+  `\n${lives.length} syncs of ${programmes} programmes with ${nights} nights; false alarms of checks: ${alarms.length}. ${Math.round((performance.now() - began) / 1000)} s.`,
+)
+for (const alarm of new Set(alarms)) console.log(`- ${alarm}`)
+if (figures.some(({ holds }) => !holds)) process.exitCode = 1
+
+function programmeFigures(all: readonly Life[]): readonly Figure[] {
+  if (all.length === 0) return []
+  const figure = (what: string, some: readonly Life[], is: (life: Life) => boolean, bound: number): Figure => {
+    const misses = some.filter(is).length
+    return {
+      what,
+      misses,
+      repetitions: some.length,
+      bound,
+      mustFail: false,
+      holds: isWithin(misses, some.length, bound),
+    }
+  }
+  const of = (lift: number) => all.filter(life => life.lift === lift)
+  const large = of(0.12)
+  return [
+    figure(
+      'programmes: the interval of the difference misses the truth at any look',
+      all,
+      ({ missed }) => missed,
+      0.05,
+    ),
+    figure(
+      'programmes: the interval of the relative lift misses the truth at any look',
+      all,
+      ({ missedRelative }) => missedRelative,
+      0.05,
+    ),
+    figure('programmes without a lift: keep or stop at any look', of(0), ({ decided }) => decided !== undefined, 0.05),
+    figure(
+      'programmes with a lift: the wrong side at any look',
+      all.filter(({ lift }) => lift !== 0),
+      life => life.decided !== undefined && life.decided !== (life.lift > 0 ? 'better' : 'worse'),
+      0.025,
+    ),
+    figure(
+      'programmes at their end, one look: the interval misses the truth',
+      all,
+      ({ missedAtEnd }) => missedAtEnd,
+      0.06,
+    ),
+    figure('programmes with a large lift: not found while running', large, ({ decided }) => decided === undefined, 0.2),
+    figure(
+      'programmes with a large lift: not found at the end',
+      large,
+      ({ decidedAtEnd }) => decidedAtEnd === undefined,
+      0.1,
+    ),
+    figure(
+      'programmes: a check speaks up although nothing is wrong',
+      all,
+      ({ falseAlarms }) => falseAlarms.length > 0,
+      0.01,
+    ),
+  ]
+}
+
+function sumFigures(): readonly Figure[] {
+  if (repetitions === 0) return []
+  return [
+    singleLookShares(repetitions, seed),
+    ...peekedShares(repetitions, seed + 1, 0),
+    ...peekedShares(repetitions, seed + 2, 0.1),
+    ...revenueTails(repetitions, seed + 3),
+    ...sampleRatios(Math.ceil(repetitions / 10), seed + 4),
+  ]
+}
