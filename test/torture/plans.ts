@@ -62,7 +62,7 @@ export function firstNightPlan(scenario: Scenario, seed: number, name: Failpoint
 /** Few enough nights that what was refused in the first is not yet due again in the last. */
 const nightsOfLife = 5
 
-/** Every hit once in each scenario, or each hit in one scenario after the other when `spread` is set. */
+/** Every hit once in each scenario, or, when `spread` is set, once in each class, whose scenarios take turns. */
 export function* exhaustivePlans(
   scenarios: readonly Scenario[],
   seed: number,
@@ -71,9 +71,10 @@ export function* exhaustivePlans(
   const nights = exhaustiveNights()
   const lives: (readonly (readonly Kill[])[])[] = []
   for (let from = 0; from < nights.length; from += nightsOfLife) lives.push(nights.slice(from, from + nightsOfLife))
-  for (const [round, scenario] of scenarios.entries()) {
+  for (const scenario of scenarios) {
+    const turns = scenarios.filter(({ idempotency }) => idempotency === scenario.idempotency)
     for (const [index, kills] of lives.entries()) {
-      if (spread && index % scenarios.length !== round) continue
+      if (spread && turns[index % turns.length] !== scenario) continue
       yield { scenario, nights: kills, seed: seed + index, faultRate: 0.12, ...(ledger && { ledger }) }
     }
   }
@@ -87,8 +88,7 @@ export function* randomPlans(
 ): Generator<LifePlan, never> {
   for (let number = 0; ; number++) {
     const random = seededRandom(seed, 'plan', number)
-    const kill = (): Kill =>
-      random() < 0.3 ? { milliseconds: 50 + Math.floor(random() * 850) } : pick(random, everyHit)
+    const kill = (): Kill => (random() < 0.3 ? { milliseconds: Math.floor(random() * 400) } : pick(random, everyHit))
     const night = () => Array.from({ length: 1 + Math.floor(random() * 3) }, kill)
     const scenario = scenarios[number % scenarios.length]
     if (scenario === undefined) throw new RangeError('torture needs a scenario')
