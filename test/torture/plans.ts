@@ -62,22 +62,29 @@ export function firstNightPlan(scenario: Scenario, seed: number, name: Failpoint
 /** Few enough nights that what was refused in the first is not yet due again in the last. */
 const nightsOfLife = 5
 
-/** Every hit once in each scenario, or, when `spread` is set, once in each class, whose scenarios take turns. */
+/** Every hit once in each scenario; or, with `classes`, in so many idempotency classes, which take turns, as their scenarios do. */
 export function* exhaustivePlans(
   scenarios: readonly Scenario[],
   seed: number,
-  { spread, ledger }: { readonly spread: boolean; readonly ledger?: string | undefined },
+  { classes, ledger }: { readonly classes?: number; readonly ledger?: string | undefined },
 ): Generator<LifePlan> {
   const nights = exhaustiveNights()
   const lives: (readonly (readonly Kill[])[])[] = []
   for (let from = 0; from < nights.length; from += nightsOfLife) lives.push(nights.slice(from, from + nightsOfLife))
   for (const scenario of scenarios) {
-    const turns = scenarios.filter(({ idempotency }) => idempotency === scenario.idempotency)
     for (const [index, kills] of lives.entries()) {
-      if (spread && turns[index % turns.length] !== scenario) continue
+      if (classes !== undefined && !isItsTurn(scenarios, scenario, index, classes)) continue
       yield { scenario, nights: kills, seed: seed + index, faultRate: 0.12, ...(ledger && { ledger }) }
     }
   }
+}
+
+function isItsTurn(scenarios: readonly Scenario[], scenario: Scenario, life: number, classes: number): boolean {
+  const names = [...new Set(scenarios.map(({ idempotency }) => idempotency))]
+  const own = names.indexOf(scenario.idempotency)
+  const siblings = scenarios.filter(({ idempotency }) => idempotency === scenario.idempotency)
+  const turn = life + Math.floor(life / names.length) + own
+  return (life + own) % names.length < classes && siblings[turn % siblings.length] === scenario
 }
 
 /** Kills at a random place and hit, or at a random moment. */
