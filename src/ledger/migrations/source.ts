@@ -8,6 +8,7 @@ import { governance } from './0002-governance.ts'
 import { deadLetters } from './0003-dead-letters.ts'
 import { usage } from './0004-usage.ts'
 import { erasures } from './0005-erasures.ts'
+import { keyHashes } from './0006-key-hashes.ts'
 import type { Flavour } from './flavour.ts'
 
 interface Migration {
@@ -21,6 +22,7 @@ const migrations: readonly Migration[] = [
   { name: '0003-dead-letters', statements: deadLetters },
   { name: '0004-usage', statements: usage },
   { name: '0005-erasures', statements: erasures },
+  { name: '0006-key-hashes', statements: keyHashes },
 ]
 
 export const migrationNames: readonly string[] = migrations.map(migration => migration.name)
