@@ -4,6 +4,7 @@ import { appendEntry, lockTrail } from './audit.ts'
 import type { Bind, Database, SealedLetter } from './database.ts'
 import type { DeadLetter, DeadLetters, LetterClass, LetterContent, LetterState, NewDeadLetter } from './dead-letter.ts'
 import type { NewAuditEntry } from './governance.ts'
+import { hashOfKey } from './key-hashes.ts'
 import { guard } from './leases.ts'
 import type { LedgerKey } from './seal.ts'
 
@@ -46,11 +47,6 @@ export function sealLetter(key: LedgerKey, letter: NewDeadLetter, retention: num
     keyHash: hashOfKey(key, letter.key),
     sealed: key.seal(JSON.stringify(kept), identityOf({ letterId, runId, changeId })),
   }
-}
-
-/** What a letter knows of a record's key; the same in all syncs. */
-export function hashOfKey(key: LedgerKey, recordKey: string): string {
-  return key.hash('key', recordKey)
 }
 
 /** What a sealed letter is bound to. */

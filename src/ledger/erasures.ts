@@ -1,8 +1,8 @@
 /** Forgets people, keeps their tombstones, and prunes what is old. */
 import { appendEntry, lockTrail } from './audit.ts'
 import type { Bind, Database } from './database.ts'
-import { hashOfKey } from './dead-letters.ts'
 import type { Erasures, LedgerCutoffs, LedgerTraces, Tally } from './erasure.ts'
+import { hashOfKey } from './key-hashes.ts'
 import { dropStrayReports, forgetReceipts } from './reports.ts'
 import type { LedgerKey } from './seal.ts'
 import { type Tombstone, tombstoneMakerWith } from './tombstone.ts'
@@ -29,7 +29,7 @@ const texts = [
   { table: 'runs', column: 'plan', what: 'plans', plan: true, key: undefined },
   { table: 'runs', column: 'error_message', what: 'error messages', plan: false, key: undefined },
   { table: 'requests', column: 'error_message', what: 'error messages', plan: false, key: undefined },
-  { table: 'request_changes', column: 'message', what: 'error messages', plan: false, key: 'key' },
+  { table: 'request_changes', column: 'message', what: 'error messages', plan: false, key: 'key_hash' },
 ] as const
 
 /** A text that has to be another one. */
@@ -66,11 +66,11 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
     },
 
     async countTraces(traces) {
-      const edits = await editsFor(database, traces)
-      const changes = await database.read(countOfKeys(database, traces.keys))
-      const letterKey = await keyOfLetters(database, key)
-      const letters = await countLetters(database, traces.keys, letterKey)
-      const receipts = await countReceipts(database, traces.keys, letterKey)
+      const hashes = await hashesOf(database, traces.keys, key)
+      const edits = await editsFor(database, traces, hashes)
+      const changes = await countRows(database, 'request_changes', hashes)
+      const letters = await countRows(database, 'dead_letters', hashes)
+      const receipts = await countRows(database, 'receipts', hashes)
       return tallyOf([
         ...edits.map(({ what }) => [what, 1] as const),
         ['dead letters', letters],
@@ -80,17 +80,12 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
     },
 
     async forget(traces) {
-      const edits = await editsFor(database, traces)
-      const letterKey = await keyOfLetters(database, key)
+      const hashes = await hashesOf(database, traces.keys, key)
+      const edits = await editsFor(database, traces, hashes)
       return database.write(async bind => {
-        const letters = await forgetLetters(database, bind, traces.keys, letterKey)
-        const hashes = letterKey === undefined ? [] : traces.keys.map(each => hashOfKey(letterKey, each))
+        const letters = await forgetRows(database, bind, 'dead_letters', hashes)
+        const changes = await forgetRows(database, bind, 'request_changes', hashes)
         const receipts = await forgetReceipts(database, bind, { column: 'key_hash', values: hashes })
-        let changes = 0
-        for (let start = 0; start < traces.keys.length; start += keysPerStatement) {
-          const keys = traces.keys.slice(start, start + keysPerStatement)
-          changes += await bind(knex('request_changes').whereIn('key', keys).delete())
-        }
         for (const { table, column, ordinal, text } of edits)
           await bind(
             knex(table)
@@ -153,67 +148,46 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
   }
 }
 
-/** Dead letters know their person by a keyed hash. */
-function lettersOf({ knex }: Database, keys: readonly string[], key: LedgerKey) {
-  return knex('dead_letters').whereIn(
-    'key_hash',
-    keys.map(each => hashOfKey(key, each)),
-  )
-}
-
-/** Undefined while there are no letters and no receipts: nobody needs a key then. */
-async function keyOfLetters({ knex, read }: Database, key: () => Promise<LedgerKey>): Promise<LedgerKey | undefined> {
-  const letter = await read(knex('dead_letters').first('letter_id'))
-  return (letter ?? (await read(knex('receipts').first('reference')))) === undefined ? undefined : key()
-}
-
-async function countReceipts(
+/** Requests, receipts and dead letters know their person by a keyed hash. While there are none, nobody needs a key. */
+async function hashesOf(
   { knex, read }: Database,
   keys: readonly string[],
-  key: LedgerKey | undefined,
-): Promise<number> {
+  key: () => Promise<LedgerKey>,
+): Promise<readonly string[]> {
+  const kept = ['dead_letters', 'receipts', 'request_changes'] satisfies readonly OfPeople[]
+  const some = await Promise.all(kept.map(table => read(knex(table).first('key_hash'))))
+  if (some.every(row => row === undefined)) return []
+  const ledgerKey = await key()
+  return keys.map(each => hashOfKey(ledgerKey, each))
+}
+
+type OfPeople = 'dead_letters' | 'receipts' | 'request_changes'
+
+async function countRows({ knex, read }: Database, table: OfPeople, hashes: readonly string[]): Promise<number> {
   let total = 0
-  for (let start = 0; key !== undefined && start < keys.length; start += keysPerStatement) {
-    const hashes = keys.slice(start, start + keysPerStatement).map(each => hashOfKey(key, each))
-    const [row] = await read(knex('receipts').whereIn('key_hash', hashes).count({ n: '*' }))
+  for (let start = 0; start < hashes.length; start += keysPerStatement) {
+    const wanted = hashes.slice(start, start + keysPerStatement)
+    const [row] = await read(knex(table).whereIn('key_hash', wanted).count({ n: '*' }))
     total += Number(row?.n ?? 0)
   }
   return total
 }
 
-async function countLetters(database: Database, keys: readonly string[], key: LedgerKey | undefined): Promise<number> {
-  if (key === undefined) return 0
-  const [row] = await database.read(lettersOf(database, keys, key).count({ n: '*' }))
-  return Number(row?.n ?? 0)
-}
-
-async function forgetLetters(
-  database: Database,
-  bind: Bind,
-  keys: readonly string[],
-  key: LedgerKey | undefined,
-): Promise<number> {
-  let letters = 0
-  if (key === undefined) return letters
-  for (let start = 0; start < keys.length; start += keysPerStatement)
-    letters += await bind(lettersOf(database, keys.slice(start, start + keysPerStatement), key).delete())
-  return letters
-}
-
-async function countOfKeys({ knex, read }: Database, keys: readonly string[]): Promise<number> {
-  let total = 0
-  for (let start = 0; start < keys.length; start += keysPerStatement) {
-    const wanted = keys.slice(start, start + keysPerStatement)
-    const [row] = await read(knex('request_changes').whereIn('key', wanted).count({ n: '*' }))
-    total += Number(row?.n ?? 0)
-  }
-  return total
+async function forgetRows({ knex }: Database, bind: Bind, table: OfPeople, hashes: readonly string[]): Promise<number> {
+  let gone = 0
+  for (let start = 0; start < hashes.length; start += keysPerStatement)
+    gone += await bind(
+      knex(table)
+        .whereIn('key_hash', hashes.slice(start, start + keysPerStatement))
+        .delete(),
+    )
+  return gone
 }
 
 /** Reads every text once, outside of any write; only those that name the person are kept. */
-async function editsFor(database: Database, traces: LedgerTraces): Promise<readonly Edit[]> {
+async function editsFor(database: Database, traces: LedgerTraces, hashes: readonly string[]): Promise<readonly Edit[]> {
   const edits: Edit[] = []
-  const gone = new Set(traces.keys)
+  const gone = new Set(hashes)
   for (const { table, column, what, plan, key: own } of texts) {
     for await (const { ordinal, text, key } of textsOf(database, table, column, own)) {
       if (key !== undefined && gone.has(key)) continue // the whole row goes

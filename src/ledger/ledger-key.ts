@@ -4,6 +4,7 @@
  */
 import type { Bind, Database } from './database.ts'
 import type { KeySource } from './key.ts'
+import { hashPlainKeys } from './key-hashes.ts'
 import { type LedgerKey, wrongKey } from './seal.ts'
 
 interface KeyRow {
@@ -27,15 +28,19 @@ export function ledgerKey(database: Database, source: KeySource, now: () => numb
 async function fetchKey(database: Database, source: KeySource, at: number): Promise<LedgerKey> {
   const before = await database.read(knownKey(database))
   const key = source({ mayMake: !(await isNeeded(database)) })
-  if (before?.key_id === key.id) return key
-  return database.write(async bind => {
+  if (before?.key_id !== key.id) await beginWith(database, key, at)
+  await hashPlainKeys(database, key, at)
+  return key
+}
+
+async function beginWith(database: Database, key: LedgerKey, at: number): Promise<void> {
+  await database.write(async bind => {
     // Somebody else may have begun with another key meanwhile.
     const known = await bind(knownKey(database))
     if (known !== undefined && known.key_id !== key.id && (await isNeeded(database, bind)))
       throw wrongKey(known.key_id, key.id)
     const row: KeyRow = { singleton: 1, key_id: key.id, since: at }
     await bind(database.knex<KeyRow>('ledger_key').insert(row).onConflict('singleton').merge())
-    return key
   })
 }
 

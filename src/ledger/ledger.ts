@@ -126,6 +126,9 @@ export interface ChangeException {
   readonly message: string
 }
 
+/** As the ledger gives it back: of the key it keeps no more than a keyed hash. */
+export type RecordedException = Omit<ChangeException, 'key'> & { readonly requestId: string }
+
 export type NewRequest = Pick<
   Request,
   'requestId' | 'runId' | 'destination' | 'action' | 'members' | 'idempotencyKey' | 'bodyHash'
@@ -218,15 +221,9 @@ export interface Ledger extends Governance, DeadLetters, Erasures, Reports, Usag
     entry: NewAuditEntry,
   ): Promise<number>
   requests(runId: string, states?: readonly RequestState[]): Promise<readonly Request[]>
-  exceptions(
-    runId: string,
-    states?: readonly ChangeException['state'][],
-  ): Promise<readonly (ChangeException & { readonly requestId: string })[]>
-  /** Exceptions of one person over all runs, newest first. */
-  exceptionsOfKey(
-    sync: string,
-    key: string,
-  ): Promise<readonly (ChangeException & { readonly requestId: string; readonly runId: string })[]>
+  exceptions(runId: string, states?: readonly ChangeException['state'][]): Promise<readonly RecordedException[]>
+  /** Exceptions of one person over all runs, newest first. Throws A5011 to A5013 when the ledger's key cannot be had. */
+  exceptionsOfKey(sync: string, key: string): Promise<readonly (RecordedException & { readonly runId: string })[]>
   countByState(runId: string): Promise<Readonly<Record<RequestState, number>>>
 
   /**

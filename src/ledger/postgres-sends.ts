@@ -197,10 +197,10 @@ const concluding = `
     where w.attempt > 1 and c.request_id = w.request_id and c.state not in ('moved', 'withdrawn')
       and not exists (select from said s where s.call = w.call and s.seq = c.seq)
   ), noted as (
-    insert into request_changes (request_id, seq, key, change_id, state, code, message, at)
+    insert into request_changes (request_id, seq, key_hash, change_id, state, code, message, at)
     select w.request_id, s.seq, s.key, s.change_id, s.state, s.code, s.message, w.at
     from said s join won w on w.call = s.call order by s.n
-    on conflict (request_id, seq) do update set key = excluded.key, change_id = excluded.change_id,
+    on conflict (request_id, seq) do update set key_hash = excluded.key_hash, change_id = excluded.change_id,
       state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at
   ), received as (
     insert into receipts (destination, reference, request_id, seq, change_id, key_hash, at)

@@ -1,6 +1,6 @@
 /** Reports in the store. Receipts are written by `conclude`, see `sqlite-sends.ts`. */
 import type { Bind, Database, HashedReceipt } from './database.ts'
-import { hashOfKey } from './dead-letters.ts'
+import { hashOfKey } from './key-hashes.ts'
 import type { Receipt, Report, Reports } from './report.ts'
 import { storable, storableOrNull } from './rows.ts'
 import type { LedgerKey } from './seal.ts'

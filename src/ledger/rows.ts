@@ -1,5 +1,5 @@
 /** The ledger's rows and what they mean. */
-import type { ChangeException, Holder, Lease, Members, Request, Run, RunStatus } from './ledger.ts'
+import type { ChangeException, Holder, Lease, Members, RecordedException, Request, Run, RunStatus } from './ledger.ts'
 import type { RequestState } from './request.ts'
 
 export interface LeaseRow {
@@ -59,7 +59,7 @@ export interface RequestRow {
 export interface ChangeRow {
   request_id: string
   seq: number
-  key: string
+  key_hash: string
   change_id: string
   state: ChangeException['state']
   code: string
@@ -158,9 +158,9 @@ export function memberColumns(members: Members): Pick<RequestRow, 'seq_from' | '
     : { seq_from: members.from, seq_to: members.to, seqs: null }
 }
 
-export function exceptionOf(row: ChangeRow): ChangeException & { readonly requestId: string } {
-  const { seq, key, state, code, message } = row
-  return { requestId: row.request_id, seq, key, changeId: row.change_id, state, code, message }
+export function exceptionOf(row: ChangeRow): RecordedException {
+  const { seq, state, code, message } = row
+  return { requestId: row.request_id, seq, changeId: row.change_id, state, code, message }
 }
 
 function errorOf(row: { error_code: string | null; error_message: string | null }) {

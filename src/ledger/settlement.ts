@@ -7,7 +7,7 @@
  * counts: acked before rejected before parked. A change of which no request says anything is still pending: it was never
  * sent, was postponed or withdrawn, or is uncertain.
  */
-import type { ChangeException, Members, OutcomeCounts, Request } from './ledger.ts'
+import type { ChangeException, Members, OutcomeCounts, RecordedException, Request } from './ledger.ts'
 
 /** Both ends included. */
 export interface SeqRange {
@@ -25,14 +25,14 @@ export interface Settlement {
   /** Ascending, disjoint and merged. */
   readonly acked: readonly SeqRange[]
   /** Refused or given up for good, ascending, each change once. A change is in one of the four lists below at most. */
-  readonly rejected: readonly ChangeException[]
+  readonly rejected: readonly RecordedException[]
   readonly rejectedWhole: readonly WholeRange[]
   /** Waiting for a person. */
-  readonly parked: readonly ChangeException[]
+  readonly parked: readonly RecordedException[]
   readonly parkedWhole: readonly WholeRange[]
 }
 
-export type RequestException = ChangeException & { readonly requestId: string }
+export type RequestException = RecordedException
 
 type SettledRequest = Pick<Request, 'requestId' | 'members' | 'state' | 'error'>
 
@@ -88,7 +88,7 @@ function named(
   exceptions: readonly RequestException[],
   states: readonly ChangeException['state'][],
   stronger: readonly SeqRange[],
-): readonly ChangeException[] {
+): readonly RecordedException[] {
   const bySeq = new Map(
     exceptions.filter(({ state }) => states.includes(state)).map(exception => [exception.seq, exception]),
   )
@@ -116,7 +116,7 @@ function union(...lists: readonly (readonly SeqRange[])[]): readonly SeqRange[] 
   return merge(lists.flat())
 }
 
-function pointsOf(exceptions: readonly ChangeException[]): readonly SeqRange[] {
+function pointsOf(exceptions: readonly RecordedException[]): readonly SeqRange[] {
   return exceptions.map(({ seq }) => ({ from: seq, to: seq }))
 }
 

@@ -44,8 +44,8 @@ export function prepareSends(connection: Connection): SendStatements {
     "delete from request_changes where request_id = ? and state not in ('moved', 'withdrawn')",
   )
   const except = connection.prepare(`
-    insert into request_changes (request_id, seq, key, change_id, state, code, message, at) values (?, ?, ?, ?, ?, ?, ?, ?)
-    on conflict (request_id, seq) do update set key = excluded.key, change_id = excluded.change_id,
+    insert into request_changes (request_id, seq, key_hash, change_id, state, code, message, at) values (?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict (request_id, seq) do update set key_hash = excluded.key_hash, change_id = excluded.change_id,
       state = excluded.state, code = excluded.code, message = excluded.message, at = excluded.at`)
 
   const standing = connection.prepare<

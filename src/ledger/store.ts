@@ -8,6 +8,7 @@ import { erasuresOf } from './erasures.ts'
 import { groupCommit } from './group-commit.ts'
 import { holdsOf } from './holds.ts'
 import { type KeySource, keyBeside } from './key.ts'
+import { hashOfKey } from './key-hashes.ts'
 import { leasesOf } from './leases.ts'
 import type { Ledger } from './ledger.ts'
 import { ledgerKey } from './ledger-key.ts'
@@ -75,7 +76,7 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
   return {
     ...leasesOf(database),
     ...runsOf(database),
-    ...requestsOf(database),
+    ...requestsOf(database, key),
     ...dueTimesOf(database),
     ...optOutsOf(database),
     ...holdsOf(database),
@@ -96,8 +97,12 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
       throw refusal(answer)
     },
 
-    async conclude({ deadLetters = [], receipts = [], ...conclusion }, lease) {
-      const sealer = deadLetters.length + receipts.length === 0 ? undefined : await key()
+    async conclude({ deadLetters = [], receipts = [], exceptions: said, ...rest }, lease) {
+      const sealer = deadLetters.length + receipts.length + said.length === 0 ? undefined : await key()
+      const exceptions = said.flatMap(exception =>
+        sealer === undefined ? [] : [{ ...exception, key: hashOfKey(sealer, exception.key) }],
+      )
+      const conclusion = { ...rest, exceptions }
       const letters = deadLetters.flatMap(letter =>
         sealer === undefined ? [] : [sealLetter(sealer, letter, options.letterRetention)],
       )

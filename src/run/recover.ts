@@ -17,6 +17,7 @@ import { endSettledLetters } from './dead-letters.ts'
 import { lastLook } from './last-look.ts'
 import { deliveryContext, type Night, readSends } from './night.ts'
 import { dropOutbox, refuseWithoutLease, settleRun } from './settle.ts'
+import { lookingBack, withdrawnSince } from './withdrawn.ts'
 
 /** Settles every unsettled run of the sync but `current`, oldest first. */
 export async function recoverRuns(
@@ -59,13 +60,15 @@ async function recoverRun(
   const settled = await wasSettled(night, state, run.runId)
   if (!settled && !(await outboxExists(night, run.runId))) throw lostOutbox(run, requests.length)
   if (!settled && requests.length > 0) {
+    const read = (members: Members) => readMembers(night, run, members)
+    const withdrawn = await withdrawnSince(night, sync, run, requests, read)
     const totals = await redeliver({
       ...deliveryContext(night, sync, run.runId, lease, signal),
       ledger,
       destination: await wired.destination(sync.destination),
       requests,
-      read: members => readMembers(night, run, members),
-      recheck: lastLook(ledger, sync, 0),
+      read,
+      recheck: lookingBack(lastLook(ledger, sync, 0), withdrawn),
       onProgress: () => undefined,
     })
     refuseWithoutLease(totals, sync)

@@ -19,7 +19,7 @@ import { interpretLookupStatus } from '../../src/delivery/interpret.ts'
 import { type OpenDestination, openHttpDestination } from '../../src/delivery/open-destination.ts'
 import type { ReadLimits } from '../../src/delivery/rate-headers.ts'
 import { redeliver } from '../../src/delivery/recover.ts'
-import type { ChangeException, Lease, Ledger, Request } from '../../src/ledger/ledger.ts'
+import type { Lease, Ledger, RecordedException, Request } from '../../src/ledger/ledger.ts'
 import { outcomeCounts, settlementOf } from '../../src/ledger/settlement.ts'
 import { openLedger } from '../../src/ledger/store.ts'
 import type { PlannedChange } from '../../src/plan/plan.ts'
@@ -149,7 +149,7 @@ export function rowsOf(
 export interface Delivered {
   readonly totals: DeliveryTotals
   readonly requests: readonly Request[]
-  readonly exceptions: readonly ChangeException[]
+  readonly exceptions: readonly RecordedException[]
   readonly notes: readonly DeliveryNote[]
   readonly progress: readonly DeliveryProgress[]
 }

@@ -366,7 +366,7 @@ describe.skipIf(postgresMissing !== undefined)('a Postgres ledger', () => {
     )
     await ledger.updateRun('run1', { status: 'failed', error, plan: { odd } }, lease)
     const stored = 'ab "quoted" \\ {braces}, 🙂 NULL \ufffd'
-    expect(await ledger.exceptions('run1')).toMatchObject([{ key: stored, message: stored }])
+    expect(await ledger.exceptions('run1')).toMatchObject([{ message: stored }])
     expect(await ledger.requests('run1')).toMatchObject([{ members, error: { code: 'x', message: stored } }])
     expect(await ledger.runs({})).toMatchObject([{ error: { code: 'x', message: stored }, plan: { odd } }])
     await ledger.close()

@@ -7,16 +7,17 @@ import type { FailpointName } from '../../src/failpoints/failpoints.ts'
 import type { RunDocument, RunSummary } from '../../src/run.ts'
 import { seededRandom } from '../../src/sandbox/seeded.ts'
 import { makeProject, type TestProject } from '../e2e/project.ts'
-import { type Child, type Ended, start } from './child.ts'
+import type { Child, Ended } from './child.ts'
 import { type FarEnd, startFarEnd } from './far-end.ts'
 import { inspectState } from './inspection.ts'
 import { judge, judgeSums, type Verdict } from './judgement.ts'
 import { describeScenario, filesOf, type Scenario, sqliteLedger, World } from './scenario.ts'
 import { Truth } from './truth.ts'
+import { type Warm, warmUp } from './warm.ts'
 
 export type Kill =
   | { readonly name: FailpointName; readonly hit: number }
-  /** Counted from the start of the process. */
+  /** Counted from the start of the command. */
   | { readonly milliseconds: number }
 
 export interface LifePlan {
@@ -64,13 +65,13 @@ const patience = 10
 
 let lives = 0
 
-export async function live(plan: LifePlan): Promise<Life> {
+export async function live(plan: LifePlan, warm: Warm): Promise<Life> {
   const far = await startFarEnd(seededRandom(plan.seed, 'faults'))
   lives += 1
   const ledger = (plan.ledger ?? sqliteLedger).replaceAll('{life}', `${process.pid}_${lives}`)
   const project = await makeProject(filesOf(plan.scenario, far.url, ledger))
   try {
-    return await new Torture(plan, far, project).run()
+    return await new Torture(plan, far, project, warm).run()
   } finally {
     await project.remove()
     await far.close()
@@ -81,16 +82,18 @@ class Torture {
   private readonly plan: LifePlan
   private readonly far: FarEnd
   private readonly project: TestProject
+  private readonly warm: Warm
   private readonly world: World
   private readonly truth: Truth
   private readonly figures = { ...noFigures }
   private readonly violations: string[] = []
   private readonly reached = new Set<FailpointName>()
 
-  constructor(plan: LifePlan, far: FarEnd, project: TestProject) {
+  constructor(plan: LifePlan, far: FarEnd, project: TestProject, warm: Warm) {
     this.plan = plan
     this.far = far
     this.project = project
+    this.warm = warm
     this.world = new World(seededRandom(plan.seed, 'world'))
     this.truth = new Truth(plan.scenario)
   }
@@ -114,7 +117,7 @@ class Torture {
   }
 
   private async kill(night: number, kill: Kill): Promise<void> {
-    const child = this.start(night, environmentOf(kill))
+    const child = await this.start(night, environmentOf(kill))
     const timer = 'milliseconds' in kill && setTimeout(() => child.process.kill('SIGKILL'), kill.milliseconds)
     const ended = await child.ended
     if (timer !== false) clearTimeout(timer)
@@ -132,7 +135,7 @@ class Torture {
   private async resume(night: number): Promise<void> {
     const ends: string[] = []
     for (let attempt = 0; attempt < patience; attempt++) {
-      const ended = await this.start(night, {}).ended
+      const ended = await (await this.start(night, {})).ended
       const summary = this.check(ended)
       if (summary !== undefined && isDone(summary)) {
         this.figures.rejected += summary.outcomes.rejected
@@ -150,7 +153,7 @@ class Torture {
     const { far, figures, violations } = this
     far.faultRate = 0
     const before = far.effects.length
-    const summary = this.check(await this.start(night, {}).ended)
+    const summary = this.check(await (await this.start(night, {})).ended)
     if (summary?.status !== 'succeeded' || summary.requests !== 0 || far.effects.length !== before)
       violations.push(`the quiet night was not: ${JSON.stringify(summary)}`)
     const { duplicates } = await this.judge('the quiet night')
@@ -158,10 +161,10 @@ class Torture {
     figures.resends += [...far.arrivals.values()].reduce((sum, times) => sum + times - 1, 0)
   }
 
-  private start(night: number, env: Readonly<Record<string, string>>): Child {
+  private start(night: number, env: Readonly<Record<string, string>>): Promise<Child> {
     this.figures.runs += 1
     const asOf = new Date(firstNight + night * day).toISOString()
-    return start(this.project.root, ['run', '--json', '--show-pii', '--as-of', asOf], env)
+    return this.warm.start(this.project.root, ['run', '--json', '--show-pii', '--as-of', asOf], env)
   }
 
   /** What a run that lived has printed; a missing document is a violation, a sum that does not add up as well. */
@@ -213,16 +216,21 @@ export async function liveAll(
   const reached = new Set<FailpointName>()
   const violations: string[] = []
   const waiting = plans[Symbol.iterator]()
+  const warm = await warmUp(atOnce)
   const work = async () => {
     for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
       const plan = next.value
-      const life = await live(plan)
+      const life = await live(plan, warm)
       onLife(life)
       for (const name of Object.keys(figures) as (keyof Figures)[]) figures[name] += life.figures[name]
       for (const name of life.reached) reached.add(name)
       violations.push(...life.violations)
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
+  try {
+    await Promise.all(Array.from({ length: atOnce }, work))
+  } finally {
+    await warm.close()
+  }
   return { figures, reached, violations }
 }

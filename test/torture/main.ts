@@ -45,7 +45,7 @@ process.once('SIGINT', () => {
 /** Every hit in every scenario, and chance, by turns, until there were kills enough. */
 function* plans(): Generator<LifePlan> {
   const { ledger } = values
-  const exhaustive = exhaustivePlans(chosen, seed ?? 1, { spread: false, ledger })
+  const exhaustive = exhaustivePlans(chosen, seed ?? 1, { ledger })
   const random = randomPlans(chosen, seed ?? 1, { ledger })
   while (!enough && total.kills < (wanted ?? 0)) {
     const { value, done } = exhaustive.next()

@@ -62,21 +62,29 @@ export function firstNightPlan(scenario: Scenario, seed: number, name: Failpoint
 /** Few enough nights that what was refused in the first is not yet due again in the last. */
 const nightsOfLife = 5
 
-/** Every hit once in each scenario, or each hit in one scenario after the other when `spread` is set. */
+/** Every hit once in each scenario; or, with `classes`, in so many idempotency classes, which take turns, as their scenarios do. */
 export function* exhaustivePlans(
   scenarios: readonly Scenario[],
   seed: number,
-  { spread, ledger }: { readonly spread: boolean; readonly ledger?: string | undefined },
+  { classes, ledger }: { readonly classes?: number; readonly ledger?: string | undefined },
 ): Generator<LifePlan> {
   const nights = exhaustiveNights()
   const lives: (readonly (readonly Kill[])[])[] = []
   for (let from = 0; from < nights.length; from += nightsOfLife) lives.push(nights.slice(from, from + nightsOfLife))
-  for (const [round, scenario] of scenarios.entries()) {
+  for (const scenario of scenarios) {
     for (const [index, kills] of lives.entries()) {
-      if (spread && index % scenarios.length !== round) continue
+      if (classes !== undefined && !isItsTurn(scenarios, scenario, index, classes)) continue
       yield { scenario, nights: kills, seed: seed + index, faultRate: 0.12, ...(ledger && { ledger }) }
     }
   }
+}
+
+function isItsTurn(scenarios: readonly Scenario[], scenario: Scenario, life: number, classes: number): boolean {
+  const names = [...new Set(scenarios.map(({ idempotency }) => idempotency))]
+  const own = names.indexOf(scenario.idempotency)
+  const siblings = scenarios.filter(({ idempotency }) => idempotency === scenario.idempotency)
+  const turn = life + Math.floor(life / names.length) + own
+  return (life + own) % names.length < classes && siblings[turn % siblings.length] === scenario
 }
 
 /** Kills at a random place and hit, or at a random moment. */
@@ -87,8 +95,7 @@ export function* randomPlans(
 ): Generator<LifePlan, never> {
   for (let number = 0; ; number++) {
     const random = seededRandom(seed, 'plan', number)
-    const kill = (): Kill =>
-      random() < 0.3 ? { milliseconds: 50 + Math.floor(random() * 850) } : pick(random, everyHit)
+    const kill = (): Kill => (random() < 0.3 ? { milliseconds: Math.floor(random() * 400) } : pick(random, everyHit))
     const night = () => Array.from({ length: 1 + Math.floor(random() * 3) }, kill)
     const scenario = scenarios[number % scenarios.length]
     if (scenario === undefined) throw new RangeError('torture needs a scenario')

@@ -19,7 +19,15 @@ export function describeScenario({ idempotency, mode, batch }: Scenario): string
 /** The ledger as `activate.yml` has it. */
 export const sqliteLedger = '{ type: sqlite, path: .activate/ledger.db }'
 
-export function filesOf(scenario: Scenario, url: string, ledger: string): Readonly<Record<string, string>> {
+/** The warehouse as `activate.yml` has it; one thread does for a dozen people. */
+const duckdbWarehouse = '{ type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }'
+
+export function filesOf(
+  scenario: Scenario,
+  url: string,
+  ledger: string,
+  warehouse = duckdbWarehouse,
+): Readonly<Record<string, string>> {
   const { yaml } = idempotencyClasses[scenario.idempotency]
   const batch = scenario.batch
     ? `
@@ -35,7 +43,7 @@ export function filesOf(scenario: Scenario, url: string, ledger: string): Readon
   return {
     'activate.yml': `
 name: torture
-warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }
+warehouse: ${warehouse}
 ledger: ${ledger}
 sources:
   people: { csv: data/people.csv, columns: { id: { type: string } } }

@@ -5,16 +5,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { FailpointName } from '../../src/failpoints/failpoints.ts'
-import { loadProject } from '../../src/project/load.ts'
 import type { RunDocument } from '../../src/run.ts'
 import { seededRandom } from '../../src/sandbox/seeded.ts'
-import { wire } from '../../src/wire.ts'
 import { makeProject } from '../e2e/project.ts'
 import { type Child, isStopped, start } from './child.ts'
 import { startFarEnd } from './far-end.ts'
 import type { ClassName } from './idempotency-classes.ts'
 import { inspectState } from './inspection.ts'
 import { judge } from './judgement.ts'
+import { recordOf } from './recorded.ts'
 import { filesOf, scenarios, sqliteLedger, World } from './scenario.ts'
 import { Truth } from './truth.ts'
 
@@ -77,14 +76,3 @@ test.concurrent.each(cases)(
     }
   },
 )
-
-/** All that the ledger holds of runs and requests. */
-async function recordOf(root: string): Promise<unknown> {
-  const wired = wire(await loadProject(root, { env: {} }), { env: {} })
-  const ledger = await wired.ledger()
-  const runs = await ledger.runs({})
-  const requests = await Promise.all(runs.map(({ runId }) => ledger.requests(runId)))
-  const leases = await ledger.leases(Date.now())
-  await wired.close()
-  return { runs, requests, leases }
-}

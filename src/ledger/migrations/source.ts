@@ -8,6 +8,7 @@ import { governance } from './0002-governance.ts'
 import { deadLetters } from './0003-dead-letters.ts'
 import { usage } from './0004-usage.ts'
 import { erasures } from './0005-erasures.ts'
+import { keyHashes } from './0006-key-hashes.ts'
 import { jobs } from './0008-jobs.ts'
 import { receipts } from './0009-receipts.ts'
 import type { Flavour } from './flavour.ts'
@@ -23,6 +24,7 @@ const migrations: readonly Migration[] = [
   { name: '0003-dead-letters', statements: deadLetters },
   { name: '0004-usage', statements: usage },
   { name: '0005-erasures', statements: erasures },
+  { name: '0006-key-hashes', statements: keyHashes },
   { name: '0008-jobs', statements: jobs },
   { name: '0009-receipts', statements: receipts },
 ]

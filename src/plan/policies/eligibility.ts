@@ -27,7 +27,7 @@ export interface EligibilityParams {
 }
 
 /** One reason to leave a row out, as a condition over `p` (`key`, `person`, `entity`, one column per identifier, one hash per kind of opt-out). */
-interface Reason {
+export interface Reason {
   readonly reason: Fragment
   readonly condition: Fragment
 }
@@ -138,9 +138,9 @@ function ownHashes(dialect: Dialect, params: EligibilityParams): Fragment {
 }
 
 /** People whose opt-out came in under another of their records or identifiers. */
-function optOutOfOthers(
+export function optOutOfOthers(
   dialect: Dialect,
-  { relations: { members, identifiers }, personKind }: EligibilityParams,
+  { relations: { members, identifiers }, personKind }: Pick<EligibilityParams, 'relations' | 'personKind'>,
   { kind, hashes }: OptOuts,
 ): readonly Fragment[] {
   if (kind === personKind)
@@ -154,7 +154,11 @@ function optOutOfOthers(
   return [sql`p.entity in (select entity from ${identifiers} where ${owned})`]
 }
 
-function consentReasons({ sync, policies, relations }: EligibilityParams): readonly Reason[] {
+export function consentReasons({
+  sync,
+  policies,
+  relations,
+}: Pick<EligibilityParams, 'sync' | 'policies' | 'relations'>): readonly Reason[] {
   const { consent } = policies
   const { answers, denied } = relations
   if (consent === undefined || answers === undefined || denied === undefined) return []
