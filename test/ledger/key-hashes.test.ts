@@ -67,12 +67,12 @@ test('a ledger that has nothing to find makes no key for it', async () => {
   expect(readdirSync(folder).filter(file => file.endsWith('.key'))).toEqual([])
 })
 
-/** The ledger as version 0005 left it, with this key in plain text. */
+/** The ledger as it was before migration 0006, with this key in plain text. */
 function makeOld(key: string): void {
   const connection = new Sqlite(path)
   connection.exec('alter table request_changes rename column key_hash to key')
   connection.prepare('update request_changes set key = ?').run(key)
   connection.exec("delete from housekeeping where task like 'keys of requests%'")
-  connection.exec("delete from knex_migrations where name >= '0006'")
+  connection.exec("delete from knex_migrations where name = '0006-key-hashes'")
   connection.close()
 }
