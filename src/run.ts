@@ -2,7 +2,7 @@
  * The pipeline, read top to bottom: recover, materialise, check, plan, guard, deliver, settle.
  */
 import { type DeliveryTotals, deliver } from './delivery/deliver.ts'
-import type { Lease } from './ledger/ledger.ts'
+import type { Lease, OutcomeCounts } from './ledger/ledger.ts'
 import type { PeopleSummary } from './plan/identity/people-summary.ts'
 import type { Plan } from './plan/plan.ts'
 import { outboxName } from './plan/state.ts'
@@ -216,7 +216,7 @@ async function runUnderLease(
   }
 }
 
-const nothingSent: DeliveryTotals = { ...nothing, withdrawn: 0, requests: 0, retries: 0 }
+const nothingSent: DeliveryTotals = { ...nothing, withdrawn: 0, open: 0, requests: 0, retries: 0 }
 
 function settingsOf({ asOf, fullResync, limit, samples }: PlanOptions, keepOutbox: boolean): PlanSettings {
   return { asOf, fullResync, limit, samples, keepOutbox }
@@ -277,7 +277,6 @@ async function deliverAndSettle(
         })
   refuseWithoutLease(totals, sync)
   await wired.failpoints.reach('delivered')
-  options.onProgress(progress(sync, 'settle'))
   const { stopped } = totals
   const status = statusOf(totals, stopped?.kind)
   const { plan, mapping } = planned
@@ -293,18 +292,20 @@ async function deliverAndSettle(
     plan,
     columns,
   }
-  const outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
-  const over = { warehouse, ledger, lease, sync, runIds: [run.runId], now: wired.clock.now() }
-  await endSettledLetters(over, prepared.state)
+  // What is left in doubt is ended by the next run, which settles this one then (docs/decisions/0039).
+  const settled = totals.open === 0
+  let outcomes: OutcomeCounts = outcomesOf(totals)
+  if (settled) {
+    options.onProgress(progress(sync, 'settle'))
+    outcomes = await settleRun({ ...settling, now: wired.clock.now() }, prepared.state)
+    const over = { warehouse, ledger, lease, sync, runIds: [run.runId], now: wired.clock.now() }
+    await endSettledLetters(over, prepared.state)
+  }
   const finishedAt = wired.clock.now()
   const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]
   const { requests, retries } = totals
   const error = stopped === undefined ? {} : { error: { code: stopped.code, message: stopped.message } }
-  await ledger.updateRun(
-    run.runId,
-    { status, outcomes, requests, retries, finishedAt, settled: true, ...error },
-    lease(),
-  )
+  await ledger.updateRun(run.runId, { status, outcomes, requests, retries, finishedAt, settled, ...error }, lease())
   return {
     ...summaryBase(sync, run, finishedAt),
     status,
@@ -315,6 +316,10 @@ async function deliverAndSettle(
     ...(problems.length === 0 ? {} : { problems }),
     ...(stopped?.until === undefined ? {} : { resumes_at: new Date(stopped.until).toISOString() }),
   }
+}
+
+function outcomesOf({ acked, rejected, parked, pending }: DeliveryTotals): OutcomeCounts {
+  return { acked, rejected, parked, pending }
 }
 
 /** Ends a run before anything leaves: with its plan when it came to one, without when it is on hold. */

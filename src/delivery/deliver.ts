@@ -34,7 +34,7 @@ export async function deliver(input: DeliveryInput): Promise<DeliveryTotals> {
   const stopped = stopWhileOpen(input.destination, input.clock.now())
   if (stopped !== undefined) {
     input.log({ kind: 'stop', code: stopped.code, message: stopped.message })
-    const nothing = { acked: 0, rejected: 0, parked: 0, withdrawn: 0, requests: 0, retries: 0 }
+    const nothing = { acked: 0, rejected: 0, parked: 0, withdrawn: 0, open: 0, requests: 0, retries: 0 }
     return { ...nothing, pending: input.total, stopped }
   }
   return new Dispatch(input, tasksOfRows(input), input.total).run()

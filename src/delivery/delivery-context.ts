@@ -36,6 +36,11 @@ export interface DeliveryNote {
 export interface DeliveryTotals extends OutcomeCounts {
   /** Those of the pending that were taken out at the last moment, because they must not be sent to any more. */
   readonly withdrawn: number
+  /**
+   * Those of the pending that may have arrived and can be repeated or asked about when delivery goes on: their requests are left
+   * `uncertain`, and the run must not be settled before a recovery has ended them.
+   */
+  readonly open: number
   /** Distinct requests of which at least one attempt was begun. */
   readonly requests: number
   /** Attempts after a request's first. */

@@ -13,10 +13,17 @@ import { Gate, type Leaving } from './gate.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
 import { Recorder } from './recorder.ts'
-import { type Resolution, resolveOutdated, resolveStopped, resolveUnsent, resolveWithdrawn } from './resolve-outcome.ts'
+import {
+  type Resolution,
+  resolveOutdated,
+  resolvePaused,
+  resolveStopped,
+  resolveUnsent,
+  resolveWithdrawn,
+} from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
-import { createTally, type Stop, type Tally } from './tally.ts'
-import { begunOnce, isQuestion, isRepeatable, type Task } from './task.ts'
+import { createTally, isPause, type Stop, type Tally } from './tally.ts'
+import { begunOnce, isQuestion, isRepeatable, isResumable, type Task } from './task.ts'
 
 /** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
 const usualMargin = 5_000
@@ -46,6 +53,8 @@ export class Dispatch {
   private stop: Stop | undefined
   private failure: { readonly error: unknown } | undefined
   private done = false
+  /** Records of requests that are left in doubt for the next run. */
+  private open = 0
 
   constructor(context: DeliveryContext, tasks: AsyncIterable<Task>, total: number) {
     this.context = context
@@ -95,7 +104,17 @@ export class Dispatch {
     const { acked, rejected, parked } = counts
     const stopped = this.stop ?? this.tally.verdict()
     const pending = Math.max(0, this.total - acked - rejected - parked)
-    return { acked, rejected, parked, pending, withdrawn, requests, retries, ...(stopped && { stopped }) }
+    return {
+      acked,
+      rejected,
+      parked,
+      pending,
+      withdrawn,
+      open: this.open,
+      requests,
+      retries,
+      ...(stopped && { stopped }),
+    }
   }
 
   /** Starts everything that can be started at this moment; called whenever something has changed. */
@@ -138,15 +157,20 @@ export class Dispatch {
   }
 
   /**
-   * What has not been begun stays pending. What may have arrived must not look as if it had never been sent: it is begun
-   * once more, for the sole purpose of being concluded with everything that is known of it.
+   * What has not been begun stays pending. What may have arrived must not look as if it had never been sent: it stays in doubt,
+   * where the next run can take it up, or is begun once more, for the sole purpose of being concluded with all that is known of it.
    */
   private abandon(now: number): void {
     const left = this.backlog.takeAll()
     if (this.stop?.kind === 'lease' || this.failure !== undefined) return
-    const doubtful = left.filter(({ doubt }) => doubt)
+    for (const task of left) if (this.isLeftOpen(task)) this.open += task.changes.length
+    const doubtful = left.filter(task => task.doubt && !this.isLeftOpen(task))
     this.beginning += doubtful.length
     if (doubtful.length > 0) this.track(this.begin(doubtful, now))
+  }
+
+  private isLeftOpen(task: Task): boolean {
+    return this.stop !== undefined && isPause(this.stop) && isResumable(task)
   }
 
   private sendBegun(now: number): void {
@@ -174,9 +198,14 @@ export class Dispatch {
   }
 
   private keepFromLeaving(task: Task, now: number): Resolution | undefined {
-    if (this.isStopped()) return resolveStopped(task)
+    if (this.isStopped()) return this.isLeftOpen(task) ? this.leaveOpen(task) : resolveStopped(task)
     if (isQuestion(task)) return undefined
     return isOutdated(task, this.context.recheck, now) ? resolveOutdated(task) : undefined
+  }
+
+  private leaveOpen(task: Task): Resolution {
+    this.open += task.changes.length
+    return resolvePaused(task)
   }
 
   private beginMore(now: number): void {

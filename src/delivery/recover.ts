@@ -14,7 +14,8 @@ import { Dispatch } from './dispatch.ts'
 import type { OpenAction, OpenDestination } from './open-destination.ts'
 import { longestBetween } from './resolve-job.ts'
 import { onUncertain } from './retry.ts'
-import { nothingAsked, nothingSpent, type Task, tasksOfBatch } from './task.ts'
+import { isPause, type Stop } from './tally.ts'
+import { isResumable, nothingAsked, nothingSpent, type Task, tasksOfBatch } from './task.ts'
 
 export interface RedeliveryInput extends DeliveryContext {
   /** The dead run's requests; those that are concluded are left alone. */
@@ -43,10 +44,11 @@ export async function redeliver(input: RedeliveryInput): Promise<DeliveryTotals>
   await move(input, parked, 'uncertain', 'parked')
   for (const request of parked) note(input, request, 'may have arrived, and cannot be repeated safely')
 
-  const set = { parked: countRecords(parked) }
+  const set = { parked: countRecords(parked), open: 0, yielded: new Set<string>() }
   const totals = await new Dispatch(input, rebuilt(input, repeatable, set), 0).run()
-  if (totals.stopped !== undefined && totals.stopped.kind !== 'lease') await endEarly(input, repeatable, set)
-  const all = { ...totals, parked: totals.parked + set.parked }
+  if (totals.stopped !== undefined && totals.stopped.kind !== 'lease')
+    await endEarly(input, repeatable, totals.stopped, set)
+  const all = { ...totals, parked: totals.parked + set.parked, open: totals.open + set.open }
   return { ...all, pending: countRecords(never) + countRecords(maybe) - all.acked - all.rejected - all.parked }
 }
 
@@ -101,9 +103,23 @@ function actionOf(destination: OpenDestination, action: string): OpenAction | un
   }
 }
 
-/** Delivery stopped before these came up. Whoever settles the run must not find them undecided. */
-async function endEarly(input: RedeliveryInput, requests: readonly Request[], set: { parked: number }): Promise<void> {
+interface Aside {
+  parked: number
+  open: number
+  /** Requests that delivery has seen; it decides of these itself. */
+  readonly yielded: Set<string>
+}
+
+/** Delivery stopped before these came up. Whoever settles the run must not find them undecided; after a pause nobody settles it yet. */
+async function endEarly(input: RedeliveryInput, requests: readonly Request[], stop: Stop, set: Aside): Promise<void> {
   for (const request of requests) {
+    if (
+      isPause(stop) &&
+      isResumable({ doubt: request.bodyHash !== '', idempotency: idempotencyOf(input, request.action) })
+    ) {
+      if (!set.yielded.has(request.requestId)) set.open += countRecords([request])
+      continue
+    }
     const natural = idempotencyOf(input, request.action).kind === 'natural'
     const moved = await move(input, [request], 'uncertain', natural ? 'planned' : 'parked')
     if (moved === 0) continue
@@ -112,13 +128,10 @@ async function endEarly(input: RedeliveryInput, requests: readonly Request[], se
   }
 }
 
-async function* rebuilt(
-  input: RedeliveryInput,
-  requests: readonly Request[],
-  set: { parked: number },
-): AsyncGenerator<Task> {
+async function* rebuilt(input: RedeliveryInput, requests: readonly Request[], set: Aside): AsyncGenerator<Task> {
   const startedAt = input.clock.now()
   for (const request of requests) {
+    set.yielded.add(request.requestId)
     const task = await rebuild(input, request)
     if (task !== undefined) {
       yield hasJob(input, request) ? waitingForJob(task, request, startedAt) : settling(task, request, startedAt)

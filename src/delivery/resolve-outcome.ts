@@ -351,6 +351,11 @@ export function resolveStopped(task: Task): Resolution {
   return resolveNotSent(task, { code: 'stopped', message })
 }
 
+/** Delivery paused before this could be sent again: it stays in doubt, and the next run takes it up. */
+export function resolvePaused(task: Task): Resolution {
+  return { state: 'uncertain', exceptions: asideOf(task), moved: [], counts: none, health: 'unknown', unknown: [] }
+}
+
 /** An intent that has waited too long to be sent as it is: nothing left, and its rows are looked at once more. */
 export function resolveOutdated(task: Task): Resolution {
   const { spent } = task

@@ -23,6 +23,11 @@ export interface Stop {
   readonly until?: number
 }
 
+/** Whether nothing is wrong but the moment: what may have arrived can wait for the next run to repeat it or ask about it. */
+export function isPause({ kind }: Stop): boolean {
+  return kind === 'interrupted' || kind === 'limit'
+}
+
 /** So many requests in a row that spent their budget, without one success between them, mean that the destination is down. */
 const downAfter = 5
 

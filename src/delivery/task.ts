@@ -75,6 +75,11 @@ export function isQuestion({ inquiry, job }: Pick<Task, 'inquiry' | 'job'>): boo
   return inquiry !== undefined || job !== undefined
 }
 
+/** Whether it may have arrived, and a later run can still find out or repeat it without harm. */
+export function isResumable({ doubt, idempotency }: Pick<Task, 'doubt' | 'idempotency'>): boolean {
+  return doubt && (idempotency.kind === 'keyed' || idempotency.kind === 'lookup')
+}
+
 /** A request that may have been applied under its key must not come back under another one. */
 export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
   return doubt && idempotency.kind === 'keyed'

@@ -3,6 +3,7 @@
  * parked as their idempotency allows, those that never left are cancelled, and what the ledger knows is settled. Tonight's
  * plan then starts from what the destination truly has.
  */
+import type { DeliveryTotals } from '../delivery/deliver.ts'
 import { redeliver } from '../delivery/recover.ts'
 import type { Lease, Members, Run } from '../ledger/ledger.ts'
 import type { PlannedChange } from '../plan/plan.ts'
@@ -72,6 +73,7 @@ async function recoverRun(
       onProgress: () => undefined,
     })
     refuseWithoutLease(totals, sync)
+    refuseUnfinished(totals, run, sync)
   }
   await wired.failpoints.reach('recover.redelivered')
   const { failpoints } = wired
@@ -92,6 +94,17 @@ async function recoverRun(
   )
   await failpoints.reach('recover.settled')
   await ledger.updateRun(run.runId, { ...finished, status, outcomes }, lease())
+}
+
+/** What is left in doubt must not be planned anew: nothing is, until the next run has taken it up (docs/decisions/0039). */
+function refuseUnfinished({ open, stopped }: DeliveryTotals, { runId }: Run, { place }: Sync): void {
+  if (open === 0 || stopped === undefined) return
+  throw new ActivateError('failed', {
+    code: stopped.code,
+    message: `${stopped.message}; ${open} records of run ${runId} may have arrived, and are waiting to be repeated or asked about`,
+    place,
+    help: 'nothing is parked and nothing new was planned: the next run goes on where this one stopped',
+  })
 }
 
 async function wasSettled(night: Night, state: StateRelations, runId: string): Promise<boolean> {

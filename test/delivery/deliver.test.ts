@@ -26,7 +26,16 @@ describe('delivery', () => {
     const { server, deliver } = bound(await against(ok))
     const rows = rowsOf(250)
     const { totals, requests } = await deliver(rows, hundred)
-    expect(totals).toEqual({ acked: 250, rejected: 0, parked: 0, pending: 0, withdrawn: 0, requests: 3, retries: 0 })
+    expect(totals).toEqual({
+      acked: 250,
+      rejected: 0,
+      parked: 0,
+      pending: 0,
+      withdrawn: 0,
+      open: 0,
+      requests: 3,
+      retries: 0,
+    })
     expect(sorted(server.applied)).toEqual(sorted(ids(rows)))
     expect(requests.map(({ members, state }) => ({ members, state }))).toEqual([
       { members: { from: 1, to: 100 }, state: 'acked' },
@@ -162,7 +171,7 @@ describe('a reply that says no', () => {
     expect(totals).toMatchObject({ acked: 99, rejected: 1, pending: 0 })
     expect(sorted(server.applied)).toEqual(sorted(ids(rows.filter(({ key }) => key !== 'k77'))))
     expect(exceptions.filter(({ state }) => state === 'rejected')).toMatchObject([
-      { seq: 77, key: 'k77', code: 'http_422', message: 'HTTP 422: bad email' },
+      { seq: 77, code: 'http_422', message: 'HTTP 422: bad email' },
     ])
     expect(server.requests.length).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(100)) + 1)
   })
@@ -469,20 +478,32 @@ describe('being stopped', () => {
     expect(server.requests).toEqual([])
   })
 
-  test('while waiting for a keyed request leaves no doubt behind that looks like nothing was sent', async () => {
+  test('while a keyed request waits leaves it in doubt, and who takes over repeats it under its key', async () => {
     const controller = new AbortController()
-    const { deliver } = bound(
-      await against(() => {
-        controller.abort()
-        return applied(reply(500))
-      }),
-    )
-    const { totals, requests } = await deliver(
-      rowsOf(3),
-      { ...hundred, idempotency: keyed },
+    const opened = await against(() => {
+      if (controller.signal.aborted) return ok()
+      controller.abort()
+      return applied(reply(500))
+    })
+    const far = { ...hundred, idempotency: keyed }
+    const { totals, requests } = await opened.deliver(rowsOf(3), far, { signal: controller.signal })
+    expect(totals).toMatchObject({ parked: 0, pending: 3, open: 3, stopped: { kind: 'interrupted' } })
+    expect(requests).toMatchObject([{ state: 'uncertain' }])
+    expect((await opened.redeliver(rowsOf(3), far)).totals).toMatchObject({ acked: 3, open: 0 })
+  })
+
+  test('while a request waits that somebody must decide about parks it', async () => {
+    const controller = new AbortController()
+    const opened = await against(() => {
+      controller.abort()
+      return applied(reply(500))
+    })
+    const { totals, requests } = await opened.deliver(
+      rowsOf(1),
+      { idempotency: { kind: 'none' } },
       { signal: controller.signal },
     )
-    expect(totals).toMatchObject({ parked: 3, stopped: { kind: 'interrupted' } })
+    expect(totals).toMatchObject({ parked: 1, open: 0, stopped: { kind: 'interrupted' } })
     expect(requests).toMatchObject([{ state: 'parked' }])
   })
 

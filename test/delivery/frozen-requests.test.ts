@@ -158,6 +158,46 @@ describe('a request', () => {
   })
 })
 
+describe('an answer that leaves somebody out', () => {
+  /** What was answered first is what is answered again, as a good API does with a key. */
+  const replayed = (leftOut: (changeId: string) => boolean) => (request: Received) => {
+    const named = request.records.filter(({ change_id }) => !leftOut(change_id))
+    return reply(200, { results: named.map(({ change_id }) => ({ id: change_id, status: 'acked' })) })
+  }
+  const rows = [1, 2, 3].map(
+    (seq): PlannedChange => ({ seq, key: `k${seq}`, op: 'enter', changeId: `c${seq}`, fields: {} }),
+  )
+  const far: Far = {
+    idempotency: { kind: 'keyed', window: 24 * hour },
+    batch: { maxRecords: 10 },
+    interpret: interpretEach,
+  }
+
+  test('and is replayed under the key changes nothing: who is named is done, who never is is parked, and nothing goes under another key', async () => {
+    stage = await Stage.open(
+      replayed(id => id === 'c2'),
+      { keyHeader: 'idempotency-key' },
+    )
+    const { totals, requests, exceptions } = await stage.deliver(rows, far)
+    expect(totals).toMatchObject({ acked: 2, parked: 1, rejected: 0, pending: 0 })
+    expect(exceptions).toMatchObject([{ changeId: 'c2', state: 'parked' }])
+    expect(requests).toMatchObject([{ state: 'acked' }])
+    expect(stage.server.requests.length).toBeGreaterThan(1)
+    expect(new Set(stage.server.requests.map(({ body }) => body)).size).toBe(1)
+    expect(stage.server.applied).toEqual(['c1', 'c2', 'c3'])
+  })
+
+  test('and names nobody at all is never taken for a yes', async () => {
+    stage = await Stage.open(
+      replayed(() => true),
+      { keyHeader: 'idempotency-key' },
+    )
+    const { totals } = await stage.deliver(rows, far)
+    expect(totals).toMatchObject({ acked: 0, parked: 3 })
+    expect(new Set(stage.server.requests.map(({ body }) => body)).size).toBe(1)
+  })
+})
+
 describe('a key', () => {
   const window = 60 * 60_000
 

@@ -204,7 +204,9 @@ describe('a batch that is refused whole', () => {
     )
     const { totals, exceptions } = await opened.deliver(rowsOf(100), { ...hundred, idempotency: { kind: 'none' } })
     expect(totals).toMatchObject({ acked: 99, rejected: 1, parked: 0, pending: 0 })
-    expect(exceptions.filter(({ state }) => state === 'rejected')).toMatchObject([{ key: 'k50', code: 'http_413' }])
+    expect(exceptions.filter(({ state }) => state === 'rejected')).toMatchObject([
+      { changeId: 'c50', code: 'http_413' },
+    ])
   })
 
   test('does not hold up the batches behind it while it is searched', async () => {

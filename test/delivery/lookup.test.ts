@@ -388,17 +388,18 @@ describe('after a crash', () => {
 })
 
 describe('Ctrl-C while a request settles', () => {
-  test('leaves it to a person, as whatever may have arrived and is not clear', async () => {
+  test('leaves it in doubt with the instant at which it is to be asked about, and who takes over asks', async () => {
     const controller = new AbortController()
     const opened = await against(() => {
       controller.abort()
       return lost(true)
     })
-    const { totals, requests, exceptions } = await opened.deliver(rowsOf(2), hundred, { signal: controller.signal })
-    expect(totals).toMatchObject({ parked: 2, stopped: { kind: 'interrupted' } })
-    expect(requests).toMatchObject([{ state: 'parked' }])
-    expect(exceptions[0]?.message).toContain('may have arrived')
+    const { totals, requests } = await opened.deliver(rowsOf(2), hundred, { signal: controller.signal })
+    expect(totals).toMatchObject({ parked: 0, pending: 2, open: 2, stopped: { kind: 'interrupted' } })
+    expect(requests).toMatchObject([{ state: 'uncertain', nextAttemptAt: expect.any(Number) }])
     expect(opened.server.questions).toEqual([])
+    expect((await opened.redeliver(rowsOf(2), hundred)).totals).toMatchObject({ acked: 2, open: 0 })
+    expect(opened.server.questions).toHaveLength(1)
   })
 })
 

@@ -36,7 +36,7 @@ function optOuts(...keys: readonly string[]) {
 const keysIn = ({ records }: Pick<Received, 'records'>) => records.map(({ key }) => key)
 const hundred: Far = { batch: { maxRecords: 100 }, concurrency: 1 }
 const keyed = { kind: 'keyed', window: 24 * 3_600_000 } as const
-const withdrawn = (seq: number) => ({ seq, key: `k${seq}`, changeId: `c${seq}`, state: 'withdrawn', ...optOut })
+const withdrawn = (seq: number) => ({ seq, changeId: `c${seq}`, state: 'withdrawn', ...optOut })
 
 describe('an opt-out between plan and send', () => {
   test('takes the row out of the middle of its batch, and the rest goes on', async () => {
@@ -44,7 +44,16 @@ describe('an opt-out between plan and send', () => {
     const { recheck, asked } = optOuts('k3')
     const { totals, requests, exceptions, notes } = await opened.deliver(rowsOf(5), hundred, { recheck })
     expect(opened.server.requests.map(keysIn)).toEqual([['k1', 'k2', 'k4', 'k5']])
-    expect(totals).toEqual({ acked: 4, rejected: 0, parked: 0, pending: 1, withdrawn: 1, requests: 1, retries: 0 })
+    expect(totals).toEqual({
+      acked: 4,
+      rejected: 0,
+      parked: 0,
+      pending: 1,
+      withdrawn: 1,
+      open: 0,
+      requests: 1,
+      retries: 0,
+    })
     expect(requests).toMatchObject([{ state: 'acked', members: { seqs: [1, 2, 4, 5] } }])
     expect(exceptions).toMatchObject([withdrawn(3)])
     expect(notes).toMatchObject([{ kind: 'withdrawn', code: 'suppression.opt_out' }])
