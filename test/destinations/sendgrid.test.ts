@@ -212,6 +212,13 @@ describe('contacts', () => {
 })
 
 describe('what a project asks for', () => {
+  test('is tried by the doctor, without any effect there', async () => {
+    expect((await activate('doctor')).stdout).toContain('reachable, credentials accepted')
+    const wrong = shell(() => project.root, { SECRET_TOKEN: 'another', NO_COLOR: '1' })
+    expect((await wrong('doctor')).stdout).toContain('check its credentials')
+    expect([far.mails.length, far.jobs.size]).toEqual([0, 0])
+  })
+
   test('is checked before anything runs: an unknown field names the nearest, a missing one its sync', async () => {
     await project.write({
       'syncs/hello.yml': mailSync
