@@ -190,6 +190,8 @@ export interface CallbackReport {
 
 /** What a vendor reports by calling us. Pure; `activate callbacks` listens and writes down. */
 export interface Callback<Settings> {
+  /** What kind of address comes with an opt-out: the project needs an identifier for it. */
+  readonly optOuts: 'phone' | 'email'
   /** What the settings lack for a call to be believed; undefined when they have it. */
   readonly lacks: (settings: Settings) => string | undefined
   /** Whether it was the vendor who called, by its signature. */

@@ -28,18 +28,23 @@ export function optOutsOf(
   channels: readonly (string | undefined)[],
   key?: string,
 ): readonly OptOut[] {
-  const kinds = identifiersFor(project, address).flatMap(({ name, normalise: how, region }) => {
-    const tidied = normalise(address, how, region)
-    return tidied === undefined ? [] : [{ kind: name, hash: hashOfOptOut(name, tidied) }]
-  })
+  const kinds = identifiersFor(project, address.includes('@') ? 'email' : 'phone').flatMap(
+    ({ name, normalise: how, region }) => {
+      const tidied = normalise(address, how, region)
+      return tidied === undefined ? [] : [{ kind: name, hash: hashOfOptOut(name, tidied) }]
+    },
+  )
   if (project.identity === undefined && key !== undefined)
     kinds.push({ kind: 'key', hash: hashOfOptOut('key', key.trim()) })
   return kinds.flatMap(each => channels.map(channel => (channel === undefined ? each : { ...each, channel })))
 }
 
-/** Those that an address of this form may be a value of. */
-export function identifiersFor({ identity }: Pick<Project, 'identity'>, address: string): readonly Identifier[] {
-  const wanted: readonly string[] = address.includes('@') ? ['email', 'gmail'] : ['e164']
+/** Those that an address of this kind may be a value of. */
+export function identifiersFor(
+  { identity }: Pick<Project, 'identity'>,
+  kind: 'phone' | 'email',
+): readonly Identifier[] {
+  const wanted: readonly string[] = kind === 'email' ? ['email', 'gmail'] : ['e164']
   return (identity?.identifiers ?? []).filter(
     ({ normalise: how, hashOf }) => hashOf === undefined && wanted.includes(how),
   )

@@ -44,12 +44,16 @@ export function referencePage(definition: DestinationDefinition, options: Refere
           )
           .join('\n'),
     `At most ${count(definition.concurrency(settings), 'request')} under way at the same time.`,
+    ...(definition.callback === undefined ? [] : ['## Callbacks', callbacksText]),
     '## Actions',
     ...(options.actionsAreExamples ? ['Actions come from the settings; these are those of the example above.'] : []),
     ...actions.flatMap(([name, action]) => actionParts(name, action)),
   ]
   return `${parts.join('\n\n')}\n`
 }
+
+const callbacksText =
+  'What became of a record after it was taken, and who opted out, comes by callback: `activate callbacks` receives it at `/callbacks/<name of the destination>`, believes what is signed, and writes it to the ledger ([jobs and callbacks](../guides/callbacks-and-jobs.md)).'
 
 function actionParts(name: string, action: Action<never>): readonly string[] {
   const facts: readonly (readonly [string, string])[] = [

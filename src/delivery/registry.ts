@@ -81,6 +81,7 @@ export interface OpenCallback {
   readonly destination: string
   /** The setting without which nothing can be verified. */
   readonly lacks: string | undefined
+  readonly optOuts: 'phone' | 'email'
   readonly verify: (request: CallbackRequest) => boolean
   readonly read: (request: CallbackRequest) => readonly CallbackReport[]
 }
@@ -97,6 +98,7 @@ export function openCallback(
   return {
     destination: settings.name,
     lacks: callback.lacks(resolved),
+    optOuts: callback.optOuts,
     verify: request => callback.verify(resolved, request),
     read: callback.read,
   }

@@ -23,6 +23,7 @@ import type { Json } from '../project/project.ts'
 import { secret } from '../project/secret.ts'
 import { baseUrl } from './http-settings.ts'
 import { valueAt } from './record-outcomes.ts'
+import { changeArgument, eventWebhook, eventWebhookKey } from './sendgrid-events.ts'
 import { contactExamples, jobExamples, mailExamples, removalExamples } from './sendgrid-examples.ts'
 
 /**
@@ -84,6 +85,7 @@ const settings = z
       .refine(milliseconds => milliseconds > 0, 'longer than nothing')
       .prefault('5s')
       .describe('How soon a job is asked about for the first time; each further question waits twice as long'),
+    event_webhook_key: eventWebhookKey,
     requests_per_second: z
       .int()
       .min(1)
@@ -163,10 +165,16 @@ export const sendgrid = defineDestination({
   concurrency: ({ concurrency }) => concurrency,
   timeout: ({ timeout }) => timeout,
   probe: () => ({ method: 'GET', path: unverified.probePath }),
+  callback: eventWebhook,
   actions: given => ({ mail: mail(given), contacts: contacts(given), list_removal: listRemoval() }),
 })
 
-function mail({ template_data: names, recipients_per_request: maxRecords }: Settings): Action<Settings> {
+function mail({
+  template_data: names,
+  recipients_per_request: maxRecords,
+  event_webhook_key: key,
+}: Settings): Action<Settings> {
+  const reports = key !== undefined
   const value = z.json().nullable().optional().describe('A value of the template')
   return {
     summary:
@@ -176,7 +184,7 @@ function mail({ template_data: names, recipients_per_request: maxRecords }: Sett
     batch: { maxRecords, maxBytes: unverified.mailBytes },
     idempotency: { kind: 'none' },
     request: batch => ({ method: 'POST', path: mailPath, json: envelopeOf(batch, names) }),
-    interpret: interpretMail,
+    interpret: (reply, batch) => (reports ? named(interpretMail(reply, batch), batch) : interpretMail(reply, batch)),
     examples: mailExamples,
   }
 }
@@ -196,7 +204,7 @@ function envelopeOf(batch: readonly Change[], names: readonly string[]) {
       dynamic_template_data: Object.fromEntries(
         names.filter(name => Object.hasOwn(fields, name)).map(name => [name, fields[name]]),
       ),
-      custom_args: { activate_change_id: changeId },
+      custom_args: { [changeArgument]: changeId },
     })),
   }
 }
@@ -218,6 +226,12 @@ function interpretMail(reply: HttpReply, batch: readonly Change[]): Verdict {
     return { kind: 'uncertain', code: 'unreadable_reply', message: `HTTP ${reply.status} in place of an empty 202` }
   }
   return refusalOf(reply, batch)
+}
+
+/** Under their change ids, which events name, so that what is reported of a mail finds it. */
+function named(verdict: Verdict, batch: readonly Change[]): Verdict {
+  if (verdict.kind !== 'acked') return verdict
+  return { kind: 'each', outcomes: batch.map(({ changeId }) => ({ changeId, outcome: 'acked', reference: changeId })) }
 }
 
 /** A 400 applies to the whole request; where its errors name records, those are at fault. */

@@ -131,7 +131,7 @@ export const twilio = defineDestination({
     ...(given.messaging_service_sid === undefined && given.from === undefined ? {} : { sms: sms() }),
     ...(given.whatsapp_from === undefined ? {} : { whatsapp: whatsapp() }),
   }),
-  callback: { lacks: lackOf, verify, read: ({ body }) => reportsIn(new URLSearchParams(body)) },
+  callback: { optOuts: 'phone', lacks: lackOf, verify, read: ({ body }) => reportsIn(new URLSearchParams(body)) },
 })
 
 const messages = { modes: ['trigger', 'append'], idempotency: { kind: 'none' } } as const

@@ -181,6 +181,24 @@ describe('a job that does not end', () => {
     expect(requests).toMatchObject([{ state: 'parked' }])
   })
 
+  test.each([
+    ['is left to the next run where it may go again', far, { acked: 0, parked: 0, pending: 2 }],
+    ['is parked where it may not', unrepeatable, { acked: 0, parked: 2, pending: 0 }],
+  ])('while a run is told to stop is not waited for: it %s', async (_what, definition, ends) => {
+    const opened = await against(() => state('pending'))
+    const controller = new AbortController()
+    const clock: Clock = {
+      now: () => opened.clock.now(),
+      sleep: async (milliseconds, signal) => {
+        if (opened.server.questions.length > 0) controller.abort()
+        await opened.clock.sleep(milliseconds, signal)
+      },
+    }
+    const { totals } = await opened.deliver(rowsOf(2), definition, { clock, signal: controller.signal })
+    expect(totals).toMatchObject({ ...ends, stopped: { kind: 'interrupted' } })
+    expect(opened.server.questions).toHaveLength(1)
+  })
+
   test('stops nothing else', async () => {
     const opened = await against(({ path: asked }) => state(asked.endsWith('j0') ? 'pending' : 'acked'))
     const { totals } = await opened.deliver(rowsOf(30), far)

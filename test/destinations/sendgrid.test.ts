@@ -1,6 +1,10 @@
 /** Nights against a SendGrid that behaves like one: the whole engine, over real sockets, with crashes in between. */
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Listening, listenForCallbacks } from '../../src/callbacks/listen.ts'
+import { eventWebhook } from '../../src/destinations/sendgrid-events.ts'
 import type { RunDocument } from '../../src/run.ts'
+import type { Wired } from '../../src/wire.ts'
 import { shell } from '../cli/activate.ts'
 import { activate as process_ } from '../e2e/command-line.ts'
 import { makeProject, type TestProject } from '../e2e/project.ts'
@@ -212,6 +216,13 @@ describe('contacts', () => {
 })
 
 describe('what a project asks for', () => {
+  test('is tried by the doctor, without any effect there', async () => {
+    expect((await activate('doctor')).stdout).toContain('reachable, credentials accepted')
+    const wrong = shell(() => project.root, { SECRET_TOKEN: 'another', NO_COLOR: '1' })
+    expect((await wrong('doctor')).stdout).toContain('check its credentials')
+    expect([far.mails.length, far.jobs.size]).toEqual([0, 0])
+  })
+
   test('is checked before anything runs: an unknown field names the nearest, a missing one its sync', async () => {
     await project.write({
       'syncs/hello.yml': mailSync
@@ -240,5 +251,94 @@ describe('what a project asks for', () => {
     const { sendgrid } = await import('../../src/destinations/sendgrid.ts')
     const of = (given: object) => sendgrid.baseUrl?.(sendgrid.settings.parse({ api_key: `\${env:K}`, ...given }))
     expect([of({}), of({ region: 'eu' })]).toEqual(['https://api.sendgrid.com', 'https://api.eu.sendgrid.com'])
+  })
+})
+
+describe('events of mails', () => {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
+  let wired: Wired
+  let listening: Listening
+
+  beforeEach(async () => {
+    await project.write({
+      'activate.yml': `${settings(`    event_webhook_key: ${publicKey}\n`)}
+identity:
+  entity: customer
+  key: id
+  identifiers: { email: { normalise: email } }
+  links: [links]
+`,
+      'models/links.sql':
+        "/*---\nkey: left_value\n---*/\nselect 'id' as left_type, id as left_value, 'email' as right_type, email as right_value from {{source \"people\"}}\n",
+      'syncs/hello.yml': `${mailSync}channel: email\npurpose: service\n`,
+    })
+    await run()
+    wired = await project.open({ env: { SECRET_TOKEN: key } })
+    const context = { project: wired.project, callbacks: wired.callbacks(), ledger: await wired.ledger() }
+    const more = { now: () => Date.now(), log: () => undefined }
+    listening = await listenForCallbacks({ ...context, ...more }, { host: '127.0.0.1', port: 0 })
+  })
+  afterEach(async () => {
+    await listening.close()
+    await wired.close()
+  })
+
+  async function tell(events: readonly object[], signer = pair.privateKey): Promise<number> {
+    const [at, body] = ['1588788367', JSON.stringify(events)]
+    const headers = {
+      'x-twilio-email-event-webhook-timestamp': at,
+      'x-twilio-email-event-webhook-signature': sign('sha256', Buffer.from(at + body), signer).toString('base64'),
+    }
+    return (await fetch(`${listening.url}/callbacks/mailer`, { method: 'POST', headers, body })).status
+  }
+  const event = (name: string, outcome: string, more: object = {}) => {
+    const mail = far.mails.find(({ to }) => to === `${name}@example.com`)
+    return { email: mail?.to, event: outcome, activate_change_id: mail?.changeId, sg_message_id: 'x', ...more }
+  }
+
+  test('stand with the mail that they are about, and say nothing of who opened it', async () => {
+    const bounce = event('bob', 'bounce', { status: '5.1.1', reason: '550 bob@example.com unknown' })
+    expect(await tell([event('ada', 'processed'), event('ada', 'delivered'), event('ada', 'open'), bounce])).toBe(204)
+    expect((await activate('inspect', 'ada')).stdout).toMatch(/acknowledged; reported processed, delivered\n?$/m)
+    expect((await activate('inspect', 'bob')).stdout).toContain('reported bounce (5.1.1)')
+  })
+
+  test('that somebody unsubscribed, or complained, keep them from being mailed again', async () => {
+    expect(await tell([event('bob', 'unsubscribe'), { email: 'cy@example.com', event: 'spamreport' }])).toBe(204)
+    await project.write({ 'syncs/again.yml': `${mailSync}channel: email\npurpose: service\n` })
+    expect((await activate('run', '--select', 'again')).code).toBe(0)
+    expect(sent()).toEqual(['ada', 'ada', 'bob', 'cy'])
+  })
+
+  test('that SendGrid did not sign are refused, and nothing of them is written', async () => {
+    const stranger = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+    expect(await tell([event('ada', 'delivered'), event('ada', 'unsubscribe')], stranger.privateKey)).toBe(403)
+    const bare = await fetch(`${listening.url}/callbacks/mailer`, { method: 'POST', body: '[]' })
+    expect(bare.status).toBe(403)
+    expect((await activate('inspect', 'ada')).stdout).not.toContain('reported')
+    expect(await (await wired.ledger()).newestSuppression()).toBe(0)
+  })
+
+  test('are verified as SendGrid publishes it', () => {
+    // The worked example in the tests of SendGrid's own library, sendgrid/sendgrid-nodejs (read 2026-11).
+    const request = {
+      headers: {
+        'x-twilio-email-event-webhook-timestamp': '1588788367',
+        'x-twilio-email-event-webhook-signature':
+          'MEUCIQCtIHJeH93Y+qpYeWrySphQgpNGNr/U+UyUlBkU6n7RAwIgJTz2C+8a8xonZGi6BpSzoQsbVRamr2nlxFDWYNH2j/0=',
+      },
+      body: JSON.stringify({ category: 'example_payload', event: 'test_event', message_id: 'message_id' }),
+    }
+    const theirs =
+      'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEDr2LjtURuePQzplybdC+u4CwrqDqBaWjcMMsTbhdbcwHBcepxo7yAQGhHPTnlvFYPAZFceEu/1FwCM/QmGUhA=='
+    expect(eventWebhook.verify({ event_webhook_key: theirs }, request)).toBe(true)
+    expect(eventWebhook.verify({ event_webhook_key: theirs }, { ...request, body: `${request.body} ` })).toBe(false)
+    expect(eventWebhook.verify({ event_webhook_key: publicKey }, request)).toBe(false)
+  })
+
+  test('need a key that is one', async () => {
+    await project.write({ 'activate.yml': settings('    event_webhook_key: nonsense\n') })
+    expect((await activate('validate')).stderr).toContain('the key as SendGrid shows it')
   })
 })

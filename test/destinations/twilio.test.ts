@@ -146,6 +146,13 @@ describe('messages', () => {
   })
 })
 
+test('the doctor tries the credentials without sending anything', async () => {
+  expect((await activate('doctor')).stdout).toContain('reachable, credentials accepted')
+  const wrong = shell(() => project.root, { SECRET_TOKEN: 'another', NO_COLOR: '1' })
+  expect((await wrong('doctor')).stdout).toContain('check its credentials')
+  expect(far.messages).toEqual([])
+})
+
 describe('somebody who answered STOP', () => {
   test('is suppressed as soon as Twilio refuses a message for it: no sync of the channel writes to them again', async () => {
     far.stopped.add(bob)

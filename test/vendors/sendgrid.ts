@@ -60,6 +60,7 @@ export async function startSendgrid(key: string): Promise<Sendgrid> {
 
   function routed(call: Call): Answer {
     const { method, path } = call
+    if (method === 'GET' && path === '/v3/scopes') return { status: 200, body: { scopes: ['mail.send'] } }
     if (method === 'POST' && path === '/v3/mail/send') return mail(JSON.parse(call.body))
     if (method === 'PUT' && path === '/v3/marketing/contacts') return upsert(call.body)
     const job = /^\/v3\/marketing\/contacts\/imports\/(.+)$/.exec(path)?.[1]

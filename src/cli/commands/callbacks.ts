@@ -20,11 +20,12 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const project = await openProject(invocation)
   return withWired(invocation, project, async wired => {
     const known = wired.callbacks()
-    refuseUseless(project, known)
+    refuseUnbelievable(known)
     const callbacks = known.filter(({ lacks }) => lacks === undefined)
     for (const { destination, lacks } of known)
       if (lacks !== undefined)
         terminal.complain(printable(`${destination}: nothing is received, it lacks \`${lacks}\``))
+    refuseUnkept(project, callbacks)
     const interruption = onInterruption(terminal, '\nstopping: calls under way are answered')
     try {
       const ledger = await wired.ledger()
@@ -47,8 +48,8 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   })
 }
 
-/** Throws A5030 to A5032: what could not be believed, or kept, is not listened for. */
-function refuseUseless(project: Project, callbacks: readonly OpenCallback[]): void {
+/** Throws A5031 and A5032: what could not be believed is not listened for. */
+function refuseUnbelievable(callbacks: readonly OpenCallback[]): void {
   if (callbacks.length === 0)
     throw new ActivateError('invalid', { code: 'A5031', message: 'no destination of the project reports by callbacks' })
   const [first] = callbacks
@@ -60,10 +61,17 @@ function refuseUseless(project: Project, callbacks: readonly OpenCallback[]): vo
       help: `add \`${lacks}\` to it under destinations in activate.yml`,
     })
   }
-  if (identifiersFor(project, '+').length === 0)
+}
+
+/** Throws A5030: nor is what could not be kept. */
+function refuseUnkept(project: Project, callbacks: readonly OpenCallback[]): void {
+  for (const { destination, optOuts } of callbacks) {
+    if (identifiersFor(project, optOuts).length > 0) continue
+    const [addresses, how] = optOuts === 'phone' ? ['phone numbers', 'e164'] : ['e-mail addresses', 'email']
     throw new ActivateError('invalid', {
       code: 'A5030',
-      message: 'the project has no identifier for phone numbers, so an opt-out could not be kept',
-      help: 'declare one under identity in activate.yml, normalised as e164',
+      message: `the project has no identifier for ${addresses}, so an opt-out that "${destination}" reports could not be kept`,
+      help: `declare one under identity in activate.yml, normalised as ${how}`,
     })
+  }
 }
