@@ -23,7 +23,7 @@ export const destinationsCodes = {
   A5053: {
     title: 'this Node reads no TypeScript',
     explanation:
-      'Node reads TypeScript by itself from 22.18 on, and the tool brings no compiler. Update Node, or keep the destination as JavaScript: its types can stand in comments (`// @ts-check`), which editors check just as well.',
+      'Node reads TypeScript by itself from 22.18 on; before, the package `typescript` of the project takes the types out, where it is installed: the tool brings no compiler. Update Node, install the package, or keep the destination as JavaScript: its types can stand in comments (`// @ts-check`), which editors check just as well.',
     exit: 'invalid',
   },
   A5054: {

@@ -22,20 +22,39 @@ export function readsTypeScript(features: object = process.features): boolean {
   return 'typescript' in features && features.typescript !== false && features.typescript !== undefined
 }
 
-/** Nothing is run where the project has no such folder. `builtin` are the definitions whose names are taken. */
+/** The package `typescript` of the project, or of whoever develops the tool; undefined where there is none. */
+function findCompiler(root: string): string | undefined {
+  for (const from of [join(root, 'package.json'), import.meta.url]) {
+    try {
+      return pathToFileURL(module.createRequire(from).resolve('typescript')).href
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error
+    }
+  }
+  return undefined
+}
+
+/**
+ * Nothing is run where the project has no such folder. `builtin` are the definitions whose names are taken; `compiler` takes
+ * the types out of TypeScript where Node does not.
+ */
 export async function loadOwnDestinations(
   root: string,
   builtin: readonly DestinationDefinition[],
+  compiler: (root: string) => string | undefined = findCompiler,
 ): Promise<OwnDestinations> {
   const { files, links } = await definitionFiles(root)
   if (files.length + links.length === 0) return { definitions: [], problems: [] }
-  guardImports(`${pathToFileURL(await realpath(join(root, folderName))).href}/`)
+  const takesTypesOut = readsTypeScript() || !files.some(isTypeScript) ? undefined : compiler(root)
+  const isReadable = (file: string) => !isTypeScript(file) || readsTypeScript() || takesTypesOut !== undefined
+  if (files.some(isReadable))
+    guardImports(`${pathToFileURL(await realpath(join(root, folderName))).href}/`, takesTypesOut)
   const definitions: DestinationDefinition[] = []
   const problems: Problem[] = links.map(isLink)
   const taken = new Map(builtin.map(({ name }) => [name, 'the tool itself']))
   for (const name of files) {
     const file = `${folderName}/${name}`
-    const loaded = await loadOne(root, file)
+    const loaded = isReadable(file) ? await loadOne(root, file) : { problem: needsJavaScript(file) }
     const definition = 'definition' in loaded ? loaded.definition : undefined
     const owner = definition && taken.get(definition.name)
     if (definition === undefined || owner !== undefined) {
@@ -67,14 +86,15 @@ async function definitionFiles(
 /** Folders whose imports are watched already: a process may read a project more than once. */
 const guarded = new Set<string>()
 
-function guardImports(folder: string): void {
+function guardImports(folder: string, compiler: string | undefined): void {
   if (guarded.has(folder)) return
   guarded.add(folder)
   const beside = (source: string, built: string) =>
     new URL(import.meta.url.endsWith('.ts') ? source : built, import.meta.url).href
-  const data: OwnImports = { folder, kit: beside('../destination.ts', './destination.mjs') }
+  const kit = beside('../destination.ts', './destination.mjs')
+  const data: OwnImports = { folder, kit, ...(compiler !== undefined && { compiler }) }
   // The hooks of a thread of their own are all that Node 20 has; where there are others, they are deprecated.
-  if ('registerHooks' in module && typeof module.registerHooks === 'function') {
+  if (readsTypeScript() && 'registerHooks' in module && typeof module.registerHooks === 'function') {
     module.registerHooks({
       resolve: (specifier: string, context: { parentURL?: string }, next: (...asked: unknown[]) => object) => {
         const url = redirect(specifier, context.parentURL, data)
@@ -89,7 +109,6 @@ type Loaded = { readonly definition: DestinationDefinition } | { readonly proble
 async function loadOne(root: string, file: string): Promise<Loaded> {
   const path = join(root, file)
   const place = { file, line: 1, column: 1 }
-  if (file.endsWith('ts') && !readsTypeScript()) return { problem: needsJavaScript(file, place) }
   const url = pathToFileURL(await realpath(path)).href
   try {
     const { default: exported } = (await import(url)) as { readonly default?: unknown }
@@ -194,8 +213,11 @@ function nameTaken(file: string, name: string, owner: string): Problem {
   }
 }
 
-function needsJavaScript(file: string, place: Place): Problem {
-  const help = `use Node 22.18 or newer, or write it as JavaScript; compiled, ${file.replace(/ts$/, 'js')} beside it is read in its place`
+const isTypeScript = (file: string): boolean => file.endsWith('ts')
+
+function needsJavaScript(file: string): Problem {
+  const place = { file, line: 1, column: 1 }
+  const help = `use Node 22.18 or newer, install typescript in the project, or write it as JavaScript; compiled, ${file.replace(/ts$/, 'js')} beside it is read in its place`
   return {
     code: 'A5053',
     message: `${file} is TypeScript, which Node ${process.versions.node} does not read`,

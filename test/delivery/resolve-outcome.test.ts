@@ -328,3 +328,13 @@ function uncertainIn(said: Answer, count: number): Set<string> {
     }),
   )
 }
+
+test('a pause longer than a run waits is the whole of it for the account, and the request asks the gate at once', () => {
+  const context = { now: 0, random: () => 0.5, budget: defaultBudget, onUncertain: 'park' } as const
+  const told = (after: number) => {
+    const { pause, again } = resolveOutcome(taskOf(1, { kind: 'none' }), { kind: 'retry', ...reason, after }, context)
+    return [pause, again?.delay]
+  }
+  expect(told(15 * 60_000)).toEqual([15 * 60_000, 15 * 60_000])
+  expect(told(60 * 60_000)).toEqual([60 * 60_000, 0])
+})

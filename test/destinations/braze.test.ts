@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { faultsOf } from '../../src/delivery/example-faults.ts'
 import { checkDestinations } from '../../src/delivery/registry.ts'
 import { braze as definition } from '../../src/destinations/braze.ts'
 import { destinations } from '../../src/destinations/index.ts'
@@ -142,7 +143,7 @@ describe('events and messages, of which nobody can tell a repetition', () => {
 
   test('wait where the limit says so, and go out once', async () => {
     braze.remaining = 1
-    braze.resetAt = Math.ceil(Date.now() / 1000) + 2
+    braze.resetAt = Math.ceil(Date.now() / 1000) + 1
     await project.write({ 'activate.yml': activateYml('    concurrency: 1\n'), 'data/people.csv': some(120) })
     await sync('trigger_campaign', 'trigger', send)
     expect(await run()).toMatchObject({ status: 'succeeded', outcomes: { acked: 120, parked: 0 } })
@@ -242,6 +243,11 @@ describe('what cannot work is found when the project is loaded', () => {
     ])
   })
 
+  test('more objects in a request than any contract takes', async () => {
+    await project.write({ 'activate.yml': activateYml('    objects_per_request: 76\n') })
+    expect(await problems()).toMatchObject([{ code: 'A6502', message: expect.stringContaining('objects_per_request') }])
+  })
+
   test.each([
     ['iad-03', 'https://rest.iad-03.braze.com'],
     ['us-10', 'https://rest.us-10.braze.com'],
@@ -249,5 +255,39 @@ describe('what cannot work is found when the project is loaded', () => {
   ])('the instance %s has its own address', (instance, address) => {
     const settings = definition.settings.parse({ api_key: `\${env:KEY}`, instance })
     expect(definition.baseUrl?.(settings)).toBe(address)
+  })
+})
+
+describe('users', () => {
+  const settings = { api_key: `\${env:KEY}`, instance: 'fra-01', alias_label: 'customer' }
+  const ada = { key: 'C001', changeId: 'a1', op: 'enter', fields: { tier: 'gold' } } as const
+  const written = (identify_by: string, fields: Readonly<Record<string, string>>) => {
+    const own = definition.settings.parse({ ...settings, identify_by })
+    const change = { ...ada, fields: { ...ada.fields, ...fields } }
+    return definition.actions(own).track_attributes?.request?.([change], { settings: own, idempotencyKey: 'k' }).json
+  }
+
+  test.each([
+    ['external_id', {}, { external_id: 'C001' }],
+    ['external_id', { external_id: ' c-1 ' }, { external_id: 'c-1' }],
+    ['braze_id', {}, { braze_id: 'C001' }],
+    ['email', { email: ' Ada@Example.com' }, { email: 'ada@example.com' }],
+    ['phone', { phone: '+447700900123' }, { phone: '+447700900123' }],
+    ['user_alias', {}, { user_alias: { alias_name: 'C001', alias_label: 'customer' } }],
+  ])('are known by %s, mapped as %j', (by, fields, who) => {
+    expect(written(by, fields)).toEqual({ attributes: [{ tier: 'gold', ...who }] })
+  })
+
+  test('without the identifier are no part of a request', () => {
+    expect(() => written('external_id', { external_id: ' ' })).toThrow('which user is meant')
+  })
+
+  test.each(['external_id', 'braze_id', 'email', 'phone', 'user_alias'])('examples hold for %s', identify_by => {
+    expect(faultsOf(definition, { ...settings, identify_by })).toEqual([])
+  })
+
+  test('known by an alias have no actions for groups, which know none', () => {
+    const own = definition.settings.parse({ ...settings, identify_by: 'user_alias' })
+    expect(Object.keys(definition.actions(own)).filter(name => name.includes('subscribe'))).toEqual([])
   })
 })

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { faultsOf } from '../../src/delivery/example-faults.ts'
 import { checkDestinations } from '../../src/delivery/registry.ts'
+import { hubspot as definition } from '../../src/destinations/hubspot.ts'
 import { destinations } from '../../src/destinations/index.ts'
 import { loadProject } from '../../src/project/load.ts'
 import { type RunDocument, runSyncs } from '../../src/run.ts'
@@ -77,7 +79,6 @@ const properties = 'tier: tier, score: score, email: email'
 describe('upserting contacts', () => {
   test.each([
     'trace',
-    'property',
     'nobody',
   ] as const)('writes changes, empties what is NULL and what a leaver had, when results name %s', async names => {
     hubspot.names = names
@@ -130,8 +131,8 @@ describe('upserting contacts', () => {
       'lost',
       { status: 502 },
       { status: 524 },
-      { status: 423, headers: { 'retry-after': '1' } },
-      { status: 477, headers: { 'retry-after': '1' } },
+      { status: 423, headers: { 'retry-after': '0' } },
+      { status: 477, headers: { 'retry-after': '0' } },
     ]
     hubspot.fault = (_call, index) => faults[index] as ReturnType<Hubspot['fault']>
     expect(await run()).toMatchObject({ status: 'succeeded', outcomes: { acked: 30, parked: 0 }, retries: 5 })
@@ -261,5 +262,46 @@ describe('what cannot work is found when the project is loaded', () => {
     })
     await sync('upsert_contacts', 'mirror', properties)
     expect(await problems()).toMatchObject([{ code: 'A6502', help: 'did you mean "plan"?' }])
+  })
+})
+
+describe('objects', () => {
+  const objects = {
+    contacts: { upsert_by: 'customer_id', update_by: 'email' },
+    deals: {},
+    visits: { type: '2-345', upsert_by: 'visit_no' },
+  }
+
+  test('have the actions that their settings allow, and examples that hold for each', () => {
+    const settings = { token: `\${env:TOKEN}`, objects }
+    expect(Object.keys(definition.actions(definition.settings.parse(settings)))).toEqual([
+      ...['upsert_contacts', 'clear_contacts', 'update_contacts', 'clear_contacts_by_email'],
+      ...['update_deals', 'clear_deals', 'upsert_visits', 'clear_visits', 'update_visits'],
+      ...['add_to_list', 'remove_from_list'],
+    ])
+    expect(faultsOf(definition, settings)).toEqual([])
+  })
+
+  test.each([
+    ['starter', false, [100, 250_000]],
+    ['professional', false, [190, 625_000]],
+    ['enterprise', false, [190, 1_000_000]],
+    ['enterprise', true, [250, 2_000_000]],
+  ] as const)('are written within the limits of the plan %s (increase: %s)', (plan, limit_increase, most) => {
+    const settings = definition.settings.parse({ token: `\${env:TOKEN}`, plan, limit_increase })
+    expect(definition.limits(settings).map(({ requests }) => requests)).toEqual(most)
+  })
+
+  test('leave to others what the headers say is left', () => {
+    const headers = {
+      'x-hubspot-ratelimit-remaining': '3',
+      'x-hubspot-ratelimit-interval-milliseconds': '10000',
+      'x-hubspot-ratelimit-daily-remaining': '0',
+    }
+    expect(definition.readLimits?.(headers, 1_000)).toEqual([
+      { name: 'interval', remaining: 3, until: 11_000 },
+      { name: 'day', remaining: 0, until: 3_601_000 },
+    ])
+    expect(definition.readLimits?.({ 'x-hubspot-ratelimit-remaining': 'many' }, 0)).toEqual([])
   })
 })
