@@ -38,6 +38,7 @@ import {
   countUnusable,
   selectCompliance,
   selectEpochs,
+  selectJoint,
   selectParticipants,
   selectTriggers,
 } from '../report/participants-sql.ts'
@@ -137,9 +138,10 @@ async function measureExperiment(
     sync === undefined ? concerns(holdout.appliesTo, each) : each.name === sync,
   )
   const measuring = { night, state, experiment, scope, people, name, syncs }
-  const outcomes: OutcomeRows[] = []
+  const measures: MeasuredRows[] = []
   for (const [index, measured] of experiment.outcomes.entries())
-    outcomes.push(await measureOutcome(measuring, measured, `${index}__${name}`))
+    measures.push(await measureOutcome(measuring, measured, `${index}__${name}`))
+  const outcomes = await withJoint(night, measures)
   return {
     ...{ experiment, outcomes, reached: Number(reached.n ?? 0) },
     units: await query(warehouse, countUnits(units)),
@@ -189,19 +191,47 @@ async function sharedAddresses(
   return row
 }
 
-async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, name: string): Promise<OutcomeRows> {
+/** What an outcome came to, and the relation of `selectValues`. */
+interface MeasuredRows {
+  readonly rows: OutcomeRows
+  readonly values: Fragment
+}
+
+/** Where the primary outcome is a share, how it goes together with what people spend. */
+async function withJoint({ warehouse }: Night, measures: readonly MeasuredRows[]): Promise<readonly OutcomeRows[]> {
+  const spent = measures.filter(({ rows }) => rows.measured.outcome.value !== undefined)
+  const all: OutcomeRows[] = []
+  for (const { rows, values } of measures) {
+    const { role, outcome } = rows.measured
+    if (role !== 'primary' || outcome.value !== undefined || rows.detail === undefined) {
+      all.push(rows)
+      continue
+    }
+    const joint = []
+    for (const other of spent)
+      joint.push({
+        outcome: other.rows.measured.outcome.name,
+        rows: await query(warehouse, selectJoint(values, other.values)),
+      })
+    all.push({ ...rows, detail: { ...rows.detail, joint } })
+  }
+  return all
+}
+
+async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, name: string): Promise<MeasuredRows> {
   const { night, people, state } = measuring
   const { warehouse } = night
   const { dialect } = warehouse
   const { events, counts, read } = await eventsOf(night, measured.outcome, state.members)
   const asOf = new Date(night.asOf).toISOString()
-  const carried = ['day', 'stratum', 'share', 'several', 'delivered']
+  const carried = ['entity', 'day', 'stratum', 'share', 'several', 'delivered']
   const params = { units: people, events, outcome: measured.outcome, asOf, carried }
   const values = await writeScratch(warehouse, `values__${name}`, selectValues(dialect, params))
-  return {
+  const rows = {
     ...{ measured, events: counts, aggregates: await query(warehouse, selectAggregates(values)) },
     detail: await outcomeDetail(measuring, measured, { name, asOf, events, values, read }),
   }
+  return { rows, values }
 }
 
 async function outcomeDetail(

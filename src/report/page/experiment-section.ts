@@ -57,11 +57,16 @@ function factsOf({ arms, epoch, share: withheld, status, first_at: first, shared
 
 /** `keep: it works. …` as a headline and a sentence. */
 function verdictBand({ arm, advice, text }: ExperimentEntry['verdicts'][number], several: boolean): Html {
-  const said = text.replace(/^(keep|stop|do not rely on these figures): /, '')
+  const said = unbroken(text).replace(/^(keep|stop|do not rely on these figures): /, '')
   const [, until, rest] = /^(wait(?:[^.:]*?))(?:[.:] |$)(.*)$/s.exec(said) ?? []
   const title = until === undefined ? headline[advice] : capital(until)
   const why = capital(until === undefined ? said : (rest ?? ''))
   return html`<div class="verdict ${advice}"><p class="say">${several ? `${arm}: ` : ''}${title}</p>${why === '' ? '' : html`<p class="why">${why.endsWith('.') ? why : `${why}.`}</p>`}</div>`
+}
+
+/** A number and its unit stay on one line. */
+function unbroken(text: string): string {
+  return text.replaceAll(/(?<=\d) (?=%|pp)/g, '\u00a0')
 }
 
 function capital(text: string): string {
@@ -156,7 +161,17 @@ function worthSection(primary: OutcomeEntry): Html {
     { name: 'Cost', numeric: true },
     { name: `Cost of each ${primary.direction === 'up' ? 'gained' : 'prevented'}` },
   ]
-  return html`<h3>What it took</h3>${table(`What messages within the window reached and cost, and each "${primary.outcome}" that would not have been`, columns, rows)}`
+  const brings = primary.comparisons.flatMap(({ arm, worth }) =>
+    (worth?.value_per_incremental ?? []).map(({ outcome, value }) => {
+      const several = primary.comparisons.length > 1 ? ` (${arm})` : ''
+      const said =
+        value.kind === 'estimated'
+          ? `${money(value.estimate)} (between ${money(value.lower)} and ${money(value.upper)})`
+          : `not known: ${whyNot(value)}`
+      return html`<p class="note">${outcome} for each "${primary.outcome}" that would not have been${several}: ${said}</p>`
+    }),
+  )
+  return html`<h3>What it took</h3>${brings}${table(`What messages within the window reached and cost, and each "${primary.outcome}" that would not have been`, columns, rows)}`
 }
 
 function checksSection({ checks, outcomes }: ExperimentEntry): Html {
