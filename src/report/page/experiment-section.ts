@@ -6,7 +6,7 @@ import type { Html } from './chart.ts'
 import { cohortSection, noveltySection, powerSection, segmentSection, timeSection } from './effect-sections.ts'
 import { funnelSection } from './funnel-section.ts'
 import { table, tiles } from './table.ts'
-import { between, chance, date, difference, mean, money, number, share, shownLift, whyNot } from './words.ts'
+import { between, chance, date, difference, mean, money, number, people, share, shownLift, whyNot } from './words.ts'
 
 const headline: Readonly<Record<Advice, string>> = {
   keep: 'Keep it',
@@ -44,12 +44,12 @@ ${checksSection(entry)}
 }
 
 function factsOf({ arms, epoch, share: withheld, status, first_at: first, shared, sync }: ExperimentEntry): string {
-  const people = arms.map(({ arm, people: n }) => `${number(n)} ${arm}`).join(', ')
+  const sizes = arms.map(({ arm, people: n }) => `${number(n)} ${arm}`).join(', ')
   return [
     `Epoch ${epoch}`,
     `${share(withheld)} of people get nothing, to compare with`,
     status === 'ended' ? 'the experiment has ended' : 'running',
-    ...(people === '' ? [] : [`people: ${people}`]),
+    ...(sizes === '' ? [] : [`people: ${sizes}`]),
     ...(first === null ? [] : [`since ${date(first)}`]),
     ...(shared && sync !== null ? ['whoever is withheld here gets none of the other syncs either'] : []),
   ].join(' · ')
@@ -82,9 +82,9 @@ function headFigures(primary: OutcomeEntry): Html {
       {
         name: `${primary.outcome} with it${several}`,
         value: mean(primary.measure, treated.mean),
-        note: `${number(treated.people)} people`,
+        note: people(treated.people),
       },
-      { name: 'without it', value: mean(primary.measure, withheld.mean), note: `${number(withheld.people)} people` },
+      { name: 'without it', value: mean(primary.measure, withheld.mean), note: people(withheld.people) },
       shown === undefined
         ? { name: 'lift', value: '–', note: whyNot(lift) }
         : { name: 'lift', value: shown.text(shown.estimate), note: between(shown) },
@@ -182,7 +182,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
       ? [
           {
             look: 'ok' as const,
-            text: `The draw of ${number(assignment.people)} people was computed again: everybody is where they belong`,
+            text: `The draw of ${people(assignment.people)} was computed again: everybody is where they belong`,
           },
         ]
       : []),
@@ -199,7 +199,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
       .filter(({ open }) => open > 0)
       .map(({ open, window, outcome }) => ({
         look: 'info' as const,
-        text: `${number(open)} people are still within the ${window} of ${outcome}, and not counted yet`,
+        text: `${people(open)} still within the ${window} of ${outcome}, and not counted yet`,
       })),
     ...outcomes.flatMap(({ outcome, rows }) => {
       const left = (['nobody', 'undated', 'unusable', 'repeated'] as const).filter(why => rows[why] > 0)
@@ -212,7 +212,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
       ? [
           {
             look: 'info' as const,
-            text: `${number(mixed)} people with exposures in more than one arm, counted by the first`,
+            text: `${people(mixed)} with exposures in more than one arm, counted by the first`,
           },
         ]
       : []),
