@@ -234,48 +234,67 @@ async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, n
   return { rows, values }
 }
 
+/** Where the rows of one outcome stand. */
+interface Staged {
+  /** Part of the names of scratch tables. */
+  readonly name: string
+  readonly asOf: string
+  readonly events: Fragment
+  readonly values: Fragment
+  readonly read: EventsParams
+}
+
 async function outcomeDetail(
-  { night, experiment, people, scope, state, syncs }: Measuring,
+  measuring: Measuring,
   { outcome, role }: MeasuredOutcome,
-  of: {
-    readonly name: string
-    readonly asOf: string
-    readonly events: Fragment
-    readonly values: Fragment
-    readonly read: EventsParams
-  },
+  staged: Staged,
 ): Promise<OutcomeDetail> {
+  const { night, experiment, people } = measuring
+  const { values, events, read } = staged
   const { warehouse } = night
   const { dialect } = warehouse
   const primary = role === 'primary'
-  const by = (values: Fragment, column: string) => query(warehouse, selectAggregatesBy(dialect, values, column))
+  const by = (column: string) => query(warehouse, selectAggregatesBy(dialect, values, column))
   return {
-    days: await by(of.values, 'day'),
-    segments: experiment.holdout.stratify === undefined ? [] : await by(of.values, 'stratum'),
-    triggers: primary ? await triggerRows() : [],
-    matured: await query(warehouse, countMatured(of.values)),
-    before: await query(warehouse, countBefore(dialect, people, of.events, outcome.window)),
-    unusable: await query(warehouse, countUnusable(dialect, people, of.read)),
-    compliance: primary ? await query(warehouse, selectCompliance(of.values)) : [],
-    cost: primary ? await costOf() : null,
+    days: await by('day'),
+    segments: experiment.holdout.stratify === undefined ? [] : await by('stratum'),
+    triggers: primary ? await measureTriggers(measuring, outcome, staged) : [],
+    matured: await query(warehouse, countMatured(values)),
+    before: await query(warehouse, countBefore(dialect, people, events, outcome.window)),
+    unusable: await query(warehouse, countUnusable(dialect, people, read)),
+    compliance: primary ? await query(warehouse, selectCompliance(values)) : [],
+    cost: primary ? await measureCost(measuring, outcome, staged) : null,
   }
+}
 
-  async function triggerRows(): Promise<readonly Row[]> {
-    const select = selectTriggers(people, state.decisions, scope, state.members)
-    const triggers = await writeScratch(warehouse, `triggers__${of.name}`, select)
-    const params = { units: triggers, events: of.events, outcome, asOf: of.asOf, carried: ['nth'] }
-    return by(await writeScratch(warehouse, `nth__${of.name}`, selectValues(dialect, params)), 'nth')
-  }
+async function measureTriggers(
+  { night, people, scope, state }: Measuring,
+  outcome: MeasuredOutcome['outcome'],
+  { name, asOf, events }: Staged,
+): Promise<readonly Row[]> {
+  const { warehouse } = night
+  const { dialect } = warehouse
+  const select = selectTriggers(people, state.decisions, scope, state.members)
+  const triggers = await writeScratch(warehouse, `triggers__${name}`, select)
+  const params = { units: triggers, events, outcome, asOf, carried: ['nth'] }
+  const values = await writeScratch(warehouse, `nth__${name}`, selectValues(dialect, params))
+  return query(warehouse, selectAggregatesBy(dialect, values, 'nth'))
+}
 
-  async function costOf(): Promise<number | null> {
-    const prices = new Map(
-      syncs.flatMap(sync => (sync.costPerMessage === undefined ? [] : [[sync.name, sync.costPerMessage] as const])),
-    )
-    if (prices.size === 0) return null
-    const params = { units: people, deliveries: state.deliveries, window: outcome.window, asOf: of.asOf }
-    const rows = await query(warehouse, countMessages(dialect, params, state.members))
-    return rows.reduce((sum, row) => sum + Number(row.n) * (prices.get(String(row.sync)) ?? 0), 0)
-  }
+/** Null when no sync says what a message costs. */
+async function measureCost(
+  { night, people, state, syncs }: Measuring,
+  { window }: MeasuredOutcome['outcome'],
+  { asOf }: Staged,
+): Promise<number | null> {
+  const { warehouse } = night
+  const prices = new Map(
+    syncs.flatMap(({ name, costPerMessage: price }) => (price === undefined ? [] : [[name, price] as const])),
+  )
+  if (prices.size === 0) return null
+  const params = { units: people, deliveries: state.deliveries, window, asOf }
+  const rows = await query(warehouse, countMessages(warehouse.dialect, params, state.members))
+  return rows.reduce((sum, row) => sum + Number(row.n) * (prices.get(String(row.sync)) ?? 0), 0)
 }
 
 /** An outcome's model is computed once for all experiments that are measured by it. */
