@@ -38,6 +38,7 @@ import {
   countUnusable,
   selectCompliance,
   selectEpochs,
+  selectJoint,
   selectParticipants,
   selectTriggers,
 } from '../report/participants-sql.ts'
@@ -137,9 +138,10 @@ async function measureExperiment(
     sync === undefined ? concerns(holdout.appliesTo, each) : each.name === sync,
   )
   const measuring = { night, state, experiment, scope, people, name, syncs }
-  const outcomes: OutcomeRows[] = []
+  const measures: MeasuredRows[] = []
   for (const [index, measured] of experiment.outcomes.entries())
-    outcomes.push(await measureOutcome(measuring, measured, `${index}__${name}`))
+    measures.push(await measureOutcome(measuring, measured, `${index}__${name}`))
+  const outcomes = await withJoint(night, measures)
   return {
     ...{ experiment, outcomes, reached: Number(reached.n ?? 0) },
     units: await query(warehouse, countUnits(units)),
@@ -189,63 +191,110 @@ async function sharedAddresses(
   return row
 }
 
-async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, name: string): Promise<OutcomeRows> {
+/** What an outcome came to, and the relation of `selectValues`. */
+interface MeasuredRows {
+  readonly rows: OutcomeRows
+  readonly values: Fragment
+}
+
+/** Where the primary outcome is a share, how it goes together with what people spend. */
+async function withJoint({ warehouse }: Night, measures: readonly MeasuredRows[]): Promise<readonly OutcomeRows[]> {
+  const spent = measures.filter(({ rows }) => rows.measured.outcome.value !== undefined)
+  const all: OutcomeRows[] = []
+  for (const { rows, values } of measures) {
+    const { role, outcome } = rows.measured
+    if (role !== 'primary' || outcome.value !== undefined || rows.detail === undefined) {
+      all.push(rows)
+      continue
+    }
+    const joint = []
+    for (const other of spent)
+      joint.push({
+        outcome: other.rows.measured.outcome.name,
+        rows: await query(warehouse, selectJoint(values, other.values)),
+      })
+    all.push({ ...rows, detail: { ...rows.detail, joint } })
+  }
+  return all
+}
+
+async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, name: string): Promise<MeasuredRows> {
   const { night, people, state } = measuring
   const { warehouse } = night
   const { dialect } = warehouse
   const { events, counts, read } = await eventsOf(night, measured.outcome, state.members)
   const asOf = new Date(night.asOf).toISOString()
-  const carried = ['day', 'stratum', 'share', 'several', 'delivered']
+  const carried = ['entity', 'day', 'stratum', 'share', 'several', 'delivered']
   const params = { units: people, events, outcome: measured.outcome, asOf, carried }
   const values = await writeScratch(warehouse, `values__${name}`, selectValues(dialect, params))
-  return {
+  const rows = {
     ...{ measured, events: counts, aggregates: await query(warehouse, selectAggregates(values)) },
     detail: await outcomeDetail(measuring, measured, { name, asOf, events, values, read }),
   }
+  return { rows, values }
+}
+
+/** Where the rows of one outcome stand. */
+interface Staged {
+  /** Part of the names of scratch tables. */
+  readonly name: string
+  readonly asOf: string
+  readonly events: Fragment
+  readonly values: Fragment
+  readonly read: EventsParams
 }
 
 async function outcomeDetail(
-  { night, experiment, people, scope, state, syncs }: Measuring,
+  measuring: Measuring,
   { outcome, role }: MeasuredOutcome,
-  of: {
-    readonly name: string
-    readonly asOf: string
-    readonly events: Fragment
-    readonly values: Fragment
-    readonly read: EventsParams
-  },
+  staged: Staged,
 ): Promise<OutcomeDetail> {
+  const { night, experiment, people } = measuring
+  const { values, events, read } = staged
   const { warehouse } = night
   const { dialect } = warehouse
   const primary = role === 'primary'
-  const by = (values: Fragment, column: string) => query(warehouse, selectAggregatesBy(dialect, values, column))
+  const by = (column: string) => query(warehouse, selectAggregatesBy(dialect, values, column))
   return {
-    days: await by(of.values, 'day'),
-    segments: experiment.holdout.stratify === undefined ? [] : await by(of.values, 'stratum'),
-    triggers: primary ? await triggerRows() : [],
-    matured: await query(warehouse, countMatured(of.values)),
-    before: await query(warehouse, countBefore(dialect, people, of.events, outcome.window)),
-    unusable: await query(warehouse, countUnusable(dialect, people, of.read)),
-    compliance: primary ? await query(warehouse, selectCompliance(of.values)) : [],
-    cost: primary ? await costOf() : null,
+    days: await by('day'),
+    segments: experiment.holdout.stratify === undefined ? [] : await by('stratum'),
+    triggers: primary ? await measureTriggers(measuring, outcome, staged) : [],
+    matured: await query(warehouse, countMatured(values)),
+    before: await query(warehouse, countBefore(dialect, people, events, outcome.window)),
+    unusable: await query(warehouse, countUnusable(dialect, people, read)),
+    compliance: primary ? await query(warehouse, selectCompliance(values)) : [],
+    cost: primary ? await measureCost(measuring, outcome, staged) : null,
   }
+}
 
-  async function triggerRows(): Promise<readonly Row[]> {
-    const select = selectTriggers(people, state.decisions, scope, state.members)
-    const triggers = await writeScratch(warehouse, `triggers__${of.name}`, select)
-    const params = { units: triggers, events: of.events, outcome, asOf: of.asOf, carried: ['nth'] }
-    return by(await writeScratch(warehouse, `nth__${of.name}`, selectValues(dialect, params)), 'nth')
-  }
+async function measureTriggers(
+  { night, people, scope, state }: Measuring,
+  outcome: MeasuredOutcome['outcome'],
+  { name, asOf, events }: Staged,
+): Promise<readonly Row[]> {
+  const { warehouse } = night
+  const { dialect } = warehouse
+  const select = selectTriggers(people, state.decisions, scope, state.members)
+  const triggers = await writeScratch(warehouse, `triggers__${name}`, select)
+  const params = { units: triggers, events, outcome, asOf, carried: ['nth'] }
+  const values = await writeScratch(warehouse, `nth__${name}`, selectValues(dialect, params))
+  return query(warehouse, selectAggregatesBy(dialect, values, 'nth'))
+}
 
-  async function costOf(): Promise<number | null> {
-    const prices = new Map(
-      syncs.flatMap(sync => (sync.costPerMessage === undefined ? [] : [[sync.name, sync.costPerMessage] as const])),
-    )
-    if (prices.size === 0) return null
-    const params = { units: people, deliveries: state.deliveries, window: outcome.window, asOf: of.asOf }
-    const rows = await query(warehouse, countMessages(dialect, params, state.members))
-    return rows.reduce((sum, row) => sum + Number(row.n) * (prices.get(String(row.sync)) ?? 0), 0)
-  }
+/** Null when no sync says what a message costs. */
+async function measureCost(
+  { night, people, state, syncs }: Measuring,
+  { window }: MeasuredOutcome['outcome'],
+  { asOf }: Staged,
+): Promise<number | null> {
+  const { warehouse } = night
+  const prices = new Map(
+    syncs.flatMap(({ name, costPerMessage: price }) => (price === undefined ? [] : [[name, price] as const])),
+  )
+  if (prices.size === 0) return null
+  const params = { units: people, deliveries: state.deliveries, window, asOf }
+  const rows = await query(warehouse, countMessages(warehouse.dialect, params, state.members))
+  return rows.reduce((sum, row) => sum + Number(row.n) * (prices.get(String(row.sync)) ?? 0), 0)
 }
 
 /** An outcome's model is computed once for all experiments that are measured by it. */

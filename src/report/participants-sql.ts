@@ -198,3 +198,15 @@ export function countMessages(
 inner join ${units} u on u.entity = ${entity} and d.as_of >= u.triggered_at and d.as_of <= ${end}
 where d.communication and u.arm <> 'withheld' and ${end} <= ${raw(dialect.timestamp(dialect.literal(asOf)))} group by d.sync order by d.sync`
 }
+
+/**
+ * One row for each arm: `n`, and the paired sums of the outcome x of `values` and the outcome y of `others`, of people whose windows are both over. Both
+ * are of `selectValues`, with `entity` carried along.
+ */
+export function selectJoint(values: Fragment, others: Fragment): Fragment {
+  const both = sql`(select v.arm as arm, v.y as x, o.y as y from ${values} v inner join ${others} o on o.entity = v.entity)`
+  return sql`select v.arm as arm, count(*) as n, sum(v.x) as sum_x, sum(v.y) as sum_y,
+  sum((v.x - m.x) * (v.x - m.x)) as mxx, sum((v.y - m.y) * (v.y - m.y)) as myy, sum((v.x - m.x) * (v.y - m.y)) as mxy
+from ${both} v inner join (select arm, avg(x) as x, avg(y) as y from ${both} means group by arm) m on m.arm = v.arm
+group by v.arm order by v.arm`
+}

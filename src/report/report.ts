@@ -21,7 +21,7 @@ import { type PowerLeft, powerLeft } from './power-left.ts'
 import type { Boundary } from './stats/boundary.ts'
 import { benjaminiHochberg, holm } from './stats/multiplicity.ts'
 import { type Judged, type Verdict, verdictOn } from './verdict.ts'
-import { noveltyOf, type WorthEntry, worthOf } from './worth.ts'
+import { type JointRows, noveltyOf, type WorthEntry, worthOf } from './worth.ts'
 
 /** Two-sided risk of a false alarm of each interval. */
 export const alpha = 0.05
@@ -70,6 +70,8 @@ export interface OutcomeDetail {
   readonly compliance: readonly Row[]
   /** Of the messages within the window, in the unit of the syncs' `cost_per_message`; null when none has one. */
   readonly cost: number | null
+  /** Of `selectJoint`, with each outcome that sums values; absent unless this one is primary and a share. */
+  readonly joint?: readonly JointRows[]
 }
 
 /** `asOf` in milliseconds. */

@@ -19,6 +19,14 @@ export interface WorthEntry {
   readonly cost: number | null
   /** Of each outcome that would not have been (each unit of value, where values are summed). */
   readonly cost_per_incremental: AnswerEntry<EffectEntry> | null
+  /** What each outcome that would not have been brings, in the unit of the outcomes that sum values. */
+  readonly value_per_incremental: readonly { readonly outcome: string; readonly value: AnswerEntry<EffectEntry> }[]
+}
+
+/** Of `selectJoint`: x is the primary outcome, y the one that is named. */
+export interface JointRows {
+  readonly outcome: string
+  readonly rows: readonly Row[]
 }
 
 /** The two-sided risk at which a normal statistic has the critical value of this boundary. */
@@ -32,16 +40,18 @@ export function worthOf(
   {
     compliance,
     cost,
+    joint = [],
     boundary,
     direction,
   }: {
     readonly compliance: readonly Row[]
     readonly cost: number | null
+    readonly joint?: readonly JointRows[]
     readonly boundary: Boundary
     readonly direction: 'up' | 'down'
   },
 ): WorthEntry {
-  const [own, other] = [pairedOf(compliance, arm), pairedOf(compliance, withheldArm)]
+  const [own, other] = [pairedOf(compliance, arm, 'z'), pairedOf(compliance, withheldArm, 'z')]
   const share = own === undefined || own.n === 0 ? null : own.sumX / own.n
   const risk = riskAt(boundary, treated.n + withheld.n)
   const sign = direction === 'up' ? 1 : -1
@@ -63,16 +73,24 @@ export function worthOf(
       cost === null || gained === undefined
         ? null
         : answerEntry(costPerIncremental({ estimate, lower, upper }, cost), effectEntry),
+    value_per_incremental: lift.kind === 'estimated' ? joint.flatMap(each => broughtBy(each, arm, risk)) : [],
   }
 }
 
-function pairedOf(rows: readonly Row[], arm: string): PairedMoments | undefined {
+function broughtBy({ outcome, rows }: JointRows, arm: string, risk: number): WorthEntry['value_per_incremental'] {
+  const [own, other] = [pairedOf(rows, arm, 'x'), pairedOf(rows, withheldArm, 'x')]
+  if (own === undefined || other === undefined) return []
+  return [{ outcome, value: answerEntry(quotientOfEffects(own, other, risk), effectEntry) }]
+}
+
+/** `x`: what the paired column is called. */
+function pairedOf(rows: readonly Row[], arm: string, x: 'x' | 'z'): PairedMoments | undefined {
   const row = rows.find(each => each.arm === arm)
   if (row === undefined) return undefined
   const number = (column: string) => Number(row[column] ?? 0)
   return {
-    ...{ n: number('n'), sumX: number('sum_z'), sumY: number('sum_y') },
-    ...{ mxx: number('mzz'), myy: number('myy'), mxy: number('myz') },
+    ...{ n: number('n'), sumX: number(`sum_${x}`), sumY: number('sum_y') },
+    ...{ mxx: number(`m${x}${x}`), myy: number('myy'), mxy: number(x === 'x' ? 'mxy' : 'myz') },
   }
 }
 

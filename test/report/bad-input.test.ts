@@ -23,15 +23,7 @@ function reportOf(arms: readonly Row[], value: boolean) {
   const part = '2026-01-05'
   const days = arms.map(arm => ({ ...arm, part }))
   const rows = sampleRows()
-  const compliance = arms.map(({ arm = null, n = null, sum_y = null }) => ({
-    arm,
-    n,
-    sum_y,
-    sum_z: 0,
-    myy: 0,
-    mzz: 0,
-    myz: 0,
-  }))
+  const compliance = arms.map(arm => ({ ...arm, sum_z: 0, myy: 0, mzz: 0, myz: 0 }))
   return sampleReport([
     {
       ...rows,

@@ -26,7 +26,7 @@ beforeEach(async () => {
 const ask = <Result>(expression: string) => page.evaluate(expression) as Promise<Result>
 
 test('says what to do, in words, before any figure', async () => {
-  const text = await page.locator('main').innerText()
+  const text = (await page.locator('main').innerText()).replaceAll('\u00a0', ' ')
   expect(text.indexOf('Keep it')).toBeGreaterThan(-1)
   expect(text).toMatch(/It works\. "renewed" is 41\.1 % with it and 30\.0 % without: \+37\.0 %/)
   expect(text).toContain('3 of 600 withheld people with a known address share it with somebody treated')

@@ -26,13 +26,18 @@ if (![programmes, repetitions, nights, seed].every(Number.isSafeInteger) || nigh
   throw new TypeError('--programmes, --repetitions, --nights (at least 6) and --seed are whole numbers')
 
 const began = performance.now()
+const elapsed = () => Math.round((performance.now() - began) / 1000)
+/** In one programme, for each lift. */
+const syncsOfEach = 6
 const kinds = [0, 0.03, 0.12, -0.08]
-const lifts = kinds.flatMap(lift => Array.from({ length: 6 }, () => lift))
+const lifts = kinds.flatMap(lift => Array.from({ length: syncsOfEach }, () => lift))
 const lives: Life[] = []
 for (let index = 0; index < programmes; index++) {
   const plan = { seed: seed + index, lifts, nights, perNight: 120, lookEvery: 3 }
-  lives.push(...(await liveProgramme(plan)))
-  console.error(`programme ${index + 1} of ${programmes}, ${Math.round((performance.now() - began) / 1000)} s`)
+  const told = (night: number) => {
+    if (night % 5 === 4) console.error(`programme ${index + 1}, night ${night + 1}, ${elapsed()} s`)
+  }
+  lives.push(...(await liveProgramme(plan, told)))
 }
 
 const figures = [...programmeFigures(lives), ...sumFigures()]
@@ -43,7 +48,7 @@ for (const { what, misses, repetitions: of, bound, mustFail, holds } of figures)
   )
 const alarms = lives.flatMap(({ falseAlarms }) => falseAlarms)
 console.log(
-  `\n${lives.length} syncs of ${programmes} programmes with ${nights} nights; false alarms of checks: ${alarms.length}. ${Math.round((performance.now() - began) / 1000)} s.`,
+  `\n${lives.length} syncs of ${programmes} programmes with ${nights} nights; false alarms of checks: ${alarms.length}. ${elapsed()} s.`,
 )
 for (const alarm of new Set(alarms)) console.log(`- ${alarm}`)
 if (figures.some(({ holds }) => !holds)) process.exitCode = 1

@@ -12,14 +12,9 @@ test('a programme is lived through the real tool: a large lift is found, and non
 })
 
 test('the sums without the tool hold their bounds, and what is known to fail does', () => {
-  const figures = [
-    singleLookShares(300, 1),
-    ...peekedShares(120, 2, 0),
-    ...revenueTails(150, 4).slice(0, 2),
-    ...sampleRatios(8, 5),
-  ]
+  const figures = [singleLookShares(300, 1), ...peekedShares(120, 2, 0), ...revenueTails(60, 4), ...sampleRatios(8, 5)]
   expect(figures.filter(({ holds }) => !holds)).toEqual([])
-  expect(figures.filter(({ mustFail }) => mustFail)).toHaveLength(2)
+  expect(figures.filter(({ mustFail }) => mustFail)).toHaveLength(3)
 })
 
 test('a method that misses far more often than it says is found out', () => {

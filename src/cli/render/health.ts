@@ -2,7 +2,7 @@
 import { type HealthDocument, type HealthEntry, unknownFigures } from '../../report/health/health.ts'
 import { percent } from '../../report/verdict.ts'
 import type { Colors } from '../terminal.ts'
-import { renderTable } from './table.ts'
+import { renderTable, type TableColumn } from './table.ts'
 import { counted, duration, grouped, instant, printable } from './text.ts'
 
 export function renderHealth(
@@ -35,9 +35,18 @@ export function renderHealth(
   return [
     colors.bold('health'),
     colors.dim(`runs since ${instant(Date.parse(since))}; a dash is not known`),
-    renderTable(columns, lines.map(line)),
+    renderTable(...known(columns, lines.map(line))),
     ...[matched, ...oldest, ...unknown].map(note => colors.dim(printable(`- ${note}`))),
   ].join('\n')
+}
+
+/** Without the columns that have no figure at all: why is told below. */
+function known(
+  columns: readonly TableColumn[],
+  rows: readonly (readonly string[])[],
+): readonly [readonly TableColumn[], readonly (readonly string[])[]] {
+  const shown = columns.map((_, index) => rows.length === 0 || rows.some(row => row[index] !== '–'))
+  return [columns.filter((_, index) => shown[index]), rows.map(row => row.filter((_, index) => shown[index]))]
 }
 
 function line(entry: HealthEntry): readonly string[] {

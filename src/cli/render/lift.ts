@@ -58,7 +58,13 @@ export function worthNotes({ comparisons, measure, outcome }: OutcomeEntry): rea
   const several = comparisons.length > 1
   return comparisons.flatMap(({ arm, worth }) => {
     if (worth === null) return []
-    const { delivered_share: reached, on_reached: effect, cost, cost_per_incremental: price } = worth
+    const {
+      delivered_share: reached,
+      on_reached: effect,
+      cost,
+      cost_per_incremental: price,
+      value_per_incremental: values,
+    } = worth
     const of = several ? ` (${arm})` : ''
     return [
       ...(reached === null || reached === 1 || effect?.kind !== 'estimated'
@@ -71,6 +77,13 @@ export function worthNotes({ comparisons, measure, outcome }: OutcomeEntry): rea
         : [
             `messages cost ${money(cost)}${of}: ${money(price.estimate)} for each "${outcome}" that would not have been, between ${money(price.lower)} and ${money(price.upper)}`,
           ]),
+      ...values.flatMap(({ outcome: of, value }) =>
+        value.kind === 'estimated'
+          ? [
+              `each "${outcome}" that would not have been brings ${money(value.estimate)} ${of}, between ${money(value.lower)} and ${money(value.upper)}`,
+            ]
+          : [],
+      ),
     ]
   })
 }

@@ -6,7 +6,7 @@ import type { Html } from './chart.ts'
 import { cohortSection, noveltySection, powerSection, segmentSection, timeSection } from './effect-sections.ts'
 import { funnelSection } from './funnel-section.ts'
 import { table, tiles } from './table.ts'
-import { between, chance, date, difference, mean, money, number, share, shownLift, whyNot } from './words.ts'
+import { between, chance, date, difference, mean, money, number, people, share, shownLift, whyNot } from './words.ts'
 
 const headline: Readonly<Record<Advice, string>> = {
   keep: 'Keep it',
@@ -44,12 +44,12 @@ ${checksSection(entry)}
 }
 
 function factsOf({ arms, epoch, share: withheld, status, first_at: first, shared, sync }: ExperimentEntry): string {
-  const people = arms.map(({ arm, people: n }) => `${number(n)} ${arm}`).join(', ')
+  const sizes = arms.map(({ arm, people: n }) => `${number(n)} ${arm}`).join(', ')
   return [
     `Epoch ${epoch}`,
     `${share(withheld)} of people get nothing, to compare with`,
     status === 'ended' ? 'the experiment has ended' : 'running',
-    ...(people === '' ? [] : [`people: ${people}`]),
+    ...(sizes === '' ? [] : [`people: ${sizes}`]),
     ...(first === null ? [] : [`since ${date(first)}`]),
     ...(shared && sync !== null ? ['whoever is withheld here gets none of the other syncs either'] : []),
   ].join(' · ')
@@ -57,11 +57,16 @@ function factsOf({ arms, epoch, share: withheld, status, first_at: first, shared
 
 /** `keep: it works. …` as a headline and a sentence. */
 function verdictBand({ arm, advice, text }: ExperimentEntry['verdicts'][number], several: boolean): Html {
-  const said = text.replace(/^(keep|stop|do not rely on these figures): /, '')
+  const said = unbroken(text).replace(/^(keep|stop|do not rely on these figures): /, '')
   const [, until, rest] = /^(wait(?:[^.:]*?))(?:[.:] |$)(.*)$/s.exec(said) ?? []
   const title = until === undefined ? headline[advice] : capital(until)
   const why = capital(until === undefined ? said : (rest ?? ''))
   return html`<div class="verdict ${advice}"><p class="say">${several ? `${arm}: ` : ''}${title}</p>${why === '' ? '' : html`<p class="why">${why.endsWith('.') ? why : `${why}.`}</p>`}</div>`
+}
+
+/** A number and its unit stay on one line. */
+function unbroken(text: string): string {
+  return text.replaceAll(/(?<=\d) (?=%|pp)/g, '\u00a0')
 }
 
 function capital(text: string): string {
@@ -77,9 +82,9 @@ function headFigures(primary: OutcomeEntry): Html {
       {
         name: `${primary.outcome} with it${several}`,
         value: mean(primary.measure, treated.mean),
-        note: `${number(treated.people)} people`,
+        note: people(treated.people),
       },
-      { name: 'without it', value: mean(primary.measure, withheld.mean), note: `${number(withheld.people)} people` },
+      { name: 'without it', value: mean(primary.measure, withheld.mean), note: people(withheld.people) },
       shown === undefined
         ? { name: 'lift', value: '–', note: whyNot(lift) }
         : { name: 'lift', value: shown.text(shown.estimate), note: between(shown) },
@@ -156,7 +161,17 @@ function worthSection(primary: OutcomeEntry): Html {
     { name: 'Cost', numeric: true },
     { name: `Cost of each ${primary.direction === 'up' ? 'gained' : 'prevented'}` },
   ]
-  return html`<h3>What it took</h3>${table(`What messages within the window reached and cost, and each "${primary.outcome}" that would not have been`, columns, rows)}`
+  const brings = primary.comparisons.flatMap(({ arm, worth }) =>
+    (worth?.value_per_incremental ?? []).map(({ outcome, value }) => {
+      const several = primary.comparisons.length > 1 ? ` (${arm})` : ''
+      const said =
+        value.kind === 'estimated'
+          ? `${money(value.estimate)} (between ${money(value.lower)} and ${money(value.upper)})`
+          : `not known: ${whyNot(value)}`
+      return html`<p class="note">${outcome} for each "${primary.outcome}" that would not have been${several}: ${said}</p>`
+    }),
+  )
+  return html`<h3>What it took</h3>${brings}${table(`What messages within the window reached and cost, and each "${primary.outcome}" that would not have been`, columns, rows)}`
 }
 
 function checksSection({ checks, outcomes }: ExperimentEntry): Html {
@@ -167,7 +182,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
       ? [
           {
             look: 'ok' as const,
-            text: `The draw of ${number(assignment.people)} people was computed again: everybody is where they belong`,
+            text: `The draw of ${people(assignment.people)} was computed again: everybody is where they belong`,
           },
         ]
       : []),
@@ -184,7 +199,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
       .filter(({ open }) => open > 0)
       .map(({ open, window, outcome }) => ({
         look: 'info' as const,
-        text: `${number(open)} people are still within the ${window} of ${outcome}, and not counted yet`,
+        text: `${people(open)} still within the ${window} of ${outcome}, and not counted yet`,
       })),
     ...outcomes.flatMap(({ outcome, rows }) => {
       const left = (['nobody', 'undated', 'unusable', 'repeated'] as const).filter(why => rows[why] > 0)
@@ -197,7 +212,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
       ? [
           {
             look: 'info' as const,
-            text: `${number(mixed)} people with exposures in more than one arm, counted by the first`,
+            text: `${people(mixed)} with exposures in more than one arm, counted by the first`,
           },
         ]
       : []),

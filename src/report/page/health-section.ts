@@ -10,7 +10,7 @@ export function healthSection(health: HealthDocument): Html {
   return html`<section id="health" aria-labelledby="health-title"><h2 id="health-title">Health</h2>
 <p class="facts">Runs from ${date(since)} to ${date(until)}; rows and people as of the last plan of each sync.</p>
 ${tiles(headTiles(health))}
-<h3>Every sync</h3>${table('A figure that cannot be known is a dash; what is missing stands below', columns, syncs.map(syncRow))}
+<h3>Every sync</h3>${table('A figure that cannot be known is a dash; what is missing stands below', columns, syncs.map(syncRow), 'cards dense')}
 ${unknownList(all)}
 </section>`
 }

@@ -31,10 +31,11 @@ dd small { display: block; font-size: 13px; color: var(--soft); letter-spacing: 
 table { border-collapse: collapse; width: 100%; font-size: 14px }
 caption { text-align: left; color: var(--soft); padding: 0 0 6px }
 th { text-align: left; font-weight: 600; color: var(--soft); vertical-align: bottom }
-th, td { padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
+th, td { padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere } thead th { overflow-wrap: break-word }
 th:last-child, td:last-child { padding-right: 0 } tbody tr:last-child > * { border-bottom: 0 }
 .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } th.num { white-space: normal } .steps th.num { white-space: nowrap }
 tbody th { color: var(--ink); font-weight: 400 }
+table.dense { font-size: 13px } .dense th, .dense td { padding-right: 9px } .dense tbody th { min-width: 11em }
 details { margin: 8px 0 0 } summary { cursor: pointer; color: var(--soft); font-size: 14px; width: fit-content }
 details table { margin-top: 8px }
 :is(a, summary):focus-visible { outline: 2px solid var(--mark); outline-offset: 3px; border-radius: 3px }
@@ -58,6 +59,7 @@ footer { color: var(--soft); font-size: 14px; padding-bottom: 48px } footer dt {
   table.cards tr { padding: 9px 0; border-bottom: 1px solid var(--line) } table.cards tbody tr:last-child { border-bottom: 0 }
   table.cards tbody th { border: 0; padding: 0 0 2px; font-weight: 600 } table.cards td { border: 0; padding: 1px 0 1px 45%; position: relative; text-align: left; white-space: normal; min-height: 1.5em } table.cards td:empty { display: none }
   table.cards td::before { content: attr(data-name); position: absolute; left: 0; width: 43%; color: var(--soft) }
+  .dense tbody th { min-width: 0 }
   .steps th:first-child { width: 46% } .steps td, .steps th { padding-right: 8px } .steps td:nth-child(2) { width: 28% }
 }
 @media print {
@@ -65,6 +67,7 @@ footer { color: var(--soft); font-size: 14px; padding-bottom: 48px } footer dt {
   body { font-size: 11pt; -webkit-print-color-adjust: exact; print-color-adjust: exact } header, main, footer { max-width: none; padding: 0 }
   section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 12pt 0; margin: 0 } .verdict, figure, table, .figures, li { break-inside: avoid } h2, h3 { break-after: avoid }
   .narrow { display: none !important } .wide { display: block !important } table { font-size: 8.5pt } th, td { padding: 3pt 7pt 3pt 0 } .figures { grid-template-columns: repeat(4, 1fr); gap: 6pt } dd { font-size: 15pt }
+  table.dense { font-size: 7pt } .dense th, .dense td { padding-right: 4pt } .dense tbody th { min-width: 0 }
   details:not([open]) { display: none } summary { display: none }
 }
 @page { margin: 16mm 14mm }

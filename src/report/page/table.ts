@@ -9,18 +9,23 @@ export interface Column {
 
 export type Cell = Html | string
 
-/** `caption` is what the table says, for those who cannot see where it stands. */
-export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Cell[])[]): Html {
-  const look = ({ numeric }: Column) => (numeric === true ? 'num' : '')
-  const head = columns.map(column => html`<th scope="col" class="${look(column)}">${column.name}</th>`)
+/** `dense` is for many columns. `caption` is what the table says, for those who cannot see where it stands. */
+export function table(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  look: 'cards' | 'cards dense' = 'cards',
+): Html {
+  const aligned = ({ numeric }: Column) => (numeric === true ? 'num' : '')
+  const head = columns.map(column => html`<th scope="col" class="${aligned(column)}">${column.name}</th>`)
   const lines = rows.map(([first = '', ...others]) => {
     const cells = others.map((cell, index) => {
       const column = columns[index + 1] ?? { name: '' }
-      return html`<td class="${look(column)}" data-name="${column.name}">${cell}</td>`
+      return html`<td class="${aligned(column)}" data-name="${column.name}">${cell}</td>`
     })
     return html`<tr><th scope="row">${first}</th>${cells}</tr>`
   })
-  return html`<table class="cards"><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${lines}</tbody></table>`
+  return html`<table class="${look}"><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${lines}</tbody></table>`
 }
 
 /** The figures of a drawing, for those who do not see it; closed until somebody asks. */

@@ -20,6 +20,11 @@ export function number(value: number): string {
   return Math.round(value).toLocaleString('en-GB')
 }
 
+/** `1 person`, `2 people`. */
+export function people(n: number): string {
+  return `${number(n)} ${n === 1 ? 'person' : 'people'}`
+}
+
 /** What people did on average. */
 export function mean(measure: Measure, value: number | null): string {
   if (value === null) return '–'
