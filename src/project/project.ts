@@ -66,6 +66,12 @@ export type WarehouseSettings =
       readonly location?: string
       readonly state: string
       readonly maximum_bytes_billed?: string
+      /** The JSON of a service account's key; application default credentials unless set. */
+      readonly credentials?: SecretText
+      /** The service account to act as. */
+      readonly impersonate?: string
+      /** The root of a private endpoint. */
+      readonly endpoint?: string
     }
 
 export type LedgerSettings =
