@@ -179,6 +179,7 @@ export function bigqueryDialect({ state, token }: BigqueryDialectOptions): Diale
     rowDigest: values =>
       `farm_fingerprint(to_json_string(struct(${values.map(({ expression }) => expression).join(', ')})))`,
     rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
+    outerJoinsAnything: false,
     computedOnce: 'as',
     unitInterval(saltExpression, keyExpression) {
       const hex = `substr(to_hex(sha256(concat(${saltExpression}, ':', ${keyExpression}))), 1, 13)`

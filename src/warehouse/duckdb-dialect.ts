@@ -316,6 +316,7 @@ export const duckdbDialect: Dialect = {
   // Half of the range, because the state's bigint is signed.
   rowDigest: values => `cast(hash(${values.map(({ expression }) => expression).join(', ')}) >> 1 as BIGINT)`,
   rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
+  outerJoinsAnything: true,
   computedOnce: 'as',
   unitInterval(saltExpression, keyExpression) {
     const hex = `substr(sha256(concat(${saltExpression}, ':', ${keyExpression})), 1, 13)`

@@ -214,6 +214,7 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     rowDigest: values => `hash_record_extended(row(${values.map(hashable).join(', ')}), 0)`,
     // Without a limit of its own the subquery is folded into an outer join, below which its columns are computed of every row.
     rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among`,
+    outerJoinsAnything: true,
     // Folded into what reads it, a payload would be built anew for each column that it appears in.
     computedOnce: 'as materialized',
     unitInterval(saltExpression, keyExpression) {

@@ -36,6 +36,7 @@ export class Engine {
   /** Locations by dataset. */
   readonly datasets = new Map<string, string>()
   #zeta: Promise<ZetaSql>
+  readonly #names = new Map<string, readonly string[]>()
   #writing: Promise<unknown> = Promise.resolve()
 
   constructor(project: string) {
@@ -64,6 +65,8 @@ export class Engine {
 
   /** What the result of a query would look like. */
   async describe(sql: string): Promise<readonly ZetaColumn[]> {
+    const whole = this.tables.get(this.#local(unquoted(/^select \* from (`[^`\\]*`)$/.exec(sql)?.[1] ?? '')))
+    if (whole !== undefined) return whole.columns
     const tables = await this.#tablesIn(sql, false)
     return (await this.#evaluate(sql, tables, [])).columns
   }
@@ -109,7 +112,8 @@ export class Engine {
   async #read(sql: string, parameters: readonly ZetaParameter[]): Promise<ZetaResult> {
     const tables = await this.#tablesIn(sql, true)
     const used = parameters.filter(({ name }) => new RegExp(`@${name}\\b`).test(sql))
-    await this.#analyze(sql, used, tables)
+    // Evaluating analyses as well; only outer joins need to be looked at apart from that.
+    if (/\b(left|right|full)\b/i.test(sql)) await this.#analyze(sql, used, tables)
     return this.#evaluate(sql, tables, used)
   }
 
@@ -130,9 +134,19 @@ export class Engine {
   }
 
   async #namesIn(sql: string): Promise<readonly string[]> {
+    return (await this.#written(sql)).map(name => this.#local(name))
+  }
+
+  /** Names of tables as a statement has them. */
+  async #written(sql: string): Promise<readonly string[]> {
+    const known = this.#names.get(sql)
+    if (known !== undefined) return known
     const zeta = await this.#zeta
     const paths = await invalidUnlessDone(() => zeta.tablesOf(sql))
-    return [...new Set(paths.map(path => path.join('.')))].map(name => this.#local(name))
+    const names = [...new Set(paths.map(path => path.join('.')))]
+    if (this.#names.size > 500) this.#names.clear()
+    this.#names.set(sql, names)
+    return names
   }
 
   #local(name: string): string {
@@ -141,9 +155,7 @@ export class Engine {
 
   /** The tables of a statement, under the names that it has for them, with rows if they are wanted. */
   async #tablesIn(sql: string, withRows: boolean): Promise<readonly ZetaTable[]> {
-    const zeta = await this.#zeta
-    const paths = await invalidUnlessDone(() => zeta.tablesOf(sql))
-    const names = [...new Set(paths.map(path => path.join('.')))]
+    const names = await this.#written(sql)
     const tables: ZetaTable[] = []
     for (const name of names) {
       const { columns, rows } = await this.#contents(name, withRows)

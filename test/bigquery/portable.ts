@@ -10,10 +10,14 @@ const types: Readonly<Record<string, string>> = {
   'double precision': 'float64',
   bigint: 'int64',
   integer: 'int64',
+  smallint: 'int64',
   timestamptz: 'timestamp',
 }
 const typeNames = Object.keys(types).sort((a, b) => b.length - a.length)
-const casts = new RegExp(`('[^']*'|\\b\\w+)::(${typeNames.join('|')}|date|timestamp|boolean)`, 'gi')
+const casts = new RegExp(
+  `('[^']*'|\\b[\\w.]+)::(${typeNames.join('|')}|smallint|decimal\\(\\d+,\\d+\\)|date|timestamp|boolean)`,
+  'gi',
+)
 const castTypes = new RegExp(`\\bas (${typeNames.join('|')})\\)`, 'gi')
 
 /** A warehouse that takes such SQL. */
@@ -36,11 +40,21 @@ export function speaking(warehouse: Warehouse): Warehouse {
 /** Texts stay as they are; what stands between them is translated. */
 export function inGoogleSql(sql: string): string {
   const named = sql
+    // A quote within a text is written twice.
+    .replace(/'(?:\\.|''|[^'\\])*'/g, text => `'${text.slice(1, -1).replaceAll("''", "\\'")}'`)
     .replace(/('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|"([^"]*)"/g, (_, kept?: string, name = '') => kept ?? `\`${name}\``)
     .replace(/('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|\bactivate\.(\w+)/g, (_, kept?: string, name = '') => kept ?? `\`activate.${name}\``)
     .replace(casts, (_, value: string, type: string) => `cast(${value} as ${types[type.toLowerCase()] ?? type})`)
     .replace(castTypes, (_, type: string) => `as ${types[type.toLowerCase()]})`)
     .replace(/\bnow\(\)/g, 'current_timestamp()')
+    .replace(/\btimestamptz '/g, "timestamp '")
+    .replace(/\$(\d+)\b/g, '@p$1')
+    .replace(/'(\d{4}-\d\d-\d\d \d\d:\d\d)'/g, "'$1:00'")
+    .replace(/( as \w+) where (false|true)/g, '$1 from (select 1) where $2')
+    .replace(
+      /\bgenerate_series\(([^()]*), ([^()]*)\) (\w+)\((\w+)\)/g,
+      '(select $4 from unnest(generate_array($1, $2)) $4) $3',
+    )
   return withoutValues(named)
 }
 
@@ -53,7 +67,7 @@ function withoutValues(sql: string): string {
   const names = columns.split(',').map(column => column.trim())
   const rows = splitAt(sql.slice(start.index + start[0].length, end), ',').map(row => {
     const values = splitAt(row.slice(1, -1), ',')
-    return `select ${values.map((value, index) => `${value} as ${names[index]}`).join(', ')}`
+    return `select ${values.map((value, index) => `${value} as \`${names[index]}\``).join(', ')}`
   })
   const rest = withoutValues(sql.slice(end + 1 + alias.length))
   return `${sql.slice(0, start.index)}(${rows.join(' union all ')}) ${name}${rest}`

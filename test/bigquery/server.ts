@@ -8,7 +8,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
+import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
 import { Engine, EngineError } from './engine.ts'
 import { cellOf, fieldOf, typeNamed, valueOf } from './values.ts'
 
@@ -197,7 +197,7 @@ class Service {
       return {
         jobReference: {},
         status: { state: 'DONE' },
-        statistics: { totalBytesProcessed: bytes, query: { schema: { fields: columns.map(fieldOf) } } },
+        statistics: { totalBytesProcessed: bytes, query: { schema: schemaOf(columns) } },
       }
     } catch (error) {
       throw error instanceof EngineError ? new HttpError(400, error.reason, error.message) : error
@@ -273,7 +273,7 @@ class Service {
     const to = Math.min(rows.length, from + Number(url.searchParams.get('maxResults') ?? 10_000))
     const page = rows.slice(from, to).map(row => ({ f: columns.map(({ type }, index) => ({ v: cellOf(row[index], type) })) }))
     return {
-      ...{ jobComplete: true, schema: { fields: columns.map(fieldOf) }, rows: page, totalRows: String(rows.length) },
+      ...{ jobComplete: true, schema: schemaOf(columns), rows: page, totalRows: String(rows.length) },
       ...(to < rows.length && to > from ? { pageToken: String(to) } : {}),
     }
   }
@@ -304,6 +304,11 @@ interface JobRequest {
       readonly schema: { readonly fields: readonly { readonly name: string; readonly type: string }[] }
     }
   }
+}
+
+/** A column without a name gets one. */
+function schemaOf(columns: readonly ZetaColumn[]): object {
+  return { fields: columns.map((column, index) => fieldOf(column.name === '' ? { ...column, name: `f${index}_` } : column)) }
 }
 
 function jobResource({ id, location, state, error }: StoredJob): object {

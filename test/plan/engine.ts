@@ -25,6 +25,7 @@ export interface Engine {
 let server: PostgresServer | undefined
 let wanted = false
 let bigquery: BigqueryServer | undefined
+let overBigquery = false
 
 /** A warehouse whose state, in the schema `activate`, is empty. */
 export function openEngine(): Promise<Engine> {
@@ -36,12 +37,14 @@ export function isPostgres(): boolean {
   return wanted
 }
 
+/** Known from the moment at which tests are collected. */
 export function isBigquery(): boolean {
-  return bigquery !== undefined
+  return overBigquery
 }
 
 /** Called within a `describe`: its nights are planned on a BigQuery of tests. */
 export function onBigquery(): void {
+  overBigquery = true
   beforeAll(async () => {
     bigquery = await startBigquery()
   })
