@@ -62,7 +62,8 @@ export type WarehouseSettings =
     }
   | {
       readonly type: 'bigquery'
-      readonly project: string
+      /** That of GOOGLE_CLOUD_PROJECT unless set. */
+      readonly project?: string
       readonly location?: string
       readonly state: string
       readonly maximum_bytes_billed?: string

@@ -28,12 +28,16 @@ interface AuthLibrary {
 
 /** Loads the client. Throws A3051 for credentials that cannot be used, A3059 for a setting. */
 export async function connectBigquery(settings: BigquerySettings, readers: SecretReaders): Promise<Connection> {
-  const { project, endpoint } = settings
-  refuseEmulatorHost(readers.env)
+  const { env } = readers
+  refuseEmulatorHost(env)
+  const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT
+  if (project === undefined || project === '')
+    throw settingFailure('project', 'no project is named', 'name the one that is billed, there or in GOOGLE_CLOUD_PROJECT')
+  const endpoint = settings.endpoint ?? env.ACTIVATE_BIGQUERY_ENDPOINT
   const root = endpoint === undefined ? 'https://bigquery.googleapis.com' : rootOf(endpoint)
   const identity = identityOf(settings)
   const { BigQuery: Client } = await import('@google-cloud/bigquery')
-  const authClient = await authOf(settings, root, identity, readers)
+  const authClient = await authOf({ ...settings, project }, root, identity, readers)
   // Retries are `bigquery-jobs.ts`'s: it knows under which id a statement may be asked again.
   const options = {
     projectId: project,
@@ -73,7 +77,7 @@ function writtenOf(text: SecretText): string {
 
 /** A server on this machine gets no credentials at all: a developer's real token must not reach a test. */
 async function authOf(
-  { credentials, impersonate, project }: BigquerySettings,
+  { credentials, impersonate, project }: BigquerySettings & { readonly project: string },
   root: string,
   identity: string,
   readers: SecretReaders,

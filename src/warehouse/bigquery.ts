@@ -184,7 +184,6 @@ class BigqueryWarehouse implements Warehouse {
     return this.#datasetUri(parts.slice(0, -1), `/tables/${encodeURIComponent(parts.at(-1) ?? '')}`)
   }
 
-  /** A dataset of another project has an address of its own. */
   #datasetUri(schema: readonly string[], rest: string): string {
     return `/datasets/${encodeURIComponent(schema.at(-1) ?? '')}${rest}`
   }

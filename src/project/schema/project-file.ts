@@ -66,8 +66,12 @@ export const warehouseSchema = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     type: z.literal('bigquery').describe('Google BigQuery.'),
-    project: nonEmpty().describe('The Google Cloud project that is billed.'),
-    location: nonEmpty().optional().describe('Where the datasets are, such as EU.'),
+    project: nonEmpty()
+      .optional()
+      .describe('The Google Cloud project that is billed; the one in GOOGLE_CLOUD_PROJECT unless set.'),
+    location: nonEmpty()
+      .optional()
+      .describe('Where the datasets are, such as EU; where a new dataset for the state is made. US unless set.'),
     state: state().describe('The dataset that holds the state.'),
     maximum_bytes_billed: bytes().optional().describe('A query that would bill more than this is refused.'),
     credentials: secretText()
