@@ -105,9 +105,9 @@ export function bigqueryFailure(error: unknown, context: Context): ActivateError
       ...(['failed', 'A3055', `the query would bill more than warehouse.maximum_bytes_billed allows (${budget}): ${message}`, error] as const),
       'select fewer columns or partitions in the model, or raise warehouse.maximum_bytes_billed',
     )
-  if (reason === 'notFound' && /in location|dataset .* not found/i.test(message))
+  if (reason === 'notFound' && /dataset .* was not found/i.test(message))
     return failure(
-      ...(['failed', 'A3054', `BigQuery finds this neither in ${location} nor anywhere it may look: ${message}`, error] as const),
+      ...(['failed', 'A3054', `BigQuery finds no such dataset in ${location}: ${message}`, error] as const),
       `a query reads datasets of one location, and the state's is ${location}: copy the source there, or put the state beside it (warehouse.location, another warehouse.state)`,
     )
   if (/quotaExceeded|rateLimitExceeded/i.test(reason))

@@ -36,6 +36,7 @@ export class Engine {
   /** Locations by dataset. */
   readonly datasets = new Map<string, string>()
   #zeta: Promise<ZetaSql>
+  readonly #shapes = new Set<string>()
   readonly #names = new Map<string, readonly string[]>()
   #writing: Promise<unknown> = Promise.resolve()
 
@@ -212,7 +213,11 @@ export class Engine {
       return { kind: 'TABLE', columns, rows: [] }
     }
     const select = sql.slice(as.to)
-    await this.#analyze(sql, parameters)
+    // The select is analysed where it is computed; what stands before it, once for each of its kinds.
+    const start = sql.slice(0, as.to)
+    const shape = start.replace(/`[^`]*`/, '``')
+    if (!this.#shapes.has(shape)) await this.#analyze(`${start} select 1 as one`, [])
+    this.#shapes.add(shape)
     if (isView) return { kind: 'VIEW', select, columns: await this.describe(select), rows: [] }
     return { kind: 'TABLE', ...(await this.#read(select, parameters)) }
   }
@@ -248,6 +253,7 @@ export class Engine {
     const { name, table, quoted, end } = this.#target(sql)
     const where = find(sql, 'where')
     if (where === undefined) throw new EngineError('invalidQuery', 'DELETE must have a WHERE clause')
+    if (table.rows.length === 0) return nothing
     const alias = sql.slice(end, where.from)
     const kept = `select * from ${quoted} ${alias} where (${sql.slice(where.to)}) is not true`
     this.tables.set(name, { ...table, rows: (await this.#read(kept, parameters)).rows })
@@ -259,6 +265,7 @@ export class Engine {
     const { name, table, quoted, end } = this.#target(sql)
     const [set, from, where] = ['set', 'from', 'where'].map(word => find(sql, word))
     if (set === undefined || where === undefined) throw new EngineError('invalidQuery', 'UPDATE must have a WHERE clause')
+    if (table.rows.length === 0) return nothing
     const alias = sql.slice(end, set.from).replace(/^\s*as\s/i, '').trim() || 'target__'
     const condition = sql.slice(where.to)
     const values = new Map(

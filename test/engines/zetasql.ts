@@ -98,6 +98,8 @@ interface ProtoLoader {
 
 const startSeconds = 30
 
+const aliases = ['int', 'smallint', 'integer', 'bigint', 'tinyint', 'byteint'].map(name => ({ name, type: typeOf('INT64') }))
+
 /** Starts a server; the caller stops it. Throws where the binary ought to be there and is not. */
 export async function startZetaSql(): Promise<ZetaSql> {
   if (zetasqlMissing !== undefined) throw new Error(zetasqlMissing)
@@ -150,6 +152,8 @@ async function serve(client: Client, child: ChildProcess, exited: Promise<void>)
   const catalog = (tables: readonly ZetaTable[]) => ({
     ...catalogOf(tables, 0),
     builtinFunctionOptions: { languageOptions },
+    // Names that BigQuery knows and its analyser does not.
+    namedType: aliases,
   })
   return {
     async analyze(sql, tables = [], parameters = []) {
