@@ -232,7 +232,6 @@ function writtenSecret(text: SecretText): string {
   return references.length === 0 ? '`url` under `ledger:`' : references.join(' and ')
 }
 
-
 /** Opens at most once, and knows whether it did; a failed opening may be tried again. */
 function once<Opened>(open: () => Promise<Opened>): {
   get(): Promise<Opened>

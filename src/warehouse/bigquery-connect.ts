@@ -32,7 +32,11 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
   refuseEmulatorHost(env)
   const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT
   if (project === undefined || project === '')
-    throw settingFailure('project', 'no project is named', 'name the one that is billed, there or in GOOGLE_CLOUD_PROJECT')
+    throw settingFailure(
+      'project',
+      'no project is named',
+      'name the one that is billed, there or in GOOGLE_CLOUD_PROJECT',
+    )
   const endpoint = settings.endpoint ?? env.ACTIVATE_BIGQUERY_ENDPOINT
   const root = endpoint === undefined ? 'https://bigquery.googleapis.com' : rootOf(endpoint)
   const identity = identityOf(settings)
@@ -51,7 +55,11 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
 /** The client would send every request, and the token with it, to that host, and under paths that no BigQuery has. */
 function refuseEmulatorHost(env: SecretReaders['env']): void {
   if (env.BIGQUERY_EMULATOR_HOST === undefined) return
-  throw settingFailure('endpoint', 'BIGQUERY_EMULATOR_HOST is set', 'unset it, and name the server in warehouse.endpoint')
+  throw settingFailure(
+    'endpoint',
+    'BIGQUERY_EMULATOR_HOST is set',
+    'unset it, and name the server in warehouse.endpoint',
+  )
 }
 
 function rootOf(endpoint: string): string {
@@ -85,7 +93,11 @@ async function authOf(
   const { GoogleAuth, Impersonated, PassThroughClient } = authLibrary()
   if (isLoopback(new URL(root))) return new PassThroughClient()
   const key = credentials === undefined ? undefined : keyOf(resolveSecretText(credentials, readers), identity)
-  const auth = new GoogleAuth({ projectId: project, scopes: [scope], ...(key === undefined ? {} : { credentials: key }) })
+  const auth = new GoogleAuth({
+    projectId: project,
+    scopes: [scope],
+    ...(key === undefined ? {} : { credentials: key }),
+  })
   try {
     const sourceClient = await auth.getClient()
     if (impersonate === undefined) return sourceClient
@@ -109,7 +121,10 @@ function keyOf(text: string, identity: string): object {
     throw credentialsFailure(new Error('it is not JSON'), identity)
   }
   if (typeof key === 'object' && key !== null && 'client_email' in key && 'private_key' in key) return key
-  throw credentialsFailure(new Error('it is no key of a service account: client_email or private_key is missing'), identity)
+  throw credentialsFailure(
+    new Error('it is no key of a service account: client_email or private_key is missing'),
+    identity,
+  )
 }
 
 /** Bytes of `200GiB`; undefined when nothing is said. Throws A3059. */
@@ -118,6 +133,10 @@ export function bytesOf(text: string | undefined): number | undefined {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([KMGTP]?i?)B$/i.exec(text) ?? []
   const power = ['', 'k', 'm', 'g', 't', 'p'].indexOf(unit.replace(/i$/i, '').toLowerCase())
   if (number === '' || power < 0)
-    throw new ActivateError('invalid', { code: 'A3059', message: `${text} is no number of bytes`, help: 'write 200GiB' })
+    throw new ActivateError('invalid', {
+      code: 'A3059',
+      message: `${text} is no number of bytes`,
+      help: 'write 200GiB',
+    })
   return Math.floor(Number(number) * (/i$/i.test(unit) ? 1024 : 1000) ** power)
 }

@@ -20,7 +20,7 @@ export interface BigqueryDialectOptions {
 }
 
 /** After which a scratch table is gone although nobody dropped it: longer than any run, and than a weekend. */
-const scratchDays = 7
+export const scratchDays = 7
 
 function number(value: number): string {
   if (!Number.isFinite(value))
@@ -154,7 +154,9 @@ export function bigqueryDialect({ state, token }: BigqueryDialectOptions): Diale
     literal,
     stateType: type => stateTypes[type],
     castTo: (expression, type) =>
-      type === 'json' ? `parse_json(${expression}, wide_number_mode=>'round')` : `cast(${expression} as ${nativeOfType[type]})`,
+      type === 'json'
+        ? `parse_json(${expression}, wide_number_mode=>'round')`
+        : `cast(${expression} as ${nativeOfType[type]})`,
     columnType,
     asText,
     jsonObject(fields) {

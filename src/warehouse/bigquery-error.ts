@@ -44,7 +44,11 @@ export function refusalOf(error: unknown): Refusal {
   const http = [code, status].map(Number).find(number => Number.isInteger(number) && number >= 100 && number < 600)
   const [first] = errors ?? []
   const reason = first?.reason ?? (typeof code === 'string' ? code : '')
-  return { reason, message: (first?.message ?? message ?? String(error)).trim(), ...(http === undefined ? {} : { status: http }) }
+  return {
+    reason,
+    message: (first?.message ?? message ?? String(error)).trim(),
+    ...(http === undefined ? {} : { status: http }),
+  }
 }
 
 /** A request that may not have arrived, or that BigQuery was too busy for. */
@@ -63,7 +67,14 @@ function isOffline(error: unknown): boolean {
   )
 }
 
-const passing = ['backendError', 'internalError', 'jobBackendError', 'jobInternalError', 'rateLimitExceeded', 'jobRateLimitExceeded']
+const passing = [
+  'backendError',
+  'internalError',
+  'jobBackendError',
+  'jobInternalError',
+  'rateLimitExceeded',
+  'jobRateLimitExceeded',
+]
 
 /** A job that failed for a reason that passes, and of which nothing took effect. Never a quota, nor too large a result. */
 export function isJobWorthRepeating(error: unknown): boolean {
@@ -102,7 +113,12 @@ export function bigqueryFailure(error: unknown, context: Context): ActivateError
     return denied(message, error, context)
   if (reason === 'bytesBilledLimitExceeded')
     return failure(
-      ...(['failed', 'A3055', `the query would bill more than warehouse.maximum_bytes_billed allows (${budget}): ${message}`, error] as const),
+      ...([
+        'failed',
+        'A3055',
+        `the query would bill more than warehouse.maximum_bytes_billed allows (${budget}): ${message}`,
+        error,
+      ] as const),
       'select fewer columns or partitions in the model, or raise warehouse.maximum_bytes_billed',
     )
   if (reason === 'notFound' && /dataset .* was not found/i.test(message))
@@ -111,24 +127,47 @@ export function bigqueryFailure(error: unknown, context: Context): ActivateError
       `a query reads datasets of one location, and the state's is ${location}: copy the source there, or put the state beside it (warehouse.location, another warehouse.state)`,
     )
   if (/quotaExceeded|rateLimitExceeded/i.test(reason))
-    return failure('failed', 'A3056', `a quota of BigQuery is used up: ${message}`, error, 'wait, or ask for a higher quota; the next run goes on where this one ended')
+    return failure(
+      'failed',
+      'A3056',
+      `a quota of BigQuery is used up: ${message}`,
+      error,
+      'wait, or ask for a higher quota; the next run goes on where this one ended',
+    )
   if (['resourcesExceeded', 'responseTooLarge', 'billingTierLimitExceeded'].includes(reason))
     return failure('failed', 'A3057', `the statement is too large for BigQuery: ${message}`, error)
   if (isRequestWorthRepeating(error))
-    return failure('failed', 'A3050', `BigQuery cannot be reached: ${message}`, error, 'check the network, and status.cloud.google.com')
+    return failure(
+      'failed',
+      'A3050',
+      `BigQuery cannot be reached: ${message}`,
+      error,
+      'check the network, and status.cloud.google.com',
+    )
   return failure('failed', 'A3010', message, error)
 }
 
 function isOfCredentials(message: string): boolean {
-  return /could not load the default credentials|invalid_grant|invalid_client|unauthorized_client|unable to impersonate|invalid jwt/i.test(message)
+  return /could not load the default credentials|invalid_grant|invalid_client|unauthorized_client|unable to impersonate|invalid jwt/i.test(
+    message,
+  )
 }
 
 /** Which role gives a permission, and on what. */
 function denied(message: string, cause: unknown, { project, state, identity }: Context): ActivateError {
   const [, permission = ''] = /\b(bigquery\.[a-z]+\.[a-zA-Z]+)\b/.exec(message) ?? []
   const [, table] = /(?:Table|View) ([\w-]+[:.][\w$-]+)\./i.exec(message) ?? []
-  const dataset = (table ?? /Dataset ([\w-]+[:.][\w$-]+)/i.exec(message)?.[1] ?? `${project}.${state}`).replace(':', '.')
-  return failure('failed', 'A3053', `BigQuery does not allow ${identity} to do this: ${message}`, cause, grantOf(permission, dataset, { project, state }))
+  const dataset = (table ?? /Dataset ([\w-]+[:.][\w$-]+)/i.exec(message)?.[1] ?? `${project}.${state}`).replace(
+    ':',
+    '.',
+  )
+  return failure(
+    'failed',
+    'A3053',
+    `BigQuery does not allow ${identity} to do this: ${message}`,
+    cause,
+    grantOf(permission, dataset, { project, state }),
+  )
 }
 
 function grantOf(permission: string, dataset: string, { project, state }: Pick<Context, 'project' | 'state'>): string {

@@ -24,7 +24,10 @@ export interface JobSettings {
 /** REST `Job`, as far as it is read. */
 export interface Job {
   readonly jobReference: { readonly jobId: string; readonly location?: string }
-  readonly status: { readonly state: string; readonly errorResult?: { readonly reason?: string; readonly message?: string } }
+  readonly status: {
+    readonly state: string
+    readonly errorResult?: { readonly reason?: string; readonly message?: string }
+  }
   readonly statistics?: {
     readonly totalBytesProcessed?: string
     readonly query?: { readonly schema?: { readonly fields?: readonly Field[] } }
@@ -66,7 +69,11 @@ export class Jobs {
   }
 
   /** Runs a query, a statement or a script, and gives the first page of its rows. */
-  async query(sql: string, parameters: readonly object[], pageRows: number): Promise<{ readonly page: Page; readonly jobId: string }> {
+  async query(
+    sql: string,
+    parameters: readonly object[],
+    pageRows: number,
+  ): Promise<{ readonly page: Page; readonly jobId: string }> {
     const { maximumBytesBilled } = this.#settings
     const query = {
       ...{ query: sql, useLegacySql: false, parameterMode: 'NAMED', queryParameters: parameters },
@@ -142,7 +149,10 @@ export class Jobs {
   }
 
   async #insert(jobId: string, configuration: object, file?: string): Promise<void> {
-    const json = { jobReference: this.#reference(jobId), configuration: { ...configuration, labels: { tool: 'activate' } } }
+    const json = {
+      jobReference: this.#reference(jobId),
+      configuration: { ...configuration, labels: { tool: 'activate' } },
+    }
     const { uploadUrl } = this.#settings.connection
     const request = file === undefined ? { uri: '/jobs', json } : { uri: uploadUrl, json, file }
     try {

@@ -49,7 +49,10 @@ function jsonOf(text: string, { name, type }: SeedColumn): string | undefined {
   const trimmed = text.trim()
   if (trimmed === '') return undefined
   if (!fits(trimmed, type))
-    throw new ActivateError('failed', { code: 'A3010', message: `column ${name}: '${text}' is not ${textTypes[type].noun}` })
+    throw new ActivateError('failed', {
+      code: 'A3010',
+      message: `column ${name}: '${text}' is not ${textTypes[type].noun}`,
+    })
   const plain = plainText(trimmed, type)
   if (type === 'number') return String(Number(plain))
   return type === 'boolean' ? plain : type === 'json' ? JSON.stringify(JSON.parse(plain)) : JSON.stringify(plain)

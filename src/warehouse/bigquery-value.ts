@@ -51,7 +51,9 @@ function nested(cell: Cell, field: Field): unknown {
   if (v === null || v === undefined) return null
   if (Array.isArray(v)) return v.map(each => nested(each, { ...field, mode: 'NULLABLE' }))
   if (typeof v === 'object')
-    return Object.fromEntries((field.fields ?? []).map((each, index) => [each.name, nested(v.f[index] ?? { v: null }, each)]))
+    return Object.fromEntries(
+      (field.fields ?? []).map((each, index) => [each.name, nested(v.f[index] ?? { v: null }, each)]),
+    )
   const value = toValue(cell, { ...field, mode: 'NULLABLE' })
   return typeof value === 'bigint' ? String(value) : value
 }
@@ -67,7 +69,11 @@ function instantOf(microseconds: bigint): string {
 
 /** A named parameter (REST `QueryParameter`), typed by its value, so that `select @p1` gives back what went in. */
 export function parameterOf(value: Value, name: string) {
-  return { name, parameterType: { type: typeOf(value) }, parameterValue: { value: value === null ? null : String(value) } }
+  return {
+    name,
+    parameterType: { type: typeOf(value) },
+    parameterValue: { value: value === null ? null : String(value) },
+  }
 }
 
 function typeOf(value: Value): string {

@@ -5,11 +5,11 @@
 import { randomBytes } from 'node:crypto'
 import type { SecretReaders } from '../project/secret.ts'
 import { type BigquerySettings, bytesOf, type Connection, connectBigquery } from './bigquery-connect.ts'
-import { bigqueryDialect } from './bigquery-dialect.ts'
+import { bigqueryDialect, scratchDays } from './bigquery-dialect.ts'
 import { bigqueryFailure, type Context, closedFailure, refusalOf, settingFailure } from './bigquery-error.ts'
 import { Jobs, type Page } from './bigquery-jobs.ts'
 import { schemaOf, withJsonLines } from './bigquery-load.ts'
-import { scratchPrefix } from './bigquery-name.ts'
+import { quoteName, scratchPrefix } from './bigquery-name.ts'
 import { transactionScript } from './bigquery-script.ts'
 import { columnType } from './bigquery-types.ts'
 import { type Field, nativeOf, parameterOf, toValue } from './bigquery-value.ts'
@@ -45,7 +45,11 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
   }
 }
 
-async function prepareDataset(jobs: Jobs, { state, location }: BigquerySettings, { project }: Connection): Promise<Dataset> {
+async function prepareDataset(
+  jobs: Jobs,
+  { state, location }: BigquerySettings,
+  { project }: Connection,
+): Promise<Dataset> {
   const dataset = await findDataset(jobs, state)
   if (dataset === undefined) {
     const json = {
@@ -138,11 +142,14 @@ class BigqueryWarehouse implements Warehouse {
     const path = isScratch ? [...this.state, `${scratchPrefix}${this.#token}__${parts.scratch}`] : parts
     const destinationTable = this.#reference(path)
     return withJsonLines(columns, rows, async (file, count) => {
+      // A file without a line is no file to a load job.
+      if (count === 0) await this.execute({ sql: emptyTable(this.dialect.relation(path), columns), params: [] })
       const load = {
         ...{ destinationTable, schema: schemaOf(columns), sourceFormat: 'NEWLINE_DELIMITED_JSON' },
         ...{ writeDisposition: 'WRITE_TRUNCATE', createDisposition: 'CREATE_IF_NEEDED' },
       }
-      await this.#guarded(() => this.#jobs.load(file, load))
+      if (count > 0) await this.#guarded(() => this.#jobs.load(file, load))
+      if (isScratch) await this.#guarded(() => this.#expire(path))
       return count
     })
   }
@@ -153,6 +160,11 @@ class BigqueryWarehouse implements Warehouse {
     await this.#jobs.close()
     // What cannot be dropped ends by itself.
     await this.#dropScratch().catch(() => undefined)
+  }
+
+  async #expire(path: readonly string[]): Promise<void> {
+    const expirationTime = String(Date.now() + scratchDays * 86_400_000)
+    await this.#jobs.send({ method: 'PATCH', uri: this.#tableUri(path), json: { expirationTime } })
   }
 
   async #dropScratch(): Promise<void> {
@@ -169,7 +181,11 @@ class BigqueryWarehouse implements Warehouse {
         uri: this.#datasetUri(schema, '/tables'),
         qs: { maxResults: 1000, ...(pageToken === undefined ? {} : { pageToken }) },
       })
-      names.push(...(list.tables ?? []).flatMap(({ type, tableReference }) => (type === 'TABLE' ? [tableReference.tableId] : [])))
+      names.push(
+        ...(list.tables ?? []).flatMap(({ type, tableReference }) =>
+          type === 'TABLE' ? [tableReference.tableId] : [],
+        ),
+      )
       pageToken = list.nextPageToken
     } while (pageToken !== undefined)
     return names
@@ -220,6 +236,13 @@ interface TableList {
   readonly nextPageToken?: string
 }
 
+function emptyTable(relation: string, columns: readonly SeedColumn[]): string {
+  const list = schemaOf(columns).fields.map(({ name, type }) => `${quoteName(name)} ${type}`)
+  return `create or replace table ${relation} (${list.join(', ')})`
+}
+
 function rowsOf({ rows = [] }: Page, fields: readonly Field[]): readonly Row[] {
-  return rows.map(({ f }) => Object.fromEntries(fields.map((field, index) => [field.name, toValue(f[index] ?? { v: null }, field)])))
+  return rows.map(({ f }) =>
+    Object.fromEntries(fields.map((field, index) => [field.name, toValue(f[index] ?? { v: null }, field)])),
+  )
 }

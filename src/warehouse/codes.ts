@@ -194,12 +194,14 @@ export const warehouseCodes = {
   },
   A3056: {
     title: 'a quota of BigQuery is used up',
-    explanation: 'The project may not do more of this for now. Wait, or ask for a higher quota; the next run goes on where this one ended.',
+    explanation:
+      'The project may not do more of this for now. Wait, or ask for a higher quota; the next run goes on where this one ended.',
     exit: 'failed',
   },
   A3057: {
     title: 'a statement is too large for BigQuery',
-    explanation: 'It needs more resources than BigQuery gives one query, or its result is too large. Make the model smaller.',
+    explanation:
+      'It needs more resources than BigQuery gives one query, or its result is too large. Make the model smaller.',
     exit: 'failed',
   },
   A3059: {

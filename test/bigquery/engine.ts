@@ -4,7 +4,14 @@
  * rows that the table has afterwards.
  */
 import { refusedOuterJoins } from '../engines/outer-joins.ts'
-import { startZetaSql, type ZetaColumn, type ZetaParameter, type ZetaResult, type ZetaSql, type ZetaTable } from '../engines/zetasql.ts'
+import {
+  startZetaSql,
+  type ZetaColumn,
+  type ZetaParameter,
+  type ZetaResult,
+  type ZetaSql,
+  type ZetaTable,
+} from '../engines/zetasql.ts'
 import { find, outermost, splitAt, unquoted } from './text.ts'
 import { coerced, isNull, typeNamed } from './values.ts'
 
@@ -118,20 +125,39 @@ export class Engine {
     return this.#evaluate(sql, tables, used)
   }
 
-  async #evaluate(sql: string, tables: readonly ZetaTable[], parameters: readonly ZetaParameter[]): Promise<ZetaResult> {
+  async #evaluate(
+    sql: string,
+    tables: readonly ZetaTable[],
+    parameters: readonly ZetaParameter[],
+  ): Promise<ZetaResult> {
     const zeta = await this.#zeta
     return invalidUnlessDone(() => zeta.evaluate(sql, tables, parameters))
   }
 
   async #analyze(sql: string, parameters: readonly ZetaParameter[], tables?: readonly ZetaTable[]): Promise<void> {
+    const shape = this.#shapeOf(sql, parameters)
+    if (this.#shapes.has(shape)) return
     const known = tables ?? (await this.#tablesIn(sql, false))
     const zeta = await this.#zeta
     const used = parameters.filter(({ name }) => new RegExp(`@${name}\\b`).test(sql))
     const resolved = await invalidUnlessDone(() => zeta.analyze(sql, known, used))
     const [refused] = refusedOuterJoins(resolved)
-    if (refused === undefined) return
+    if (refused === undefined) {
+      this.#shapes.add(shape)
+      return
+    }
     const rule = 'cannot be used without a condition that is an equality of fields from both sides of the join.'
     throw new EngineError('invalidQuery', `${refused} OUTER JOIN ${rule}\n${sql}`)
+  }
+
+  /** The same for statements that only name other tables of the same columns: one of them is analysed, for time's sake. */
+  #shapeOf(sql: string, parameters: readonly ZetaParameter[]): string {
+    const tables = sql.replace(/`(?:\\.|[^`\\])*`/g, name => {
+      const columns = this.tables.get(this.#local(unquoted(name)))?.columns
+      if (columns !== undefined) return columns.map(column => `${column.name} ${column.type.typeKind}`).join()
+      return name.includes('.') ? '`new`' : name
+    })
+    return `${tables} ${parameters.map(({ type }) => type.typeKind).join()}`
   }
 
   async #namesIn(sql: string): Promise<readonly string[]> {
@@ -168,14 +194,16 @@ export class Engine {
   async #contents(name: string, withRows: boolean): Promise<ZetaResult> {
     const local = this.#local(name)
     const table = this.tables.get(local)
-    if (table !== undefined)
-      return table.select === undefined || !withRows ? table : this.#read(table.select, [])
+    if (table !== undefined) return table.select === undefined || !withRows ? table : this.#read(table.select, [])
     const parts = local.split('.')
     if (parts.length < 2)
       throw new EngineError('invalid', `Table "${name}" must be qualified with a dataset (e.g. dataset.table).`)
     const dataset = parts.at(-2) ?? ''
     const what = this.datasets.has(dataset) ? `Table ${this.project}:${local}` : `Dataset ${this.project}:${dataset}`
-    throw new EngineError('notFound', `Not found: ${what} was not found in location ${[...this.datasets.values()][0] ?? 'US'}`)
+    throw new EngineError(
+      'notFound',
+      `Not found: ${what} was not found in location ${[...this.datasets.values()][0] ?? 'US'}`,
+    )
   }
 
   async #define(sql: string, parameters: readonly ZetaParameter[]): Promise<ZetaResult> {
@@ -196,7 +224,10 @@ export class Engine {
     if (old !== undefined && !before.includes('or replace'))
       throw new EngineError('duplicate', `Already Exists: Table ${this.project}:${name}`)
     if (old !== undefined && (old.kind === 'VIEW') !== isView)
-      throw new EngineError('invalidQuery', `${this.project}:${name} is not allowed for this operation because it is of type ${old.kind}`)
+      throw new EngineError(
+        'invalidQuery',
+        `${this.project}:${name} is not allowed for this operation because it is of type ${old.kind}`,
+      )
     this.tables.set(name, await this.#defined(sql, isView, parameters))
     return nothing
   }
@@ -214,15 +245,17 @@ export class Engine {
     }
     const select = sql.slice(as.to)
     // The select is analysed where it is computed; what stands before it, once for each of its kinds.
-    const start = sql.slice(0, as.to)
-    const shape = start.replace(/`[^`]*`/, '``')
-    if (!this.#shapes.has(shape)) await this.#analyze(`${start} select 1 as one`, [])
-    this.#shapes.add(shape)
+    await this.#analyze(`${sql.slice(0, as.to)} select 1 as one`, [])
     if (isView) return { kind: 'VIEW', select, columns: await this.describe(select), rows: [] }
     return { kind: 'TABLE', ...(await this.#read(select, parameters)) }
   }
 
-  #target(sql: string): { readonly name: string; readonly table: StoredTable; readonly quoted: string; readonly end: number } {
+  #target(sql: string): {
+    readonly name: string
+    readonly table: StoredTable
+    readonly quoted: string
+    readonly end: number
+  } {
     const word = outermost(sql).find(({ text }) => text.startsWith('`'))
     const name = this.#local(unquoted(word?.text ?? ''))
     const table = this.tables.get(name)
@@ -237,7 +270,9 @@ export class Engine {
     const names = columns === undefined ? table.columns.map(each => each.name) : splitAt(columns, ',').map(unquoted)
     const source = columns === undefined ? rest : rest.slice(rest.indexOf(')') + 1).trim()
     const result = await this.#read(/^values\b/i.test(source) ? selectOfValues(source) : source, parameters)
-    const places = table.columns.map(column => names.findIndex(each => each.toLowerCase() === column.name.toLowerCase()))
+    const places = table.columns.map(column =>
+      names.findIndex(each => each.toLowerCase() === column.name.toLowerCase()),
+    )
     const added = result.rows.map(row =>
       table.columns.map((column, index) => {
         const place = places[index] ?? -1
@@ -264,9 +299,14 @@ export class Engine {
   async #update(sql: string, parameters: readonly ZetaParameter[]): Promise<ZetaResult> {
     const { name, table, quoted, end } = this.#target(sql)
     const [set, from, where] = ['set', 'from', 'where'].map(word => find(sql, word))
-    if (set === undefined || where === undefined) throw new EngineError('invalidQuery', 'UPDATE must have a WHERE clause')
+    if (set === undefined || where === undefined)
+      throw new EngineError('invalidQuery', 'UPDATE must have a WHERE clause')
     if (table.rows.length === 0) return nothing
-    const alias = sql.slice(end, set.from).replace(/^\s*as\s/i, '').trim() || 'target__'
+    const alias =
+      sql
+        .slice(end, set.from)
+        .replace(/^\s*as\s/i, '')
+        .trim() || 'target__'
     const condition = sql.slice(where.to)
     const values = new Map(
       splitAt(sql.slice(set.to, (from ?? where).from), ',').map(part => {

@@ -43,7 +43,10 @@ export function inGoogleSql(sql: string): string {
     // A quote within a text is written twice.
     .replace(/'(?:\\.|''|[^'\\])*'/g, text => `'${text.slice(1, -1).replaceAll("''", "\\'")}'`)
     .replace(/('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|"([^"]*)"/g, (_, kept?: string, name = '') => kept ?? `\`${name}\``)
-    .replace(/('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|\bactivate\.(\w+)/g, (_, kept?: string, name = '') => kept ?? `\`activate.${name}\``)
+    .replace(
+      /('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|\bactivate\.(\w+)/g,
+      (_, kept?: string, name = '') => kept ?? `\`activate.${name}\``,
+    )
     .replace(casts, (_, value: string, type: string) => `cast(${value} as ${types[type.toLowerCase()] ?? type})`)
     .replace(castTypes, (_, type: string) => `as ${types[type.toLowerCase()]})`)
     .replace(/\bnow\(\)/g, 'current_timestamp()')

@@ -93,7 +93,10 @@ class Service {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://localhost')
     const parts = url.pathname.split('/').filter(part => part !== '')
-    const kind = `${request.method} /${parts.slice(parts[0] === 'upload' ? 5 : 4).filter((_, index) => index % 2 === 0).join('/')}`
+    const kind = `${request.method} /${parts
+      .slice(parts[0] === 'upload' ? 5 : 4)
+      .filter((_, index) => index % 2 === 0)
+      .join('/')}`
     this.requests.push(kind)
     const body = await textOf(request)
     const at = this.#faults.findIndex(each => each.request === kind)
@@ -111,7 +114,13 @@ class Service {
     }
   }
 
-  async #route(kind: string, parts: readonly string[], url: URL, body: string, fault: Fault | undefined): Promise<object> {
+  async #route(
+    kind: string,
+    parts: readonly string[],
+    url: URL,
+    body: string,
+    fault: Fault | undefined,
+  ): Promise<object> {
     const [, first = '', , second = ''] = parts
     switch (kind) {
       case 'GET /datasets':
@@ -122,6 +131,8 @@ class Service {
         return this.#listTables(first, url)
       case 'DELETE /datasets/tables':
         this.engine.tables.delete(`${first}.${second}`)
+        return {}
+      case 'PATCH /datasets/tables':
         return {}
       case 'POST /jobs':
         return url.pathname.startsWith('/upload') ? this.#upload(body, fault) : this.#insert(JSON.parse(body), fault)
@@ -144,7 +155,8 @@ class Service {
 
   #makeDataset({ datasetReference, location }: { datasetReference: { datasetId: string }; location?: string }): object {
     const id = datasetReference.datasetId
-    if (this.engine.datasets.has(id)) throw new HttpError(409, 'duplicate', `Already Exists: Dataset ${testProject}:${id}`)
+    if (this.engine.datasets.has(id))
+      throw new HttpError(409, 'duplicate', `Already Exists: Dataset ${testProject}:${id}`)
     this.engine.datasets.set(id, location ?? this.#location)
     return this.#dataset(id)
   }
@@ -225,7 +237,8 @@ class Service {
 
   #start(reference: JobReference, fault: Fault | undefined, work: () => Promise<ZetaResult>): object {
     const { jobId, location = this.#location } = reference
-    if (this.#jobs.has(jobId)) throw new HttpError(409, 'duplicate', `Already Exists: Job ${testProject}:${location}.${jobId}`)
+    if (this.#jobs.has(jobId))
+      throw new HttpError(409, 'duplicate', `Already Exists: Job ${testProject}:${location}.${jobId}`)
     const job: StoredJob = { id: jobId, location, state: 'RUNNING', done: Promise.resolve(), finish: () => undefined }
     job.done = new Promise(resolve => {
       job.finish = () => {
@@ -264,14 +277,18 @@ class Service {
 
   async #results(job: StoredJob, url: URL, fault: Fault | undefined): Promise<object> {
     if (fault === 'incomplete') return { jobComplete: false, jobReference: { jobId: job.id } }
-    const patience = new Promise(resolve => setTimeout(resolve, Number(url.searchParams.get('timeoutMs') ?? 10_000)).unref())
+    const patience = new Promise(resolve =>
+      setTimeout(resolve, Number(url.searchParams.get('timeoutMs') ?? 10_000)).unref(),
+    )
     await Promise.race([job.done, patience])
     if (job.state === 'RUNNING') return { jobComplete: false, jobReference: { jobId: job.id } }
     if (job.error !== undefined) throw new HttpError(400, job.error.reason, job.error.message)
     const { columns, rows } = job.result ?? { columns: [], rows: [] }
     const from = Number(url.searchParams.get('pageToken') ?? 0)
     const to = Math.min(rows.length, from + Number(url.searchParams.get('maxResults') ?? 10_000))
-    const page = rows.slice(from, to).map(row => ({ f: columns.map(({ type }, index) => ({ v: cellOf(row[index], type) })) }))
+    const page = rows
+      .slice(from, to)
+      .map(row => ({ f: columns.map(({ type }, index) => ({ v: cellOf(row[index], type) })) }))
     return {
       ...{ jobComplete: true, schema: schemaOf(columns), rows: page, totalRows: String(rows.length) },
       ...(to < rows.length && to > from ? { pageToken: String(to) } : {}),
@@ -308,7 +325,9 @@ interface JobRequest {
 
 /** A column without a name gets one. */
 function schemaOf(columns: readonly ZetaColumn[]): object {
-  return { fields: columns.map((column, index) => fieldOf(column.name === '' ? { ...column, name: `f${index}_` } : column)) }
+  return {
+    fields: columns.map((column, index) => fieldOf(column.name === '' ? { ...column, name: `f${index}_` } : column)),
+  }
 }
 
 function jobResource({ id, location, state, error }: StoredJob): object {

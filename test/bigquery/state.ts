@@ -6,7 +6,10 @@ import { type BigqueryServer, testProject } from './server.ts'
 
 let count = 0
 
-export function settingsFor({ url }: Pick<BigqueryServer, 'url'>, more: Partial<BigquerySettings> = {}): BigquerySettings {
+export function settingsFor(
+  { url }: Pick<BigqueryServer, 'url'>,
+  more: Partial<BigquerySettings> = {},
+): BigquerySettings {
   return { type: 'bigquery', project: testProject, endpoint: url, state: 'activate', ...more }
 }
 

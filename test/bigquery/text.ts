@@ -1,6 +1,7 @@
 /** Just enough of a parser to take a statement of this tool apart at its outermost words. */
 
-const token = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[^]*?\*\/|[A-Za-z_][\w]*|\(|\)|\[|\]|[^]/g
+const token =
+  /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[^]*?\*\/|[A-Za-z_][\w]*|\(|\)|\[|\]|[^]/g
 
 export interface Word {
   readonly text: string
@@ -26,7 +27,9 @@ export function outermost(sql: string): readonly Word[] {
 export function splitAt(sql: string, mark: string): readonly string[] {
   const cuts = outermost(sql).filter(({ text }) => text === mark)
   const starts = [0, ...cuts.map(({ to }) => to)]
-  return starts.map((from, index) => sql.slice(from, cuts[index]?.from ?? sql.length).trim()).filter(part => part !== '')
+  return starts
+    .map((from, index) => sql.slice(from, cuts[index]?.from ?? sql.length).trim())
+    .filter(part => part !== '')
 }
 
 /** Where a word stands first outside of parentheses; undefined when it does not. */

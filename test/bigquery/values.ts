@@ -98,7 +98,8 @@ function datetimeOf(value: { readonly bitFieldDatetimeSeconds?: string; readonly
   }
   const [second, minute, hour, day, month, year] = [6n, 6n, 5n, 5n, 4n, 14n].map(take)
   const two = (part = '') => part.padStart(2, '0')
-  const fraction = value.nanos === undefined || value.nanos === 0 ? '' : `.${String(value.nanos / 1000).padStart(6, '0')}`
+  const fraction =
+    value.nanos === undefined || value.nanos === 0 ? '' : `.${String(value.nanos / 1000).padStart(6, '0')}`
   return `${(year ?? '').padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}${fraction}`
 }
 
@@ -139,7 +140,8 @@ export function valueOf(given: unknown, { typeKind }: ZetaType): ZetaValue {
 
 /** Microseconds beyond those that `Date` knows are kept. */
 function timestampOf(text: string): { readonly seconds: string; readonly nanos: number } {
-  const [, moment = '', fraction = '', zone = 'Z'] = /^([^.Z+]*?)(?:\.(\d+))?(Z|[+-]\d{2}(?::?\d{2})?)?$/.exec(text) ?? []
+  const [, moment = '', fraction = '', zone = 'Z'] =
+    /^([^.Z+]*?)(?:\.(\d+))?(Z|[+-]\d{2}(?::?\d{2})?)?$/.exec(text) ?? []
   const whole = /T\d{2}:\d{2}$/.test(moment) ? `${moment}:00` : /T/.test(moment) ? moment : `${moment}T00:00:00`
   const offset = /^[+-]\d{2}$/.test(zone) ? `${zone}:00` : zone
   const seconds = Date.parse(`${whole}${offset}`) / 1000

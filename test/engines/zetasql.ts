@@ -31,7 +31,9 @@ export type Message = { readonly [member: string]: unknown }
 export interface ZetaType {
   readonly typeKind: string
   readonly arrayType?: { readonly elementType: ZetaType } | null
-  readonly structType?: { readonly field: readonly { readonly fieldName: string; readonly fieldType: ZetaType }[] } | null
+  readonly structType?: {
+    readonly field: readonly { readonly fieldName: string; readonly fieldType: ZetaType }[]
+  } | null
 }
 
 export interface ZetaColumn {
@@ -62,7 +64,11 @@ export interface ZetaResult {
 
 export interface ZetaSql {
   /** The resolved statement. Throws with the analyser's words. */
-  analyze(sql: string, tables?: readonly ZetaTable[], parameters?: readonly Omit<ZetaParameter, 'value'>[]): Promise<Message>
+  analyze(
+    sql: string,
+    tables?: readonly ZetaTable[],
+    parameters?: readonly Omit<ZetaParameter, 'value'>[],
+  ): Promise<Message>
   /** What a query gives. Throws with the engine's words. */
   evaluate(sql: string, tables?: readonly ZetaTable[], parameters?: readonly ZetaParameter[]): Promise<ZetaResult>
   /** Dotted names of the tables that a statement, or a script, reads or writes. */
@@ -98,7 +104,10 @@ interface ProtoLoader {
 
 const startSeconds = 30
 
-const aliases = ['int', 'smallint', 'integer', 'bigint', 'tinyint', 'byteint'].map(name => ({ name, type: typeOf('INT64') }))
+const aliases = ['int', 'smallint', 'integer', 'bigint', 'tinyint', 'byteint'].map(name => ({
+  name,
+  type: typeOf('INT64'),
+}))
 
 /** Starts a server; the caller stops it. Throws where the binary ought to be there and is not. */
 export async function startZetaSql(): Promise<ZetaSql> {
@@ -141,9 +150,16 @@ function ready(client: Client): Promise<void> {
 }
 
 async function serve(client: Client, child: ChildProcess, exited: Promise<void>): Promise<ZetaSql> {
-  const languageOptions = { ...(await call(client, 'getLanguageOptions', { maximumFeatures: true })), supportedStatementKinds: [] }
+  const languageOptions = {
+    ...(await call(client, 'getLanguageOptions', { maximumFeatures: true })),
+    supportedStatementKinds: [],
+  }
   const options = (parameters: readonly Omit<ZetaParameter, 'value'>[]) => ({
-    languageOptions: { ...languageOptions, productMode: 'PRODUCT_EXTERNAL', nameResolutionMode: 'NAME_RESOLUTION_DEFAULT' },
+    languageOptions: {
+      ...languageOptions,
+      productMode: 'PRODUCT_EXTERNAL',
+      nameResolutionMode: 'NAME_RESOLUTION_DEFAULT',
+    },
     defaultTimezone: 'UTC',
     errorMessageMode: 'ERROR_MESSAGE_ONE_LINE',
     pruneUnusedColumns: true,
@@ -157,16 +173,17 @@ async function serve(client: Client, child: ChildProcess, exited: Promise<void>)
   })
   return {
     async analyze(sql, tables = [], parameters = []) {
-      return call(client, 'analyze', { sqlStatement: sql, simpleCatalog: catalog(tables), options: options(parameters) })
+      return call(client, 'analyze', {
+        sqlStatement: sql,
+        simpleCatalog: catalog(tables),
+        options: options(parameters),
+      })
     },
     async evaluate(sql, tables = [], parameters = []) {
       const answer = await call(client, 'evaluateQuery', {
         ...{ sql, simpleCatalog: catalog(tables), options: options(parameters) },
         tableContent: Object.fromEntries(
-          tables.map(({ path, rows = [] }) => [
-            path.join('.'),
-            { tableData: { row: rows.map(cell => ({ cell })) } },
-          ]),
+          tables.map(({ path, rows = [] }) => [path.join('.'), { tableData: { row: rows.map(cell => ({ cell })) } }]),
         ),
         params: parameters.map(({ name, value }) => ({ name, value })),
       })
@@ -187,7 +204,11 @@ async function serve(client: Client, child: ChildProcess, exited: Promise<void>)
   }
 }
 
-function call(client: Client, method: 'analyze' | 'evaluateQuery' | 'extractTableNamesFromStatement' | 'getLanguageOptions', request: object) {
+function call(
+  client: Client,
+  method: 'analyze' | 'evaluateQuery' | 'extractTableNamesFromStatement' | 'getLanguageOptions',
+  request: object,
+) {
   return new Promise<Message>((resolve, reject) => {
     client[method](request, (error, answer) => (error === null ? resolve(answer) : reject(plain(error))))
   })
@@ -209,7 +230,11 @@ function catalogOf(tables: readonly ZetaTable[], depth: number): Message {
   }
   return {
     table: here.map(({ path, columns }) => ({
-      ...{ name: path.join('.'), nameInCatalog: path.at(-1), column: columns.map(({ name, type }) => ({ name, type })) },
+      ...{
+        name: path.join('.'),
+        nameInCatalog: path.at(-1),
+        column: columns.map(({ name, type }) => ({ name, type })),
+      },
     })),
     catalog: [...below].map(([name, inner]) => ({ name, ...catalogOf(inner, depth + 1) })),
   }

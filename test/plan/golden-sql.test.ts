@@ -7,8 +7,8 @@ import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.t
 import { rulesFor } from '../../src/plan/rules/index.ts'
 import type { RuleContext } from '../../src/plan/rules/rule.ts'
 import { type StateTable, stateTables } from '../../src/plan/state.ts'
-import type { Dialect } from '../../src/warehouse/dialect.ts'
 import { bigqueryDialect } from '../../src/warehouse/bigquery-dialect.ts'
+import type { Dialect } from '../../src/warehouse/dialect.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 import { postgresDialect } from '../../src/warehouse/postgres-dialect.ts'
 import { type Fragment, raw, render } from '../../src/warehouse/sql.ts'
@@ -58,7 +58,12 @@ test.each(dialects)('who is in quarantine is in neither side of the diff ($name)
   }
   const quarantined = raw('quarantine__run')
   const diff = selectChanges(dialect, {
-    population: selectPopulation(dialect, { stage: raw('stage'), key: raw(dialect.quote('id')), fields: [], quarantined }),
+    population: selectPopulation(dialect, {
+      stage: raw('stage'),
+      key: raw(dialect.quote('id')),
+      fields: [],
+      quarantined,
+    }),
     snapshot: raw('snapshot__s'),
     removesLeavers: true,
     everyone: false,

@@ -49,7 +49,11 @@ describe.skipIf(zetasqlMissing !== undefined)('BigQuery in trouble', () => {
     ['the question for the result fails', 'GET /queries', { status: 503, reason: 'backendError' }],
     ['the job takes its time', 'GET /queries', 'incomplete'],
     ['the job fails for a passing reason', 'POST /jobs', { jobFails: 'jobBackendError' }],
-    ['another transaction is in the way', 'POST /jobs', { jobFails: 'invalidQuery', message: 'Transaction is aborted due to concurrent update against table' }],
+    [
+      'another transaction is in the way',
+      'POST /jobs',
+      { jobFails: 'invalidQuery', message: 'Transaction is aborted due to concurrent update against table' },
+    ],
   ])('a statement takes effect once when %s', async (_what, request, fault) => {
     server.inject(request, fault)
     await insert()
@@ -84,15 +88,27 @@ describe.skipIf(zetasqlMissing !== undefined)('BigQuery in trouble', () => {
   test.each<[string, Fault, object]>([
     ['quota', { jobFails: 'quotaExceeded' }, { exit: 'failed', code: 'A3056' }],
     ['size', { jobFails: 'responseTooLarge' }, { exit: 'failed', code: 'A3057' }],
-    ['a token that is none', { status: 401, reason: 'authError', message: 'Invalid Credentials' }, { exit: 'credentials', code: 'A3051' }],
+    [
+      'a token that is none',
+      { status: 401, reason: 'authError', message: 'Invalid Credentials' },
+      { exit: 'credentials', code: 'A3051' },
+    ],
     [
       'reading a source',
-      { jobFails: 'accessDenied', message: 'Access Denied: Table shop:sales.orders: User does not have permission to query table shop:sales.orders, bigquery.tables.getData denied' },
+      {
+        jobFails: 'accessDenied',
+        message:
+          'Access Denied: Table shop:sales.orders: User does not have permission to query table shop:sales.orders, bigquery.tables.getData denied',
+      },
       { exit: 'failed', code: 'A3053', help: expect.stringContaining('GRANT `roles/bigquery.dataViewer` ON SCHEMA') },
     ],
     [
       'jobs',
-      { status: 403, reason: 'accessDenied', message: 'Access Denied: Project acme: User does not have bigquery.jobs.create permission in project acme.' },
+      {
+        status: 403,
+        reason: 'accessDenied',
+        message: 'Access Denied: Project acme: User does not have bigquery.jobs.create permission in project acme.',
+      },
       { exit: 'failed', code: 'A3053', help: expect.stringContaining('gcloud projects add-iam-policy-binding acme') },
     ],
   ])('a refusal for want of %s says what to do, and is not repeated', async (_what, fault, expected) => {
@@ -124,7 +140,11 @@ describe.skipIf(zetasqlMissing !== undefined)('BigQuery in trouble', () => {
   })
 
   test.each<[string, object, object]>([
-    ['a state in another location', { state: 'state_1', location: 'US' }, { code: 'A3059', message: expect.stringContaining('is in EU') }],
+    [
+      'a state in another location',
+      { state: 'state_1', location: 'US' },
+      { code: 'A3059', message: expect.stringContaining('is in EU') },
+    ],
     ['an endpoint without encryption', { endpoint: 'http://bigquery.example' }, { code: 'A3059' }],
     ['a budget that is no number', { maximum_bytes_billed: 'much' }, { code: 'A3059' }],
     [

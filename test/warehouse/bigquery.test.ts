@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type BigqueryServer, startBigquery } from '../bigquery/server.ts'
 import { openState } from '../bigquery/state.ts'
-import { describeWarehouse } from '../conformance/warehouse.ts'
 import type { Abilities } from '../conformance/warehouse/trial.ts'
+import { describeWarehouse } from '../conformance/warehouse.ts'
 import { zetasqlMissing } from '../engines/zetasql.ts'
 
 /** In what BigQuery differs, and what the evaluator cannot do (`../bigquery/server.ts`). */

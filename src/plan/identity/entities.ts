@@ -68,12 +68,7 @@ from ${persons}`
  * What happened to people since the last time: `event`, `entity`, `other` as in `identity_history`. A key that was not known
  * was a person of its own; when none of a cluster's keys was, the person is new.
  */
-export function selectEvents(
-  dialect: Dialect,
-  persons: Fragment,
-  identities: Fragment,
-  identity: Identity,
-): Fragment {
+export function selectEvents(dialect: Dialect, persons: Fragment, identities: Fragment, identity: Identity): Fragment {
   return sql`with before as (
   select value as key, entity from ${identities} where type = ${identity.key}
 ), known as (

@@ -80,7 +80,9 @@ export const warehouseSchema = z.discriminatedUnion('type', [
         "The JSON of a service account's key, as a reference to a secret; application default credentials unless set.",
       ),
     impersonate: nonEmpty().optional().describe('The service account to act as, by its e-mail address.'),
-    endpoint: nonEmpty().optional().describe('The root of a private endpoint, such as https://bigquery-eu.p.example.com.'),
+    endpoint: nonEmpty()
+      .optional()
+      .describe('The root of a private endpoint, such as https://bigquery-eu.p.example.com.'),
   }),
 ])
 

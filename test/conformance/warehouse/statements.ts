@@ -22,7 +22,13 @@ export function describeStatements(trial: Trial): void {
           `select cast(9007199254740991 as ${bigint}) as safe, cast(9007199254740993 as ${bigint}) as big, cast('1.50' as decimal(20, 2)) as dec, count(*) as n, ${dialect().castTo(`'{"a":1}'`, 'json')} as j from (select 1) one`,
         ),
       )
-      expect(row).toEqual({ safe: 9007199254740991, big: 9007199254740993n, dec: trial.abilities.decimal ?? '1.50', n: 1, j: '{"a":1}' })
+      expect(row).toEqual({
+        safe: 9007199254740991,
+        big: 9007199254740993n,
+        dec: trial.abilities.decimal ?? '1.50',
+        n: 1,
+        j: '{"a":1}',
+      })
     })
 
     test('keeps odd identifiers and odd texts', async () => {

@@ -98,9 +98,7 @@ export function describeStreams(trial: Trial): void {
     const running = expect(other.query({ sql: endless, params: [] })).rejects.toThrow('A3011')
     const later = other.query({ sql: 'select 1 as n', params: [] })
     const { runsInParallel } = trial.abilities
-    const waiting = runsInParallel
-      ? expect(later).resolves.toEqual([{ n: 1 }])
-      : expect(later).rejects.toThrow('A3013')
+    const waiting = runsInParallel ? expect(later).resolves.toEqual([{ n: 1 }]) : expect(later).rejects.toThrow('A3013')
     await Promise.all([new Promise(resolve => setTimeout(resolve, 50)), runsInParallel ? waiting : undefined])
     await other.close()
     await Promise.all([running, waiting])

@@ -236,7 +236,9 @@ describe('a link model that cannot be read', () => {
       `select 'email' as left_type, 'x' as left_value, 'email' as right_type, 'y' as right_value, 'sure' as confidence`,
       {
         code: 'A4040',
-        message: expect.stringMatching(/^the link model "seen_together" returns "confidence" as (VARCHAR|text|STRING)$/),
+        message: expect.stringMatching(
+          /^the link model "seen_together" returns "confidence" as (VARCHAR|text|STRING)$/,
+        ),
       },
     ],
     [
@@ -260,8 +262,9 @@ describe('a link model that cannot be read', () => {
       from (values (80), (80), (-0.5), ('nan'::double precision), (null), (1), (0)) given(confidence)`,
       {
         code: 'A4042',
-        message:
-          expect.stringMatching(/has a confidence outside 0 to 1: 80 \(2 rows\), (-0.5 \(1 row\), NaN|NaN \(1 row\), -0.5) \(1 row\)$/),
+        message: expect.stringMatching(
+          /has a confidence outside 0 to 1: 80 \(2 rows\), (-0.5 \(1 row\), NaN|NaN \(1 row\), -0.5) \(1 row\)$/,
+        ),
       },
     ],
   ])('%s stops the night with its place', async (_name, select, problem) => {
