@@ -7,7 +7,7 @@ export const scratchPrefix = 'scratch__'
 const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /** Control characters would end a line, and with it the literal; U+2028 and U+2029 look like one to some editors. */
-function escape(text: string): string {
+function escaped(text: string): string {
   return text
     .replace(/[\\'"`]/g, character => `\\${character}`)
     .replace(
@@ -18,7 +18,7 @@ function escape(text: string): string {
 }
 
 export function quoteText(text: string): string {
-  return `'${escape(text)}'`
+  return `'${escaped(text)}'`
 }
 
 function checked(identifier: string): string {
@@ -32,10 +32,10 @@ function checked(identifier: string): string {
 }
 
 export function quoteName(identifier: string): string {
-  return `\`${escape(checked(identifier))}\``
+  return `\`${escaped(checked(identifier))}\``
 }
 
 /** A path within one pair of backticks, as BigQuery's own console writes it: no name of a project, dataset or table holds a dot. */
 export function relationName(parts: readonly string[]): string {
-  return `\`${parts.map(part => escape(checked(part))).join('.')}\``
+  return `\`${parts.map(part => escaped(checked(part))).join('.')}\``
 }

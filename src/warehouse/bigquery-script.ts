@@ -2,7 +2,7 @@
 import type { Statement } from './sql.ts'
 
 /** What a `@p1` is no parameter in: texts, names and comments. */
-const token = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[^]*?\*\/|@p(\d+)\b/g
+const token = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[\s\S]*?\*\/|@p(\d+)\b/g
 
 /**
  * All or nothing: a statement that fails ends the script, and BigQuery takes the open transaction back

@@ -236,7 +236,7 @@ export class Engine {
     const as = find(sql, 'as')
     if (as === undefined) {
       await this.#analyze(sql, [])
-      const list = /^[^(]*\(([^]*)\)\s*$/.exec(sql)?.[1] ?? ''
+      const list = /^[^(]*\(([\s\S]*)\)\s*$/.exec(sql)?.[1] ?? ''
       const columns = splitAt(list, ',').map(text => {
         const [, name = '', type = ''] = /^(`(?:\\.|[^`\\])*`|\w+)\s+(.*)$/s.exec(text) ?? []
         return { name: unquoted(name), type: typeNamed(type) }
@@ -356,7 +356,7 @@ select hits__.place__, ${table.columns
 }
 
 function isRead(sql: string): boolean {
-  return /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(?:select|with|\()/i.test(sql)
+  return /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:select|with|\()/i.test(sql)
 }
 
 /** `values (…), (…)` as a select. */

@@ -10,7 +10,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
 import { Engine, EngineError } from './engine.ts'
-import { cellOf, fieldOf, typeNamed, valueOf } from './values.ts'
+import { cellOf, fieldOf, readValue, typeNamed } from './values.ts'
 
 /** What goes wrong with the next requests of a kind. */
 export type Fault =
@@ -185,7 +185,7 @@ class Service {
     if (configuration.dryRun === true) return this.#dryRun(query.query)
     const parameters = (query.queryParameters ?? []).map(({ name, parameterType, parameterValue }): ZetaParameter => {
       const type = typeNamed(parameterType.type)
-      return { name, type, value: valueOf(parameterValue.value, type) }
+      return { name, type, value: readValue(parameterValue.value, type) }
     })
     return this.#start(jobReference, fault, async () => {
       this.statements.push(query.query)
@@ -228,7 +228,7 @@ class Service {
       const lines = media.split('\n').filter(line => line.trim() !== '')
       const rows = lines.map(line => {
         const values = JSON.parse(line) as Readonly<Record<string, unknown>>
-        return columns.map(({ name, type }) => valueOf(values[name], type))
+        return columns.map(({ name, type }) => readValue(values[name], type))
       })
       this.engine.tables.set(`${datasetId}.${tableId}`, { kind: 'TABLE', columns, rows })
       return { columns: [], rows: [] }

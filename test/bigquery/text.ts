@@ -1,7 +1,7 @@
 /** Just enough of a parser to take a statement of this tool apart at its outermost words. */
 
 const token =
-  /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[^]*?\*\/|[A-Za-z_][\w]*|\(|\)|\[|\]|[^]/g
+  /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[\s\S]*?\*\/|[A-Za-z_][\w]*|\(|\)|\[|\]|[\s\S]/g
 
 export interface Word {
   readonly text: string

@@ -114,7 +114,7 @@ function decimalOf(bytes: Buffer, scale: number): string {
 }
 
 /** A parameter's text, or a member of a loaded line, as a value of a type. Throws for what BigQuery would refuse. */
-export function valueOf(given: unknown, { typeKind }: ZetaType): ZetaValue {
+export function readValue(given: unknown, { typeKind }: ZetaType): ZetaValue {
   if (given === null || given === undefined) return {}
   const text = String(given)
   switch (typeKind) {

@@ -22,19 +22,6 @@ export function refusedOuterJoins(resolved: unknown): readonly string[] {
   return refused
 }
 
-/** Sums up the columns of each table that a resolved statement reads: what BigQuery bills. */
-export function columnsRead(resolved: unknown): ReadonlyMap<string, ReadonlySet<string>> {
-  const read = new Map<string, Set<string>>()
-  for (const { table, parent } of nodesWith(resolved, 'columnIndexList')) {
-    const name = String((table as Message).name)
-    const columns = ((parent as Message).columnList ?? []) as readonly Message[]
-    const known = read.get(name) ?? new Set()
-    for (const column of columns) known.add(String(column.name))
-    read.set(name, known)
-  }
-  return read
-}
-
 function isWithin(columns: ReadonlySet<string>, side: ReadonlySet<string>): boolean {
   return columns.size > 0 && [...columns].every(column => side.has(column))
 }
