@@ -43,8 +43,8 @@ select
     coalesce(c.first_name, 'Hello') as greeting,
     s.name as product,
     -- As text, so that 17.5 reads 17.50.
-    cast(cast(s.price as decimal(10, 2)) as varchar) as price_now,
-    case when s.price < t.price then cast(cast(t.price as decimal(10, 2)) as varchar) end as price_was,
+    {{decimal_text "s.price" 2}} as price_now,
+    case when s.price < t.price then {{decimal_text "t.price" 2}} end as price_was,
     b.held_until
 from left_alone b
 inner join {{ref "stg_customers"}} c on c.customer_id = b.customer_id

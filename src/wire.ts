@@ -36,6 +36,7 @@ import { createScrubber, type Scrubber } from './project/scrubber.ts'
 import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { defaultTarget } from './project/settings.ts'
 import { leaseMilliseconds } from './run/lease-keeper.ts'
+import { openBigquery } from './warehouse/bigquery.ts'
 import { openDuckdb } from './warehouse/duckdb.ts'
 import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
 import { openPostgres } from './warehouse/postgres.ts'
@@ -196,7 +197,7 @@ function leaseLengthFrom({ ACTIVATE_LEASE_MS: text }: Environment): number {
 async function openWarehouse({ warehouse }: Project, readers: SecretReaders): Promise<Warehouse> {
   if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
   if (warehouse.type === 'postgres') return openPostgres(warehouse, readers)
-  throw notYet(`warehouse type "${warehouse.type}"`)
+  return openBigquery(warehouse, readers)
 }
 
 async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefined> {
@@ -242,14 +243,6 @@ function sharedLedger(
 function writtenSecret(text: SecretText): string {
   const references = text.flatMap(part => (typeof part === 'string' ? [] : [`\${${part.secret}:${part.name}}`]))
   return references.length === 0 ? '`url` under `ledger:`' : references.join(' and ')
-}
-
-function notYet(what: string): ActivateError {
-  return new ActivateError('invalid', {
-    code: 'A1190',
-    message: `${what} is not available in this version`,
-    help: 'use warehouse duckdb or postgres, and ledger sqlite',
-  })
 }
 
 /** Opens at most once, and knows whether it did; a failed opening may be tried again. */

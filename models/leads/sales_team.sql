@@ -3,13 +3,9 @@ description: Who looks after which territory; whoever joins or leaves is added o
 owner: sales@acme.example
 key: [territory, owner]
 ---*/
-select territory, owner
-from (
-    values
-        ('uk_ireland', 'maya'),
-        ('uk_ireland', 'tom'),
-        ('uk_ireland', 'farah'),
-        ('europe', 'jonas'),
-        ('europe', 'ines'),
-        ('elsewhere', 'wei')
-) as team (territory, owner)
+select 'uk_ireland' as territory, 'maya' as owner
+union all select 'uk_ireland', 'tom'
+union all select 'uk_ireland', 'farah'
+union all select 'europe', 'jonas'
+union all select 'europe', 'ines'
+union all select 'elsewhere', 'wei'

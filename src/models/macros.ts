@@ -34,6 +34,9 @@ const differenceOfDates = (later: string, earlier: string) => `(cast(${later} as
 const quotient = (dividend: string, divisor: string) =>
   `(cast(${dividend} as double precision) / nullif(${divisor}, 0))`
 
+const decimalText = (type: string) => (number: string, places: string) =>
+  `cast(cast(${number} as decimal(38, ${places})) as ${type})`
+
 export const macros: ReadonlyMap<string, Macro> = new Map<string, Macro>([
   [
     'date_add',
@@ -98,6 +101,19 @@ export const macros: ReadonlyMap<string, Macro> = new Map<string, Macro>([
         duckdb: quotient,
         postgres: quotient,
         bigquery: (dividend, divisor) => `safe_divide(${dividend}, ${divisor})`,
+      },
+    },
+  ],
+  [
+    'decimal_text',
+    {
+      takes: ['number', 'places'],
+      summary: 'A number as text with so many digits behind the point, so that 17.5 reads 17.50.',
+      sql: {
+        duckdb: decimalText('varchar'),
+        postgres: decimalText('text'),
+        // NUMERIC rounds half away from zero, as the others do; a FLOAT64 would be rounded by its binary digits.
+        bigquery: (number, places) => `format('%.${places}f', round(cast(${number} as bignumeric), ${places}))`,
       },
     },
   ],

@@ -9,6 +9,7 @@ import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import { selectGrants } from './policies/consent.ts'
 import { withEntity } from './policies/relations.ts'
+import { joinDefault } from './policies/zones.ts'
 import {
   type RankingRule,
   type RowRule,
@@ -206,7 +207,7 @@ function joinZones(context: RuleContext): Fragment {
     return [
       sql`
 left join ${zones.relation} ${raw(`${kind}_own`)} on ${raw(`${kind}_own`)}.zone = change.${raw(`${kind}_zone`)}
-left join ${zones.relation} ${raw(`${kind}_default`)} on ${raw(`${kind}_default`)}.zone = ${zones.default}`,
+${joinDefault(context.dialect)} ${zones.relation} ${raw(`${kind}_default`)} on ${raw(`${kind}_default`)}.zone = ${zones.default}`,
     ]
   })
   return join(joins, '')

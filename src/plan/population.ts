@@ -32,7 +32,7 @@ export function lookOver(dialect: Dialect, stage: Fragment, key: Fragment, field
 export function sampleBadKeys(stage: Fragment, key: Fragment, limit: number): Fragment {
   return sql`select ${key} as key, count(*) as occurrences from ${stage}
 group by 1 having ${missing(key)} or count(*) > 1
-order by 2 desc, 1 limit ${raw(String(limit))}`
+order by 2 desc, 1 nulls last limit ${raw(String(limit))}`
 }
 
 /** Every key that occurs more than once: `key`. */

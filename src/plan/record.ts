@@ -68,7 +68,7 @@ function rememberDraw(registry: Fragment, holdout: Holdout, at: Fragment, runId:
   return [
     sql`update ${registry} set share = ${share} where holdout = ${name} and epoch = ${epoch}`,
     sql`insert into ${registry} (${columns('holdouts')})
-select ${name}, ${epoch}, ${salt}, ${share}, ${at}, ${runId}
+select ${name}, ${epoch}, ${salt}, ${share}, ${at}, ${runId} from (select 1 as one) once
 where not exists (select 1 from ${registry} known where known.holdout = ${name} and known.epoch = ${epoch})`,
   ]
 }

@@ -45,12 +45,20 @@ const settledColumns = [
 ] as const satisfies readonly (keyof typeof outboxColumns)[]
 
 /** The outbox with each change's `outcome`: acked, rejected, parked, pending, or NULL for what was not to be sent. */
-export function selectOutcomes(params: Pick<SettleParams, 'outbox' | 'acked' | 'exceptions'>): Fragment {
+export function selectOutcomes(
+  dialect: Dialect,
+  params: Pick<SettleParams, 'outbox' | 'acked' | 'exceptions'>,
+): Fragment {
+  const { outbox, acked } = params
+  const inRange = sql`o.seq between a.seq_from and a.seq_to`
+  const joinAcked = dialect.outerJoinsAnything
+    ? sql`left join ${acked} a on ${inRange}`
+    : sql`left join (select o.seq, a.seq_from from ${outbox} o join ${acked} a on ${inRange}) a on a.seq = o.seq`
   return sql`select ${raw(settledColumns.map(name => `o.${name}`).join(', '))}, e.code, e.message,
   case when o.seq is null then null when e.outcome is not null then e.outcome when a.seq_from is not null then 'acked' else 'pending' end as outcome
-from ${params.outbox} o
+from ${outbox} o
 left join ${params.exceptions} e on e.seq = o.seq
-left join ${params.acked} a on o.seq between a.seq_from and a.seq_to`
+${joinAcked}`
 }
 
 /** One row: `n`, whether the run was settled before. */

@@ -62,10 +62,17 @@ export type WarehouseSettings =
     }
   | {
       readonly type: 'bigquery'
-      readonly project: string
+      /** That of GOOGLE_CLOUD_PROJECT unless set. */
+      readonly project?: string
       readonly location?: string
       readonly state: string
       readonly maximum_bytes_billed?: string
+      /** The JSON of a service account's key; application default credentials unless set. */
+      readonly credentials?: SecretText
+      /** The service account to act as. */
+      readonly impersonate?: string
+      /** The root of a private endpoint. */
+      readonly endpoint?: string
     }
 
 export type LedgerSettings =

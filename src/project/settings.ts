@@ -87,7 +87,12 @@ function warehouseOf(document: YamlDocument, target: string, resolve: Resolve): 
     return present({ ...settings, path: resolve(settings.path ?? `${folderOf(target)}/warehouse.duckdb`), attach })
   }
   const state = inherited ? `${settings.state}_${target.replaceAll('-', '_')}` : settings.state
-  if (settings.type === 'bigquery') return present({ ...settings, state })
+  if (settings.type === 'bigquery') {
+    const { credentials } = settings
+    const place = placeOf(document, target, 'warehouse', 'credentials')
+    const key = credentials === undefined ? undefined : parseSecretText(credentials, place)
+    return present({ ...settings, state, credentials: key })
+  }
   const { url, tls, statement_timeout: statementTimeout, work_mem: workMem, ...rest } = settings
   return present({
     ...{ ...rest, state, statementTimeout, workMem },

@@ -57,7 +57,11 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
   const outcomesOfChanges = await writeScratch(
     warehouse,
     `settle__${run.runId}`,
-    selectOutcomes({ outbox: raw(names.outbox), acked: raw(names.acked), exceptions: raw(names.exceptions) }),
+    selectOutcomes(warehouse.dialect, {
+      outbox: raw(names.outbox),
+      acked: raw(names.acked),
+      exceptions: raw(names.exceptions),
+    }),
   )
   const outcomes = await countOutcomes(warehouse, outcomesOfChanges.texts[0] ?? '')
   const iso = (instant: number) => new Date(instant).toISOString()

@@ -162,4 +162,51 @@ export const warehouseCodes = {
     explanation: 'The disk is full, memory is short, there are too many connections, or a limit of the server was met.',
     exit: 'failed',
   },
+  A3050: {
+    title: 'BigQuery cannot be reached',
+    explanation:
+      'No answer came, or only answers that say to try again, for about half a minute. A statement whose answer was lost is asked for again under the same job id, so that it takes effect once.',
+    exit: 'failed',
+  },
+  A3051: {
+    title: 'BigQuery refuses the credentials',
+    explanation:
+      'The message says which were used: application default credentials, the key that warehouse.credentials names, or either of them acting as warehouse.impersonate.',
+    exit: 'credentials',
+  },
+  A3053: {
+    title: 'a permission is missing in BigQuery',
+    explanation:
+      'The help names the role and what to grant it on. The state needs roles/bigquery.dataEditor on its own dataset, jobs roles/bigquery.jobUser on the project; sources need no more than roles/bigquery.dataViewer (docs/guides/bigquery.md).',
+    exit: 'failed',
+  },
+  A3054: {
+    title: 'a dataset is not where BigQuery looks for it',
+    explanation:
+      'A query reads datasets of one location. The dataset does not exist, or stands in another location than the state: copy it, or put the state beside it.',
+    exit: 'failed',
+  },
+  A3055: {
+    title: 'a query would cost more than allowed',
+    explanation:
+      'BigQuery refuses a query that would bill more than warehouse.maximum_bytes_billed. It has read and billed nothing.',
+    exit: 'failed',
+  },
+  A3056: {
+    title: 'a quota of BigQuery is used up',
+    explanation:
+      'The project may not do more of this for now. Wait, or ask for a higher quota; the next run goes on where this one ended.',
+    exit: 'failed',
+  },
+  A3057: {
+    title: 'a statement is too large for BigQuery',
+    explanation:
+      'It needs more resources than BigQuery gives one query, or its result is too large. Make the model smaller.',
+    exit: 'failed',
+  },
+  A3059: {
+    title: 'a setting of the BigQuery warehouse is not valid',
+    explanation: 'The message names the setting and what is wrong with it.',
+    exit: 'invalid',
+  },
 } as const satisfies ErrorCodes

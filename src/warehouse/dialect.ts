@@ -77,6 +77,11 @@ export interface Dialect {
    * nothing is computed of a row before it is known to be one of them, and nothing more than once for each.
    */
   rowsWhere(relation: Fragment, condition: Fragment): Fragment
+  /**
+   * Whether an outer join may have any condition. Some engines take only such as hold an equality of columns of both sides,
+   * which neither a range nor a constant is.
+   */
+  readonly outerJoinsAnything: boolean
   /** What stands between a common table expression's name and its select, so that what it computes is computed once. */
   readonly computedOnce: 'as' | 'as materialized'
   /** A statement by which transactions that take the same turn wait for one another; undefined where one process at a time has the warehouse. */

@@ -5,6 +5,7 @@
 import { ActivateError } from '../project/problem.ts'
 import type { ColumnType } from '../project/project.ts'
 import type { Column, Dialect, Literal, StateType } from './dialect.ts'
+import { spacesBeyondAscii } from './letters.ts'
 import { raw, sql } from './sql.ts'
 import { type TextType, textTypes, trueTexts } from './text-types.ts'
 
@@ -248,13 +249,7 @@ function jsonValue(expression: string, column: Typed): string {
 }
 
 /** What JavaScript's `trim` removes; DuckDB's own `trim` knows the space only. */
-const whitespace = `E' \\t\\n\\x0B\\f\\r${otherSpaces()}'`
-
-/** U+2000 to U+200A are the typographic ones. */
-function otherSpaces(): string {
-  const typographic = Array.from({ length: 11 }, (_, index) => String.fromCodePoint(0x2000 + index))
-  return ['\u00A0', '\u1680', ...typographic, '\u2028', '\u2029', '\u202F', '\u205F', '\u3000', '\uFEFF'].join('')
-}
+const whitespace = `E' \\t\\n\\x0B\\f\\r${spacesBeyondAscii()}'`
 
 /** Looking at the first and the last character takes a ninth of the time of trimming (measured), and most texts need none. */
 function trim(expression: string): string {
@@ -321,6 +316,7 @@ export const duckdbDialect: Dialect = {
   // Half of the range, because the state's bigint is signed.
   rowDigest: values => `cast(hash(${values.map(({ expression }) => expression).join(', ')}) >> 1 as BIGINT)`,
   rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
+  outerJoinsAnything: true,
   computedOnce: 'as',
   takeTurn: () => undefined,
   unitInterval(saltExpression, keyExpression) {

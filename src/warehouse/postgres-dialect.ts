@@ -3,9 +3,9 @@
  * fixed, which `postgres-session.ts` sees to. Texts that planning compares or sorts have the collation "C": bytes, the same
  * on every server and in DuckDB, and the fastest to sort.
  */
-import { lowerCharacter } from '../project/normalisation.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Column, Dialect, Literal } from './dialect.ts'
+import { lowerings, spacesBeyondAscii } from './letters.ts'
 import { createModel } from './postgres-model.ts'
 import { quoteName, quoteText, relationName } from './postgres-name.ts'
 import { columnType, kindOf, nativeOfType, precisionOf, stateTypes } from './postgres-types.ts'
@@ -149,25 +149,9 @@ function jsonValue(expression: string, column: Typed): string {
   }
 }
 
-/** What JavaScript's `trim` removes; U+2000 to U+200A are the typographic spaces. */
+/** What JavaScript's `trim` removes. */
 function whitespace(): string {
-  const typographic = Array.from({ length: 11 }, (_, index) => String.fromCodePoint(0x2000 + index))
-  const others = ['\u00A0', '\u1680', ...typographic, '\u2028', '\u2029', '\u202F', '\u205F', '\u3000', '\uFEFF']
-  return `E' \\t\\n\\x0B\\f\\r${others.join('')}'`
-}
-
-/** The small letter of every capital, as two texts of the same length. */
-function lowerings(): { readonly upper: string; readonly lower: string } {
-  let [upper, lower] = ['', '']
-  for (let code = 0x41; code <= 0x1e943; code += 1) {
-    if (code >= 0xd800 && code <= 0xdfff) continue
-    const letter = String.fromCodePoint(code)
-    const mapped = lowerCharacter(letter)
-    if (mapped === letter) continue
-    upper += letter
-    lower += mapped
-  }
-  return { upper, lower }
+  return `E' \\t\\n\\x0B\\f\\r${spacesBeyondAscii()}'`
 }
 
 /**
@@ -231,6 +215,7 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     // Without limits of their own the rows are folded into an outer join, below which columns are computed of every row, and the
     // columns into whatever reads them, as often as it does.
     rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among offset 0`,
+    outerJoinsAnything: true,
     // Folded into what reads it, a payload would be built anew for each column that it appears in.
     computedOnce: 'as materialized',
     takeTurn: name => sql`select pg_advisory_xact_lock(hashtextextended(${`activate: ${name}`}, 0))`,

@@ -5,7 +5,8 @@ import { ActivateError } from '../../src/project/problem.ts'
 import type { Dialect } from '../../src/warehouse/dialect.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 import type { Value } from '../../src/warehouse/sql.ts'
-import { type Engine, onPostgres, openEngine } from '../plan/engine.ts'
+import { zetasqlMissing } from '../engines/zetasql.ts'
+import { type Engine, onBigquery, onPostgres, openEngine } from '../plan/engine.ts'
 import { postgresMissing } from '../postgres-server.ts'
 import { model, project } from './project.ts'
 
@@ -32,6 +33,9 @@ const cases: readonly (readonly [string, Value])[] = [
   ['{{date_diff (run_at) "cast(\'2026-02-28 23:00:00+00\' as timestamptz)"}}', 1],
   ['{{timestamp_add (run_at) 90 "minute"}}', '2026-03-01T03:30:00Z'],
   ['{{timestamp_add (run_at) -1 "day"}}', '2026-02-28T02:00:00Z'],
+  ['{{decimal_text "17.5" 2}}', '17.50'],
+  ['{{decimal_text "-0.125" 2}}', '-0.13'],
+  ['{{decimal_text "1234567.891" 1}}', '1234567.9'],
   ['{{timestamp_diff (run_at) "cast(\'2026-03-01 00:30:00+00\' as timestamptz)" "hour"}}', 1],
   ['{{timestamp_diff "cast(\'2026-03-01 00:30:00+00\' as timestamptz)" (run_at) "hour"}}', -2],
 ]
@@ -53,6 +57,11 @@ function describeMacros(): void {
 describe('on DuckDB', describeMacros)
 describe.skipIf(postgresMissing !== undefined)('on PostgreSQL', () => {
   onPostgres()
+  describeMacros()
+})
+
+describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
+  onBigquery()
   describeMacros()
 })
 

@@ -7,6 +7,7 @@ import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.t
 import { rulesFor } from '../../src/plan/rules/index.ts'
 import type { RuleContext } from '../../src/plan/rules/rule.ts'
 import { type StateTable, stateTables } from '../../src/plan/state.ts'
+import { bigqueryDialect } from '../../src/warehouse/bigquery-dialect.ts'
 import type { Dialect } from '../../src/warehouse/dialect.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 import { postgresDialect } from '../../src/warehouse/postgres-dialect.ts'
@@ -15,6 +16,7 @@ import { syncOf } from './plan-nights.ts'
 
 const dialects: readonly { readonly name: string; readonly folder: string; readonly dialect: Dialect }[] = [
   { name: 'DuckDB', folder: 'golden', dialect: duckdbDialect },
+  { name: 'BigQuery', folder: 'golden/bigquery', dialect: bigqueryDialect({ state: ['activate'], token: 'night' }) },
   { name: 'PostgreSQL', folder: 'golden/postgres', dialect: postgresDialect({ state: 'activate', token: 'night' }) },
 ]
 
@@ -28,8 +30,8 @@ const text = { type: 'string', native: 'VARCHAR' } as const
 const populationIn = (dialect: Dialect) =>
   selectPopulation(dialect, {
     stage: raw('stage'),
-    key: raw('"id"'),
-    fields: [{ name: 'tier', expression: '"tier"', column: text }],
+    key: raw(dialect.quote('id')),
+    fields: [{ name: 'tier', expression: dialect.quote('tier'), column: text }],
     quarantined: undefined,
   })
 
@@ -48,15 +50,20 @@ test.each(dialects)('who is in quarantine is in neither side of the diff ($name)
   const judged = {
     relation: raw('stage'),
     columns: [{ name: 'id', ...text }],
-    key: raw('"id"'),
+    key: raw(dialect.quote('id')),
     broken: [
-      { reason: 'not_null:tier', offends: raw('tested."tier" is null') },
+      { reason: 'not_null:tier', offends: raw(`tested.${dialect.quote('tier')} is null`) },
       ...badKeyTests(raw('"id"'), raw('duplicates')),
     ],
   }
   const quarantined = raw('quarantine__run')
   const diff = selectChanges(dialect, {
-    population: selectPopulation(dialect, { stage: raw('stage'), key: raw('"id"'), fields: [], quarantined }),
+    population: selectPopulation(dialect, {
+      stage: raw('stage'),
+      key: raw(dialect.quote('id')),
+      fields: [],
+      quarantined,
+    }),
     snapshot: raw('snapshot__s'),
     removesLeavers: true,
     everyone: false,

@@ -5,7 +5,7 @@ import { type Normalisation, normalise } from '../../src/project/normalisation.t
 import { knownRegions } from '../../src/project/phone-regions.ts'
 import type { Dialect } from '../../src/warehouse/dialect.ts'
 import type { Value } from '../../src/warehouse/sql.ts'
-import { type Engine, isPostgres, openEngine } from './engine.ts'
+import { type Engine, isBigquery, isPostgres, openEngine } from './engine.ts'
 
 let engine: Engine
 let dialect: Dialect
@@ -98,7 +98,8 @@ describe('the warehouse tidies as TypeScript does', () => {
     )
   })
 
-  test('each single character', async () => {
+  // The evaluator makes no arrays of more than 16,000 elements.
+  test.skipIf(isBigquery())('each single character', async () => {
     // Letters end at U+1E943, and a server takes longer.
     const last = isPostgres() ? 0x1ffff : 0x10ffff
     const rows = await rowsOf(

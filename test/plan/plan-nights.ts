@@ -192,7 +192,7 @@ from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options
     const outcomesOfChanges = await writeScratch(
       warehouse,
       `settle__${planned.runId}`,
-      selectOutcomes({ outbox: planned.outbox, acked, exceptions }),
+      selectOutcomes(warehouse.dialect, { outbox: planned.outbox, acked, exceptions }),
     )
     const params = {
       sync: planned.sync,

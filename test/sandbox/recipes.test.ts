@@ -156,7 +156,7 @@ describe('lead routing', () => {
     const path = join(folder, 'models', 'leads', 'sales_team.sql')
     const before = await rowsOf('lead_owner')
     const team = await readFile(path, 'utf8')
-    await writeFile(path, team.replace("        ('uk_ireland', 'tom'),\n", ''))
+    await writeFile(path, team.replace("union all select 'uk_ireland', 'tom'\n", ''))
     try {
       const after = new Map((await rowsOf('lead_owner')).map(({ lead_id, owner }) => [lead_id, owner]))
       const moved = before.filter(({ lead_id, owner }) => after.get(lead_id) !== owner)

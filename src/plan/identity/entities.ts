@@ -68,7 +68,7 @@ from ${persons}`
  * What happened to people since the last time: `event`, `entity`, `other` as in `identity_history`. A key that was not known
  * was a person of its own; when none of a cluster's keys was, the person is new.
  */
-export function selectEvents(persons: Fragment, identities: Fragment, identity: Identity): Fragment {
+export function selectEvents(dialect: Dialect, persons: Fragment, identities: Fragment, identity: Identity): Fragment {
   return sql`with before as (
   select value as key, entity from ${identities} where type = ${identity.key}
 ), known as (
@@ -84,7 +84,7 @@ select distinct case when same.entity is not null then 'merged' else 'split' end
 from moved left join ${persons} same on same.key = moved.was and same.entity = moved.becomes
 where was <> becomes
 union all
-select distinct 'created', entity, ${raw('null')} from ${persons}
+select distinct 'created', entity, ${raw(dialect.castTo('null', 'string'))} from ${persons}
 where ${isClustered(identity)} and entity not in (select entity from known)`
 }
 

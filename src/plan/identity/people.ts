@@ -133,7 +133,7 @@ async function resolve(
   const network = await numberLinks(scratch, identity, linked)
   const { labels, rounds } = await connect(scratch, network.graph)
   const { persons, members, identifiers } = await namePeople(scratch, identity, identities, { ...network, labels })
-  const events = await scratch.write('events', selectEvents(persons, identities, identity))
+  const events = await scratch.write('events', selectEvents(warehouse.dialect, persons, identities, identity))
 
   const summary = summarise({
     links,

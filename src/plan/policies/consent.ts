@@ -36,12 +36,12 @@ export function selectAnswers(dialect: Dialect, params: ConsentParams): Fragment
   const at = raw(dialect.castTo('updated_at', 'timestamp'))
   const text = (name: 'basis' | 'evidence') => raw(dialect.castTo(has[name] ? name : 'null', 'string'))
   const within = sql`(
-  select ${person} as person, ${status} as status, ${at} as at, ${text('basis')} as basis, ${text('evidence')} as evidence
+  select ${person} as person, ${status} as status, ${at} as answered_at, ${text('basis')} as basis, ${text('evidence')} as evidence
   from ${consents}
   where ${covers(dialect, 'channel', channel)} and ${covers(dialect, 'purpose', purpose)} and ${at} <= ${now}
 ) c`
   const own = withEntity({ members }, within, raw('c.person'))
-  return sql`select ${own.entity} as entity, c.status as status, c.at as given_at, c.basis as basis, c.evidence as evidence from ${own.from}`
+  return sql`select ${own.entity} as entity, c.status as status, c.answered_at as given_at, c.basis as basis, c.evidence as evidence from ${own.from}`
 }
 
 /**

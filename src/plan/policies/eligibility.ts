@@ -59,13 +59,13 @@ export function selectIneligible(dialect: Dialect, params: EligibilityParams): F
     ...rolloutReasons(dialect, params),
     ...qaReasons(params),
   ]
-  const own = withEntity(relations, sql`rows r`, raw('r.person'))
+  const own = withEntity(relations, sql`tonight r`, raw('r.person'))
   const identifiers = subject.identifiers.map(
     ({ expression }, index) => sql`, ${raw(expression)} as id_${raw(String(index))}`,
   )
   const cases = reasons.map(({ condition, reason }) => sql`when ${condition} then ${reason}`)
   const first = cases.length === 0 ? raw(dialect.castTo('null', 'string')) : sql`case ${join(cases, '\n    ')} end`
-  return sql`with rows as (
+  return sql`with tonight as (
   select ${key} as key, ${raw(subject.person)} as person${join(identifiers, '')} from ${stage}
 ), p as (
   select r.*, ${own.entity} as entity${ownHashes(dialect, params)} from ${own.from}
@@ -116,7 +116,7 @@ function optOutReasons(dialect: Dialect, params: EligibilityParams): readonly Re
 
 function ownOptOut(params: EligibilityParams, { kind, hashes }: OptOuts): readonly Fragment[] {
   const index = hashedKinds(params).findIndex(hashed => hashed.kind === kind)
-  return index < 0 ? [] : [sql`p.hash_${raw(String(index))} in (select hash from ${hashes})`]
+  return index < 0 ? [] : [sql`p.hash_${raw(String(index))} in (select listed.hash from ${hashes} listed)`]
 }
 
 /** Kinds that somebody opted out by and a row may carry, with the column of `r` that holds them. */
@@ -147,10 +147,10 @@ export function optOutOfOthers(
     return members === undefined
       ? []
       : [
-          sql`p.entity in (select entity from ${members} where ${raw(optOutHash(dialect, kind, 'key'))} in (select hash from ${hashes}))`,
+          sql`p.entity in (select entity from ${members} where ${raw(optOutHash(dialect, kind, 'key'))} in (select listed.hash from ${hashes} listed))`,
         ]
   if (identifiers === undefined) return []
-  const owned = sql`type = ${kind} and ${raw(optOutHash(dialect, kind, 'value'))} in (select hash from ${hashes})`
+  const owned = sql`type = ${kind} and ${raw(optOutHash(dialect, kind, 'value'))} in (select listed.hash from ${hashes} listed)`
   return [sql`p.entity in (select entity from ${identifiers} where ${owned})`]
 }
 

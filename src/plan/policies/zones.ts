@@ -94,3 +94,8 @@ export function selectZones(dialect: Dialect, verdicts: readonly ZoneVerdict[]):
   )
   return join(rows, '\nunion all ')
 }
+
+/** How the default zone's verdict is joined: there is always exactly one, so that an inner join loses nothing. */
+export function joinDefault(dialect: Dialect): Fragment {
+  return raw(dialect.outerJoinsAnything ? 'left join' : 'join')
+}

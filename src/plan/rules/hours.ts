@@ -1,4 +1,5 @@
 import { raw, sql } from '../../warehouse/sql.ts'
+import { joinDefault } from '../policies/zones.ts'
 import type { RowRule, RuleContext, ZoneRelation } from './rule.ts'
 
 function shut(
@@ -16,7 +17,7 @@ function shut(
       const zones = zonesOf(context)
       if (zones === undefined) return sql``
       return sql`left join ${zones.relation} ${own} on ${own}.zone = change.${raw(`${kind}_zone`)}
-  left join ${zones.relation} ${fallback} on ${fallback}.zone = ${zones.default}`
+  ${joinDefault(context.dialect)} ${zones.relation} ${fallback} on ${fallback}.zone = ${zones.default}`
     },
     condition: () => sql`coalesce(${own}.shut, ${fallback}.shut)`,
   }

@@ -65,11 +65,24 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .describe('How much memory one sort or hash on the server may use before it spills to disk.'),
   }),
   z.strictObject({
-    type: z.literal('bigquery').describe('Google BigQuery. Not available in this version.'),
-    project: nonEmpty().describe('The Google Cloud project that is billed.'),
-    location: nonEmpty().optional().describe('Where the datasets are, such as EU.'),
+    type: z.literal('bigquery').describe('Google BigQuery.'),
+    project: nonEmpty()
+      .optional()
+      .describe('The Google Cloud project that is billed; the one in GOOGLE_CLOUD_PROJECT unless set.'),
+    location: nonEmpty()
+      .optional()
+      .describe('Where the datasets are, such as EU; where a new dataset for the state is made. US unless set.'),
     state: state().describe('The dataset that holds the state.'),
     maximum_bytes_billed: bytes().optional().describe('A query that would bill more than this is refused.'),
+    credentials: secretText()
+      .optional()
+      .describe(
+        "The JSON of a service account's key, as a reference to a secret; application default credentials unless set.",
+      ),
+    impersonate: nonEmpty().optional().describe('The service account to act as, by its e-mail address.'),
+    endpoint: nonEmpty()
+      .optional()
+      .describe('The root of a private endpoint, such as https://bigquery-eu.p.example.com.'),
   }),
 ])
 

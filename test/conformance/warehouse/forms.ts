@@ -104,7 +104,7 @@ export function describeForms(trial: Trial): void {
     })
 
     test('writes a timestamp that has no zone without one', async () => {
-      const moment = (time: string) => `cast('2026-03-01 ${time}' as timestamp)`
+      const moment = (time: string) => `cast('2026-03-01 ${time}' as ${trial.native('timestamp')})`
       const [column] = await warehouse().describe(`select ${moment('02:00:00')} as x`)
       expect(column?.type).toBe('timestamp')
       if (column === undefined) return
@@ -128,7 +128,7 @@ export function describeForms(trial: Trial): void {
       ['0.1000000000000000001', 'decimal(38, 19)', '0.1000000000000000001', '{"x":"0.1000000000000000001"}'],
       ['0.1000000000000000000', 'decimal(38, 19)', '0.1', '{"x":0.1}'],
     ])('writes the decimal %s of %s as %s and %s', async (given, native, text, json) => {
-      const x = `cast('${given}' as ${native})`
+      const x = `cast('${given}' as ${trial.native(native)})`
       const [column] = await warehouse().describe(`select ${x} as x`)
       expect(column?.type).toBe('number')
       if (column === undefined) return
@@ -141,7 +141,8 @@ export function describeForms(trial: Trial): void {
     })
 
     test('keeps any text whole in JSON, under any name', async () => {
-      const fields = oddIdentifiers.map((field, index) => ({ field, text: oddTexts[index] ?? '' }))
+      const names = trial.abilities.names?.columns ?? oddIdentifiers
+      const fields = names.map((field, index) => ({ field, text: oddTexts[index] ?? '' }))
       const table = await load(
         fields.map(({ field }) => ({ name: field, type: 'string' })),
         [fields.map(({ text }) => text), fields.map(() => null)],
@@ -153,7 +154,7 @@ export function describeForms(trial: Trial): void {
       const objects = found.map(row => JSON.parse(String(row.j)))
       expect(objects).toContainEqual(Object.fromEntries(fields.map(({ field, text }) => [field, text])))
       expect(objects).toContainEqual(Object.fromEntries(fields.map(({ field }) => [field, null])))
-      expect(Object.keys(objects[0])).toEqual(oddIdentifiers)
+      expect(Object.keys(objects[0])).toEqual(names)
     })
 
     test('writes an object without members', async () => {

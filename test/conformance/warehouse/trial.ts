@@ -15,6 +15,14 @@ export interface Abilities {
   readonly storesNul: boolean
   /** Statements that are asked at the same time run at the same time, rather than in turn. */
   readonly runsInParallel: boolean
+  /** Names that no table or column can have are left out. */
+  readonly names?: { readonly table: string; readonly columns: readonly string[] }
+  /** Types that the warehouse calls by another name than the others do. */
+  readonly types?: Readonly<Record<string, string>>
+  /** What a decimal of two places that is 1.50 comes back as. */
+  readonly decimal?: string
+  /** How many rows a long stream has; a million unless told. */
+  readonly longStream?: number
 }
 
 export interface LoadedTable {
@@ -25,6 +33,8 @@ export interface LoadedTable {
 
 export interface Trial {
   readonly abilities: Abilities
+  /** The warehouse's own name of a type. */
+  native(type: string): string
   warehouse(): Warehouse
   dialect(): Dialect
   /** Opens another one. */
@@ -83,7 +93,8 @@ export function trialOf(warehouse: () => Warehouse, open: () => Promise<OpenedWa
     )
     return found.map(row => [row.t ?? null, row.j ?? null])
   }
-  return { abilities, warehouse, dialect, open, statement, rows, execute, fresh, value, load, shown }
+  const native = (type: string) => abilities.types?.[type] ?? type
+  return { abilities, native, warehouse, dialect, open, statement, rows, execute, fresh, value, load, shown }
 }
 
 export function named(columns: readonly Column[], name: string): Column {

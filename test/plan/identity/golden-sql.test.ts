@@ -41,7 +41,7 @@ test('a round of contraction is two statements', async () => {
 test('people are named, compared with before, and remembered where they changed', async () => {
   const statements = [
     selectPersons(raw('labels'), raw('nodes'), raw('identities'), identity),
-    selectEvents(raw('persons'), raw('identities'), identity),
+    selectEvents(duckdbDialect, raw('persons'), raw('identities'), identity),
     ...rememberStatements(
       duckdbDialect,
       { identities: raw('identities'), identity_history: raw('identity_history') },

@@ -176,7 +176,10 @@ describe('opt-outs', () => {
   const dialect = () => nights.warehouse.dialect
   const optedOut = async (kind: string, value: string, reason = 'opt_out') => ({
     ...{ reason, kind },
-    hashes: await relation(`opted_out_${kind}`, `select ${dialect().sha256(`'${kind}:${value}'`)} as hash`),
+    hashes: await relation(
+      `opted_out_${kind}`,
+      `select ${dialect().sha256(`'${kind}:${value}'`)} as ${dialect().quote('hash')}`,
+    ),
   })
 
   test('leave out whom they name, by whatever identifier, each with its reason', async () => {

@@ -1,0 +1,248 @@
+/**
+ * BigQuery, over the official client. The state stands in a dataset of its own, and so do scratch tables, under a token that
+ * this open warehouse alone has: they are dropped when it is closed, and end by themselves where it never was.
+ */
+import { randomBytes } from 'node:crypto'
+import type { SecretReaders } from '../project/secret.ts'
+import { type BigquerySettings, bytesOf, type Connection, connectBigquery } from './bigquery-connect.ts'
+import { bigqueryDialect, scratchDays } from './bigquery-dialect.ts'
+import { bigqueryFailure, type Context, closedFailure, refusalOf, settingFailure } from './bigquery-error.ts'
+import { Jobs, type Page } from './bigquery-jobs.ts'
+import { schemaOf, withJsonLines } from './bigquery-load.ts'
+import { quoteName, scratchPrefix } from './bigquery-name.ts'
+import { transactionScript } from './bigquery-script.ts'
+import { columnType } from './bigquery-types.ts'
+import { type Field, nativeOf, parameterOf, toValue } from './bigquery-value.ts'
+import type { Column } from './dialect.ts'
+import type { Statement } from './sql.ts'
+import type { Row, SeedColumn, Warehouse } from './warehouse.ts'
+
+/** REST `Dataset`, as far as it is read. */
+interface Dataset {
+  readonly location: string
+}
+
+/**
+ * Opens a warehouse, and makes the dataset of the state if need be.
+ *
+ * Throws ActivateError: A3050 not reached; A3051 credentials; A3053 a permission, with the grant that gives it; A3054 the
+ * dataset is in another location than the settings say; A3059 a setting.
+ */
+export async function openBigquery(settings: BigquerySettings, readers: SecretReaders): Promise<Warehouse> {
+  const maximumBytesBilled = bytesOf(settings.maximum_bytes_billed)
+  const connection = await connectBigquery(settings, readers)
+  const token = randomBytes(5).toString('hex')
+  const jobs = (location: string) => new Jobs({ connection, location, token, maximumBytesBilled })
+  const context = {
+    ...{ project: connection.project, state: settings.state, identity: connection.identity },
+    ...{ budget: settings.maximum_bytes_billed, location: settings.location ?? 'US' },
+  }
+  try {
+    const { location } = await prepareDataset(jobs(context.location), settings, connection)
+    return new BigqueryWarehouse(jobs(location), { ...context, location }, token)
+  } catch (error) {
+    throw bigqueryFailure(error, context)
+  }
+}
+
+async function prepareDataset(
+  jobs: Jobs,
+  { state, location }: BigquerySettings,
+  { project }: Connection,
+): Promise<Dataset> {
+  const dataset = await findDataset(jobs, state)
+  if (dataset === undefined) {
+    const json = {
+      ...{ datasetReference: { projectId: project, datasetId: state }, labels: { tool: 'activate' } },
+      ...(location === undefined ? {} : { location }),
+    }
+    try {
+      return await jobs.send<Dataset>({ method: 'POST', uri: '/datasets', json })
+    } catch (error) {
+      // Somebody else has made it in between, or an earlier request whose answer was lost.
+      const made = refusalOf(error).status === 409 ? await findDataset(jobs, state) : undefined
+      if (made === undefined) throw error
+      return made
+    }
+  }
+  if (location === undefined || location.toLowerCase() === dataset.location.toLowerCase()) return dataset
+  throw settingFailure(
+    'location',
+    `it says ${location}, but the dataset ${state} is in ${dataset.location}`,
+    'a dataset never moves: say where it is, or name another warehouse.state',
+  )
+}
+
+async function findDataset(jobs: Jobs, state: string): Promise<Dataset | undefined> {
+  try {
+    return await jobs.send<Dataset>({ uri: `/datasets/${state}` })
+  } catch (error) {
+    if (refusalOf(error).status === 404) return undefined
+    throw error
+  }
+}
+
+/** Rows of a page; BigQuery ends one earlier where it would outgrow 20 MB. */
+const pageRows = 50_000
+
+class BigqueryWarehouse implements Warehouse {
+  readonly dialect
+  readonly state: readonly string[]
+  readonly #jobs: Jobs
+  readonly #context: Context
+  readonly #token: string
+
+  constructor(jobs: Jobs, context: Context, token: string) {
+    this.state = [context.state]
+    this.dialect = bigqueryDialect({ state: this.state, token })
+    this.#jobs = jobs
+    this.#context = context
+    this.#token = token
+  }
+
+  async query(statement: Statement): Promise<readonly Row[]> {
+    const rows: Row[] = []
+    for await (const page of this.#pages(statement, pageRows)) rows.push(...page)
+    return rows
+  }
+
+  /** BigQuery keeps a result for a day, as it was when it was computed, and gives it out page by page. */
+  async *stream(statement: Statement, { chunkRows = 10_000 } = {}): AsyncGenerator<readonly Row[]> {
+    yield* this.#pages(statement, chunkRows)
+  }
+
+  async execute(statement: Statement): Promise<void> {
+    await this.#guarded(() => this.#run(statement, 0))
+  }
+
+  async transaction(statements: readonly Statement[]): Promise<void> {
+    if (statements.length > 0) await this.execute(transactionScript(statements))
+  }
+
+  async describe(select: string): Promise<readonly Column[]> {
+    const isSelect = /^(?:\s|--[^\n]*\n|\/\*.*?\*\/)*(?:select|with|\()/is.test(select)
+    const { statistics } = await this.#guarded(() => this.#jobs.dryRun(isSelect ? select : `select * from ${select}`))
+    return (statistics?.query?.schema?.fields ?? []).map(field => {
+      const native = nativeOf(field)
+      return { name: field.name, type: columnType(native), native }
+    })
+  }
+
+  async tables(schema: readonly string[], prefix: string): Promise<readonly string[]> {
+    const names = await this.#guarded(() => this.#listTables(schema))
+    return names.filter(name => name.startsWith(prefix) && !name.startsWith(scratchPrefix)).sort()
+  }
+
+  async load(
+    parts: readonly string[] | { readonly scratch: string },
+    columns: readonly SeedColumn[],
+    rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
+  ): Promise<number> {
+    const isScratch = 'scratch' in parts
+    const path = isScratch ? [...this.state, `${scratchPrefix}${this.#token}__${parts.scratch}`] : parts
+    const destinationTable = this.#reference(path)
+    return withJsonLines(columns, rows, async (file, count) => {
+      // A file without a line is no file to a load job.
+      if (count === 0) await this.execute({ sql: emptyTable(this.dialect.relation(path), columns), params: [] })
+      const load = {
+        ...{ destinationTable, schema: schemaOf(columns), sourceFormat: 'NEWLINE_DELIMITED_JSON' },
+        ...{ writeDisposition: 'WRITE_TRUNCATE', createDisposition: 'CREATE_IF_NEEDED' },
+      }
+      if (count > 0) await this.#guarded(() => this.#jobs.load(file, load))
+      if (isScratch) await this.#guarded(() => this.#expire(path))
+      return count
+    })
+  }
+
+  /** Cancels what is running, and drops the scratch tables. Closing twice does nothing. */
+  async close(): Promise<void> {
+    if (this.#jobs.isClosed()) return
+    await this.#jobs.close()
+    // What cannot be dropped ends by itself.
+    await this.#dropScratch().catch(() => undefined)
+  }
+
+  async #expire(path: readonly string[]): Promise<void> {
+    const expirationTime = String(Date.now() + scratchDays * 86_400_000)
+    await this.#jobs.send({ method: 'PATCH', uri: this.#tableUri(path), json: { expirationTime } })
+  }
+
+  async #dropScratch(): Promise<void> {
+    const names = await this.#listTables(this.state)
+    for (const name of names.filter(each => each.startsWith(`${scratchPrefix}${this.#token}__`)))
+      await this.#jobs.send({ method: 'DELETE', uri: this.#tableUri([...this.state, name]) })
+  }
+
+  async #listTables(schema: readonly string[]): Promise<readonly string[]> {
+    const names: string[] = []
+    let pageToken: string | undefined
+    do {
+      const list: TableList = await this.#jobs.send<TableList>({
+        uri: this.#datasetUri(schema, '/tables'),
+        qs: { maxResults: 1000, ...(pageToken === undefined ? {} : { pageToken }) },
+      })
+      names.push(
+        ...(list.tables ?? []).flatMap(({ type, tableReference }) =>
+          type === 'TABLE' ? [tableReference.tableId] : [],
+        ),
+      )
+      pageToken = list.nextPageToken
+    } while (pageToken !== undefined)
+    return names
+  }
+
+  #reference(parts: readonly string[]) {
+    const [tableId, datasetId, projectId = this.#context.project] = parts.toReversed()
+    return { projectId, datasetId, tableId }
+  }
+
+  #tableUri(parts: readonly string[]): string {
+    return this.#datasetUri(parts.slice(0, -1), `/tables/${encodeURIComponent(parts.at(-1) ?? '')}`)
+  }
+
+  #datasetUri(schema: readonly string[], rest: string): string {
+    return `/datasets/${encodeURIComponent(schema.at(-1) ?? '')}${rest}`
+  }
+
+  async *#pages(statement: Statement, rowsPerPage: number): AsyncGenerator<readonly Row[]> {
+    const first = await this.#guarded(() => this.#run(statement, rowsPerPage))
+    const fields = first.page.schema?.fields ?? []
+    for (let page = first.page; ; ) {
+      const rows = rowsOf(page, fields)
+      if (rows.length > 0) yield rows
+      const { pageToken } = page
+      if (pageToken === undefined) return
+      page = await this.#guarded(() => this.#jobs.page(first.jobId, pageToken, rowsPerPage))
+    }
+  }
+
+  #run({ sql, params }: Statement, rowsPerPage: number) {
+    const parameters = params.map((value, index) => parameterOf(value, this.dialect.placeholder(index).slice(1)))
+    return this.#jobs.query(sql, parameters, rowsPerPage)
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#jobs.isClosed()) throw closedFailure()
+    try {
+      return await work()
+    } catch (error) {
+      throw bigqueryFailure(error, this.#context)
+    }
+  }
+}
+
+interface TableList {
+  readonly tables?: readonly { readonly type: string; readonly tableReference: { readonly tableId: string } }[]
+  readonly nextPageToken?: string
+}
+
+function emptyTable(relation: string, columns: readonly SeedColumn[]): string {
+  const list = schemaOf(columns).fields.map(({ name, type }) => `${quoteName(name)} ${type}`)
+  return `create or replace table ${relation} (${list.join(', ')})`
+}
+
+function rowsOf({ rows = [] }: Page, fields: readonly Field[]): readonly Row[] {
+  return rows.map(({ f }) =>
+    Object.fromEntries(fields.map((field, index) => [field.name, toValue(f[index] ?? { v: null }, field)])),
+  )
+}

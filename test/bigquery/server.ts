@@ -1,0 +1,355 @@
+/**
+ * BigQuery's REST interface, as far as the official client is asked for it here, over ZetaSQL's evaluator: for tests. Faults can be
+ * injected: answers that say 429 or 503, answers that are lost after the work was done, jobs that are not complete when asked, jobs
+ * that fail. What a duplicate job id brings, 409, comes by itself.
+ *
+ * It holds some 30,000 rows a statement (the evaluator takes requests of 4 MB), has no INFORMATION_SCHEMA, no partitions, and no
+ * opinion about quotas, slots and concurrent DML: a real project answers those (test/warehouse/bigquery-real.test.ts).
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
+import { Engine, EngineError } from './engine.ts'
+import { cellOf, fieldOf, readValue, typeNamed } from './values.ts'
+
+/** What goes wrong with the next requests of a kind. */
+export type Fault =
+  | { readonly status: number; readonly reason: string; readonly message?: string }
+  /** The work is done, and the connection closed without an answer. */
+  | 'lost'
+  /** `jobComplete: false`. */
+  | 'incomplete'
+  /** A job that is accepted and fails. */
+  | { readonly jobFails: string; readonly message?: string }
+
+export interface BigqueryServer {
+  readonly url: string
+  readonly engine: Engine
+  /** `POST /jobs`, `GET /queries`: each request in its order, without ids. */
+  readonly requests: string[]
+  /** The SQL of each job in its order. */
+  readonly statements: string[]
+  /** The next `times` requests of this kind (the next one unless told). */
+  inject(request: string, fault: Fault, times?: number): void
+  stop(): Promise<void>
+}
+
+interface StoredJob {
+  readonly id: string
+  readonly location: string
+  state: 'RUNNING' | 'DONE'
+  error?: { readonly reason: string; readonly message: string }
+  result?: ZetaResult
+  done: Promise<void>
+  finish(): void
+}
+
+class HttpError extends Error {
+  readonly status: number
+  readonly reason: string
+  constructor(status: number, reason: string, message: string) {
+    super(message)
+    this.status = status
+    this.reason = reason
+  }
+}
+
+export const testProject = 'acme'
+
+export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryServer> {
+  const service = new Service(location)
+  const server = createServer((request, response) => void service.answer(request, response))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    engine: service.engine,
+    requests: service.requests,
+    statements: service.statements,
+    inject: (request, fault, times = 1) => service.inject(request, fault, times),
+    async stop() {
+      server.closeAllConnections()
+      await new Promise<void>(resolve => server.close(() => resolve()))
+      await service.engine.stop()
+    },
+  }
+}
+
+class Service {
+  readonly engine = new Engine(testProject)
+  readonly requests: string[] = []
+  readonly statements: string[] = []
+  readonly #location: string
+  readonly #jobs = new Map<string, StoredJob>()
+  #faults: { readonly request: string; readonly fault: Fault }[] = []
+
+  constructor(location: string) {
+    this.#location = location
+  }
+
+  inject(request: string, fault: Fault, times: number): void {
+    this.#faults.push(...Array.from({ length: times }, () => ({ request, fault })))
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    const parts = url.pathname.split('/').filter(part => part !== '')
+    const kind = `${request.method} /${parts
+      .slice(parts[0] === 'upload' ? 5 : 4)
+      .filter((_, index) => index % 2 === 0)
+      .join('/')}`
+    this.requests.push(kind)
+    const body = await textOf(request)
+    const at = this.#faults.findIndex(each => each.request === kind)
+    const fault = at < 0 ? undefined : this.#faults.splice(at, 1)[0]?.fault
+    try {
+      if (typeof fault === 'object' && 'status' in fault)
+        throw new HttpError(fault.status, fault.reason, fault.message ?? fault.reason)
+      const answer = await this.#route(kind, parts.slice(4).map(decodeURIComponent), url, body, fault)
+      if (fault === 'lost') request.socket.destroy()
+      else respond(response, 200, answer)
+    } catch (error) {
+      const { status, reason, message } =
+        error instanceof HttpError ? error : new HttpError(500, 'internalError', String((error as Error).stack))
+      respond(response, status, { error: { code: status, message, errors: [{ reason, message, domain: 'global' }] } })
+    }
+  }
+
+  async #route(
+    kind: string,
+    parts: readonly string[],
+    url: URL,
+    body: string,
+    fault: Fault | undefined,
+  ): Promise<object> {
+    const [, first = '', , second = ''] = parts
+    switch (kind) {
+      case 'GET /datasets':
+        return this.#dataset(first)
+      case 'POST /datasets':
+        return this.#makeDataset(JSON.parse(body))
+      case 'GET /datasets/tables':
+        return this.#listTables(first, url)
+      case 'DELETE /datasets/tables':
+        this.engine.tables.delete(`${first}.${second}`)
+        return {}
+      case 'PATCH /datasets/tables':
+        return {}
+      case 'POST /jobs':
+        return url.pathname.startsWith('/upload') ? this.#upload(body, fault) : this.#insert(JSON.parse(body), fault)
+      case 'GET /jobs':
+        return jobResource(this.#job(first))
+      case 'POST /jobs/cancel':
+        return this.#cancel(this.#job(first))
+      case 'GET /queries':
+        return this.#results(this.#job(first), url, fault)
+      default:
+        throw new HttpError(404, 'notFound', `no route ${kind}`)
+    }
+  }
+
+  #dataset(id: string): object {
+    const location = this.engine.datasets.get(id)
+    if (location === undefined) throw new HttpError(404, 'notFound', `Not found: Dataset ${testProject}:${id}`)
+    return { id: `${testProject}:${id}`, location }
+  }
+
+  #makeDataset({ datasetReference, location }: { datasetReference: { datasetId: string }; location?: string }): object {
+    const id = datasetReference.datasetId
+    if (this.engine.datasets.has(id))
+      throw new HttpError(409, 'duplicate', `Already Exists: Dataset ${testProject}:${id}`)
+    this.engine.datasets.set(id, location ?? this.#location)
+    return this.#dataset(id)
+  }
+
+  #listTables(dataset: string, url: URL): object {
+    this.#dataset(dataset)
+    const all = [...this.engine.tables].filter(([name]) => name.startsWith(`${dataset}.`))
+    const from = Number(url.searchParams.get('pageToken') ?? 0)
+    // Short pages, so that whoever reads the first alone is found out.
+    const page = all.slice(from, from + 20).map(([name, { kind }]) => ({
+      type: kind,
+      tableReference: { projectId: testProject, datasetId: dataset, tableId: name.slice(dataset.length + 1) },
+    }))
+    return { tables: page, ...(from + 20 < all.length ? { nextPageToken: String(from + 20) } : {}) }
+  }
+
+  #job(id: string): StoredJob {
+    const job = this.#jobs.get(id)
+    if (job === undefined) throw new HttpError(404, 'notFound', `Not found: Job ${testProject}:${id}`)
+    return job
+  }
+
+  async #insert({ jobReference, configuration }: JobRequest, fault: Fault | undefined): Promise<object> {
+    const { query } = configuration
+    if (query === undefined) throw new HttpError(400, 'invalid', 'a job needs a query')
+    if (configuration.dryRun === true) return this.#dryRun(query.query)
+    const parameters = (query.queryParameters ?? []).map(({ name, parameterType, parameterValue }): ZetaParameter => {
+      const type = typeNamed(parameterType.type)
+      return { name, type, value: readValue(parameterValue.value, type) }
+    })
+    return this.#start(jobReference, fault, async () => {
+      this.statements.push(query.query)
+      await this.#checkBudget(query)
+      return this.engine.execute(query.query, parameters)
+    })
+  }
+
+  async #checkBudget({ query, maximumBytesBilled }: QueryRequest): Promise<void> {
+    if (maximumBytesBilled === undefined) return
+    const read = await this.engine.bytesRead(query)
+    if (read <= Number(maximumBytesBilled)) return
+    const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${read} or higher required.`
+    throw new EngineError('bytesBilledLimitExceeded', message)
+  }
+
+  async #dryRun(sql: string): Promise<object> {
+    try {
+      const columns = await this.engine.describe(sql)
+      const bytes = String(await this.engine.bytesRead(sql))
+      return {
+        jobReference: {},
+        status: { state: 'DONE' },
+        statistics: { totalBytesProcessed: bytes, query: { schema: schemaOf(columns) } },
+      }
+    } catch (error) {
+      throw error instanceof EngineError ? new HttpError(400, error.reason, error.message) : error
+    }
+  }
+
+  #upload(body: string, fault: Fault | undefined): object {
+    const { json, media } = partsOf(body)
+    const { jobReference, configuration } = JSON.parse(json) as JobRequest
+    const { load } = configuration
+    if (load === undefined) throw new HttpError(400, 'invalid', 'an upload needs a load')
+    return this.#start(jobReference, fault, async () => {
+      const { datasetId, tableId } = load.destinationTable
+      this.#dataset(datasetId)
+      const columns = load.schema.fields.map(({ name, type }) => ({ name, type: typeNamed(type) }))
+      const lines = media.split('\n').filter(line => line.trim() !== '')
+      const rows = lines.map(line => {
+        const values = JSON.parse(line) as Readonly<Record<string, unknown>>
+        return columns.map(({ name, type }) => readValue(values[name], type))
+      })
+      this.engine.tables.set(`${datasetId}.${tableId}`, { kind: 'TABLE', columns, rows })
+      return { columns: [], rows: [] }
+    })
+  }
+
+  #start(reference: JobReference, fault: Fault | undefined, work: () => Promise<ZetaResult>): object {
+    const { jobId, location = this.#location } = reference
+    if (this.#jobs.has(jobId))
+      throw new HttpError(409, 'duplicate', `Already Exists: Job ${testProject}:${location}.${jobId}`)
+    const job: StoredJob = { id: jobId, location, state: 'RUNNING', done: Promise.resolve(), finish: () => undefined }
+    job.done = new Promise(resolve => {
+      job.finish = () => {
+        job.state = 'DONE'
+        resolve()
+      }
+    })
+    this.#jobs.set(jobId, job)
+    const run =
+      typeof fault === 'object' && 'jobFails' in fault
+        ? Promise.reject(new EngineError(fault.jobFails, fault.message ?? 'injected'))
+        : work()
+    void run.then(
+      result => {
+        job.result ??= result
+        job.finish()
+      },
+      (error: unknown) => {
+        const reason = error instanceof EngineError ? error.reason : 'invalid'
+        job.error ??= { reason, message: error instanceof Error ? error.message : String(error) }
+        job.finish()
+      },
+    )
+    return jobResource(job)
+  }
+
+  /** The evaluator cannot be asked to stop: it is ended. */
+  async #cancel(job: StoredJob): Promise<object> {
+    if (job.state === 'RUNNING') {
+      job.error = { reason: 'stopped', message: 'Job execution was cancelled: User requested cancellation' }
+      job.finish()
+      await this.engine.restart()
+    }
+    return { job: jobResource(job) }
+  }
+
+  async #results(job: StoredJob, url: URL, fault: Fault | undefined): Promise<object> {
+    if (fault === 'incomplete') return { jobComplete: false, jobReference: { jobId: job.id } }
+    const patience = new Promise(resolve =>
+      setTimeout(resolve, Number(url.searchParams.get('timeoutMs') ?? 10_000)).unref(),
+    )
+    await Promise.race([job.done, patience])
+    if (job.state === 'RUNNING') return { jobComplete: false, jobReference: { jobId: job.id } }
+    if (job.error !== undefined) throw new HttpError(400, job.error.reason, job.error.message)
+    const { columns, rows } = job.result ?? { columns: [], rows: [] }
+    const from = Number(url.searchParams.get('pageToken') ?? 0)
+    const to = Math.min(rows.length, from + Number(url.searchParams.get('maxResults') ?? 10_000))
+    const page = rows
+      .slice(from, to)
+      .map(row => ({ f: columns.map(({ type }, index) => ({ v: cellOf(row[index], type) })) }))
+    return {
+      ...{ jobComplete: true, schema: schemaOf(columns), rows: page, totalRows: String(rows.length) },
+      ...(to < rows.length && to > from ? { pageToken: String(to) } : {}),
+    }
+  }
+}
+
+interface JobReference {
+  readonly jobId: string
+  readonly location?: string
+}
+
+interface QueryRequest {
+  readonly query: string
+  readonly maximumBytesBilled?: string
+  readonly queryParameters?: readonly {
+    readonly name: string
+    readonly parameterType: { readonly type: string }
+    readonly parameterValue: { readonly value: unknown }
+  }[]
+}
+
+interface JobRequest {
+  readonly jobReference: JobReference
+  readonly configuration: {
+    readonly dryRun?: boolean
+    readonly query?: QueryRequest
+    readonly load?: {
+      readonly destinationTable: { readonly datasetId: string; readonly tableId: string }
+      readonly schema: { readonly fields: readonly { readonly name: string; readonly type: string }[] }
+    }
+  }
+}
+
+/** A column without a name gets one. */
+function schemaOf(columns: readonly ZetaColumn[]): object {
+  return {
+    fields: columns.map((column, index) => fieldOf(column.name === '' ? { ...column, name: `f${index}_` } : column)),
+  }
+}
+
+function jobResource({ id, location, state, error }: StoredJob): object {
+  const status = { state, ...(state === 'DONE' && error !== undefined ? { errorResult: error } : {}) }
+  return { kind: 'bigquery#job', jobReference: { projectId: testProject, jobId: id, location }, status }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** The two parts of a multipart upload. */
+function partsOf(body: string): { readonly json: string; readonly media: string } {
+  const boundary = body.slice(0, body.indexOf('\r\n'))
+  const parts = body.split(boundary).slice(1, 3)
+  const [json = '', media = ''] = parts.map(part => part.slice(part.indexOf('\r\n\r\n') + 4).replace(/\r\n$/, ''))
+  return { json, media }
+}
+
+function respond(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
