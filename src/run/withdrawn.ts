@@ -12,7 +12,7 @@ import { query } from '../plan/stage.ts'
 import { outboxName } from '../plan/state.ts'
 import { concerns, isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
-import { raw } from '../warehouse/sql.ts'
+import { type Fragment, raw } from '../warehouse/sql.ts'
 import type { Night } from './night.ts'
 import { policiesFor } from './policies.ts'
 
@@ -34,36 +34,42 @@ export async function withdrawnSince(
 ): Promise<ReadonlyMap<number, Withdrawal>> {
   const open = requests.filter(({ state }) => state === 'sending' || state === 'uncertain')
   const range = rangeOf(open.map(({ members }) => members))
-  const withdrawn = new Map<number, Withdrawal>()
-  if (range === undefined || !isCommunication(sync)) return withdrawn
+  if (range === undefined || !isCommunication(sync)) return new Map()
   const { warehouse, wired } = night
   const { policies, identity } = wired.project
   const { relations } = await policiesFor(night, sync)
-  const { dialect } = warehouse
-
-  for (const { list, values } of relations.suppressed.filter(({ list }) => concerns(list.appliesTo, sync))) {
+  const withdrawn = new Map<number, Withdrawal>()
+  const lists = relations.suppressed.filter(({ list }) => concerns(list.appliesTo, sync))
+  for (const { list, values } of lists) {
     if (values === undefined) continue
-    for (const { members } of open) {
-      const changes = await read(members)
-      const hashes = [...new Set(changes.flatMap(({ subjects = [] }) => subjects))].filter(hash => hash !== '')
-      const found = new Set<string>()
-      for (let start = 0; start < hashes.length; start += hashesPerStatement) {
-        const some = hashes.slice(start, start + hashesPerStatement)
-        const rows = await query(warehouse, selectListed(dialect, values, list.identifier ?? '', some))
-        for (const row of rows) found.add(String(row.hash))
-      }
-      for (const { seq, op, subjects = [] } of changes)
-        if (op !== 'leave' && subjects.some(hash => found.has(hash)))
-          withdrawn.set(seq, withdrawal(`suppression.${list.reason}`))
-    }
+    for (const { members } of open)
+      for (const seq of await listed(night, values, list.identifier ?? '', await read(members)))
+        withdrawn.set(seq, withdrawal(`suppression.${list.reason}`))
   }
-
-  const outbox = raw(dialect.relation([...warehouse.state, outboxName(run.runId)]))
+  const outbox = raw(warehouse.dialect.relation([...warehouse.state, outboxName(run.runId)]))
   const params = { sync, policies, relations, personKind: personKindOf(identity), outbox, range }
-  const select = selectWithdrawn(dialect, params)
-  if (select === undefined) return withdrawn
-  for (const row of await query(warehouse, select)) withdrawn.set(Number(row.seq), withdrawal(String(row.reason)))
+  const select = selectWithdrawn(warehouse.dialect, params)
+  const rows = select === undefined ? [] : await query(warehouse, select)
+  for (const row of rows) withdrawn.set(Number(row.seq), withdrawal(String(row.reason)))
   return withdrawn
+}
+
+/** Those who are on a list of values, as `seq`; the outbox keeps no more than hashes of what identifies them. */
+async function listed(
+  { warehouse }: Night,
+  values: Fragment,
+  identifier: string,
+  changes: readonly PlannedChange[],
+): Promise<readonly number[]> {
+  const sends = changes.filter(({ op }) => op !== 'leave')
+  const hashes = [...new Set(sends.flatMap(({ subjects = [] }) => subjects))].filter(hash => hash !== '')
+  const found = new Set<string>()
+  for (let start = 0; start < hashes.length; start += hashesPerStatement) {
+    const some = hashes.slice(start, start + hashesPerStatement)
+    const rows = await query(warehouse, selectListed(warehouse.dialect, values, identifier, some))
+    for (const row of rows) found.add(String(row.hash))
+  }
+  return sends.filter(({ subjects = [] }) => subjects.some(hash => found.has(hash))).map(({ seq }) => seq)
 }
 
 /** The look of a living run, and what is known already. */

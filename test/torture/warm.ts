@@ -33,7 +33,9 @@ export async function warmUp(spare: number): Promise<Warm> {
       const child = fork(join(folder, 'process.cjs'), [join(folder, 'tool.cjs')], { silent: true, execArgv: [] })
       all.add(child)
       child.once('exit', () => all.delete(child))
-      waiting.push({ process: child, ready: once(child, 'message') })
+      const ready = Promise.race([once(child, 'message'), endsUnready(child)])
+      ready.catch(() => undefined) // who takes it is told
+      waiting.push({ process: child, ready })
     }
   }
 
@@ -65,6 +67,11 @@ export async function warmUp(spare: number): Promise<Warm> {
       rmSync(folder, { recursive: true })
     },
   }
+}
+
+async function endsUnready(child: ChildProcess): Promise<never> {
+  const [code] = await once(child, 'exit')
+  throw new Error(`a process ended with ${code} before it was ready`)
 }
 
 /** Its answer, or how it died. */
