@@ -116,12 +116,18 @@ test('shows what names say as text, without running any of it', async () => {
 
 const stored = join(import.meta.dirname, 'golden/report-page.png')
 
+/** Letters without any size on lines of one height: what is left does not depend on the fonts of a machine. */
+function withoutLetters(html: string): string {
+  return html.replace('</style>', '* { font: 0/18px monospace !important }</style>')
+}
+
 /**
- * Fonts differ from machine to machine, so that pixels do: compared are the two pictures as blurs of 40 by 60 spots, in which a section that
- * is missing, has lost its colours or has moved is seen. `ACTIVATE_UPDATE_PICTURES=1` stores the present one.
+ * Boxes, bands, bars and drawings are where and as they were. Compared are blurs of 80 by 120 spots, because edges are drawn a little differently
+ * by other versions of a browser. `ACTIVATE_UPDATE_PICTURES=1` stores the present picture.
  */
 test('looks as it did', async () => {
-  const now = await page.screenshot({ clip: { x: 0, y: 0, width: 1100, height: 1650 }, fullPage: true })
+  await page.setContent(withoutLetters(renderReportPage(sampleReport(), 'acme')))
+  const now = await page.screenshot({ clip: { x: 0, y: 0, width: 1100, height: 1400 }, fullPage: true })
   if (process.env.ACTIVATE_UPDATE_PICTURES === '1') await writeFile(stored, now)
   const pictures = [now, await readFile(stored)].map(bytes => `data:image/png;base64,${bytes.toString('base64')}`)
   await page.goto('about:blank') // the report itself lets no picture be shown
@@ -131,16 +137,15 @@ test('looks as it did', async () => {
       image.src = url
       await image.decode()
       const canvas = document.createElement('canvas')
-      canvas.width = 40
-      canvas.height = 60
+      canvas.width = 80
+      canvas.height = 120
       const context = canvas.getContext('2d')
       context.imageSmoothingQuality = 'high'
-      context.drawImage(image, 0, 0, 40, 60)
-      return context.getImageData(0, 0, 40, 60).data
+      context.drawImage(image, 0, 0, 80, 120)
+      return context.getImageData(0, 0, 80, 120).data
     }
     const [left, right] = [await blurred(${JSON.stringify(pictures[0])}), await blurred(${JSON.stringify(pictures[1])})]
     return [...left].map((value, index) => Math.abs(value - right[index]))
   })()`)
-  const average = spots.reduce((sum, value) => sum + value, 0) / spots.length
-  expect(average).toBeLessThan(6)
+  expect(spots.filter(difference => difference > 12).length / spots.length).toBeLessThan(0.005)
 })
