@@ -95,7 +95,7 @@ describe('what a template may not say', () => {
     ['{{env "HOME"}}', 'the environment is not available in models; declare a variable under `vars`'],
     [
       '{{something_else}}',
-      'helpers: ref, source, var, ident, run_date, run_at, date_add, date_diff, timestamp_add, timestamp_diff, safe_divide',
+      'helpers: ref, source, var, ident, run_date, run_at, date_add, date_diff, timestamp_add, timestamp_diff, safe_divide, decimal_text',
     ],
   ])('%s is answered with help', (expression, expected) => {
     expect(help(`select ${expression}`)).toEqual([expected])

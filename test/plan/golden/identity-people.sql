@@ -23,7 +23,7 @@ select distinct case when same.entity is not null then 'merged' else 'split' end
 from moved left join persons same on same.key = moved.was and same.entity = moved.becomes
 where was <> becomes
 union all
-select distinct 'created', entity, null from persons
+select distinct 'created', entity, cast(null as VARCHAR) from persons
 where size between 2 and 50 and entity not in (select entity from known)
 -- $1 = "customer_id"
 
