@@ -4,8 +4,9 @@
  */
 import type { Bind, Database } from './database.ts'
 import { refuseOldFence } from './fence.ts'
-import type { Holder, Lease, LeaseAnswer, Ledger } from './ledger.ts'
+import type { Lease, LeaseAnswer, Ledger } from './ledger.ts'
 import { holderOf, type LeaseRow, leaseOf } from './rows.ts'
+import { endTurns } from './turns.ts'
 
 export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' | 'release' | 'leases' | 'clockAhead'> {
   const { knex } = database
@@ -15,9 +16,11 @@ export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' |
       database.write(async (bind): Promise<LeaseAnswer> => {
         const held = await bind(knex<LeaseRow>('leases').where({ scope }).first())
         const ahead = await aheadOf(now, bind)
-        if (held !== undefined && isHeld(held, now + ahead, isGone)) {
+        const gone = held !== undefined && held.released === 0 && isGone(holderOf(held))
+        if (held !== undefined && !gone && isHeld(held, now + ahead)) {
           return { kind: 'locked', by: holderOf(held), until: held.expires_at - ahead }
         }
+        if (held !== undefined && gone) await endTurns(database, bind, held.token, now)
         const fence = (held?.fence ?? 0) + 1
         const row: LeaseRow = {
           ...{ scope, ...holderOf(holder), fence },
@@ -61,8 +64,8 @@ export function leasesOf(database: Database): Pick<Ledger, 'acquire' | 'renew' |
   }
 }
 
-function isHeld(lease: LeaseRow, now: number, isGone: (holder: Holder) => boolean): boolean {
-  return lease.released === 0 && lease.expires_at > now && !isGone(holderOf(lease))
+function isHeld(lease: LeaseRow, now: number): boolean {
+  return lease.released === 0 && lease.expires_at > now
 }
 
 /** Throws A5003 unless the lease is the newest of its scope; asked inside the write that it guards. */

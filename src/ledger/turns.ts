@@ -67,6 +67,17 @@ export function turnsOf(database: Database): Usage {
   }
 }
 
+/** Of a process that is gone nothing leaves any more: what it had reserved has left by now, and nobody needs to wait for its turns to lapse. */
+export async function endTurns({ knex }: Database, bind: Bind, holderToken: string, now: number): Promise<void> {
+  const prefix = `${holderToken}/`
+  await bind(
+    knex<TurnRow>('usage_turns')
+      .whereRaw('substr(token, 1, ?) = ?', [prefix.length, prefix])
+      .where('until', '>', now)
+      .update({ until: now }),
+  )
+}
+
 /** The first wish is remembered until it is fulfilled or forgotten, so that waiting costs no commit each time it asks. */
 async function wish({ knex }: Database, bind: Bind, row: TurnRow, { token, now, account }: TurnRequest): Promise<void> {
   if (row.wanted_by !== null && now - row.wanted_at < wishStands / 2) return

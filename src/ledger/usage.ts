@@ -13,7 +13,7 @@ export interface Used {
 export interface TurnRequest {
   /** What the limits belong to; never a credential. */
   readonly account: string
-  /** Unique per process. */
+  /** Unique per process: the token of the holder of its leases, and after a slash what the process likes. */
   readonly token: string
   readonly now: number
   /** The turn ends by itself then. */
@@ -47,7 +47,8 @@ export type TurnAnswer =
 export interface Usage {
   /**
    * Takes, keeps or passes the turn. One whose time is over is taken over, and what it had reserved counts as having left
-   * at its very end: a process that died gives its share back by time, and no limit is exceeded meanwhile. What a process
+   * at its very end: a process that died gives its share back by time, and no limit is exceeded meanwhile. Whoever takes the
+   * lease of a process that is gone ends its turns as well. What a process
    * reports of a turn that was taken over is left out, since it was counted then.
    */
   turn(request: TurnRequest): Promise<TurnAnswer>

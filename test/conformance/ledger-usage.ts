@@ -67,6 +67,18 @@ export function describeUsage(name: string, open: () => Promise<Ledger>): void {
       expect(await turn('heir', 6_000)).toMatchObject({ used: [{ span, at: 5_000, requests: 10 }] })
     })
 
+    test('end when the lease of a process that is gone is taken over; others keep theirs', async () => {
+      const [lost, kept] = [account(), account()]
+      const dead = { host: 'here', pid: 1, token: `dead_${made}` }
+      await ledger.acquire(`scope_${made}`, dead, 0, 60_000, () => false)
+      await lost(`${dead.token}/1`, 0, { reserved: 4 })
+      await kept(`${dead.token}_of_another/1`, 0)
+      const heir = { host: 'here', pid: 2, token: `heir_${made}` }
+      await ledger.acquire(`scope_${made}`, heir, 300, 60_000, ({ token }) => token === dead.token)
+      expect(await lost(`${heir.token}/1`, 300)).toMatchObject({ taken: true, used: [{ span, at: 300, requests: 4 }] })
+      expect(await kept(`${heir.token}/1`, 300)).toEqual({ kind: 'taken', until: 5_000 })
+    })
+
     test('keep what they are when nobody took them over, however late', async () => {
       const turn = account()
       await turn('a', 0)
