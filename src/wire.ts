@@ -177,7 +177,8 @@ export function wire(project: Project, options: WireOptions): Wired {
 function registerSecrets({ destinations, ledger, warehouse }: Project, readers: SecretReaders): void {
   const written = listSecretRefs(destinations.map(({ settings }) => settings))
   const urls = [ledger, warehouse].flatMap(settings => ('url' in settings ? settings.url : []))
-  const parsed = [...(ledger.key ?? []), ...urls].filter(part => typeof part !== 'string')
+  const keys = [ledger.key, warehouse.type === 'bigquery' ? warehouse.credentials : undefined]
+  const parsed = [...keys.flatMap(key => key ?? []), ...urls].filter(part => typeof part !== 'string')
   for (const ref of [...written, ...parsed]) {
     try {
       resolveSecretText([ref], readers)

@@ -205,10 +205,11 @@ function holdFinding(hold: Hold): Finding {
 
 /** Names only; a value is never shown. */
 async function checkSecrets({ io, secrets }: Invocation, project: Project): Promise<readonly Finding[]> {
-  const { ledger } = project
+  const { ledger, warehouse } = project
   const ofLedger = [...(ledger.type === 'postgres' ? ledger.url : []), ...(ledger.key ?? [])]
+  const ofWarehouse = warehouse.type === 'bigquery' ? (warehouse.credentials ?? []) : []
   const used = [
-    ...ofLedger.filter(part => typeof part !== 'string'),
+    ...[...ofLedger, ...ofWarehouse].filter(part => typeof part !== 'string'),
     ...listSecretRefs(project.destinations.map(({ settings }) => settings)),
   ]
   const references = [...new Map(used.map(reference => [`${reference.secret}:${reference.name}`, reference])).values()]

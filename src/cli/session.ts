@@ -8,6 +8,7 @@ import { findProject, loadProject } from '../project/load.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Project, Sync } from '../project/project.ts'
 import { selectSyncs } from '../project/select.ts'
+import { bigqueryDialect } from '../warehouse/bigquery-dialect.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { duckdbDialect } from '../warehouse/duckdb-dialect.ts'
 import { postgresDialect } from '../warehouse/postgres-dialect.ts'
@@ -42,11 +43,7 @@ export async function knownDestinations({ root }: Pick<Project, 'root'>): Promis
 export function dialectOf({ warehouse }: Project): Dialect {
   if (warehouse.type === 'duckdb') return duckdbDialect
   if (warehouse.type === 'postgres') return postgresDialect({ state: warehouse.state, token: 'night' })
-  throw new ActivateError('invalid', {
-    code: 'A1190',
-    message: `warehouse type "${warehouse.type}" is not available in this version`,
-    help: 'use warehouse duckdb or postgres',
-  })
+  return bigqueryDialect({ state: [warehouse.state], token: 'night' })
 }
 
 /** The sync of this name. Throws A8009. */

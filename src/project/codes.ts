@@ -153,10 +153,6 @@ export const projectCodes = {
     'a malformed selector',
     'Terms are names, globs with *, tag:, model:, source:, destination:, path: and result:, with + before or after.',
   ),
-  A1190: invalid(
-    'not available in this version',
-    'The key is part of the format but this version does not act on it yet. It is refused rather than ignored, because a consent rule or a holdout that nobody applies does harm.',
-  ),
   A1196: invalid(
     'two primary outcomes',
     'A sync or holdout is judged by one outcome, chosen before the data. Of two, one would always look better by chance. Others may be guardrails, or secondary.',

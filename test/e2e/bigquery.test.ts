@@ -42,6 +42,9 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
     expect(onBigquery).toEqual(await demo('on-duckdb'))
     expect([...server.engine.tables.keys()].filter(name => name.includes('scratch__'))).toEqual([])
 
+    const validated = await activate('-C', 'on-bigquery', '--target', 'bq', 'validate')
+    expect([validated.code, validated.stderr]).toEqual([0, expect.any(String)])
+
     // A token that BigQuery does not take.
     server.inject('GET /datasets', { status: 401, reason: 'authError', message: 'Invalid Credentials' })
     const { code, stderr } = await activate('-C', 'on-bigquery', '--target', 'bq', 'dry-run')
