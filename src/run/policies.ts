@@ -372,7 +372,7 @@ async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync
     return {
       reason,
       kind,
-      hashes: sql`(select hash from ${relation} where reason = ${reason} and kind = ${kind}) opted_out`,
+      hashes: sql`(select hash from ${relation} where reason = ${reason} and kind = ${kind})`,
     }
   })
 }

@@ -17,7 +17,7 @@ export interface OptOuts {
   readonly reason: string
   /** Name of the identifier, or of the person's key. */
   readonly kind: string
-  /** Relation of `hash`. */
+  /** Relation of `hash`, or a select of it in parentheses; without a name. */
   readonly hashes: Fragment
 }
 
