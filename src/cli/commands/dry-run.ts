@@ -20,7 +20,7 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
   const file = input.text('save')
   if (file !== undefined) await save(resolve(invocation.io.cwd, file), invocation.secrets.scrubAll(shown))
 
-  if (flags.json) await terminal.write(toJson({ ...shown, experiments: forecasts }))
+  if (flags.json) await terminal.write(toJson({ ...shown, ...(forecasts.length > 0 && { experiments: forecasts }) }))
   else {
     const plans = shown.plans.map(each => renderPlan(each, terminal.paint))
     const experiments = forecasts.length === 0 ? [] : [renderForecasts(forecasts, terminal.paint)]
