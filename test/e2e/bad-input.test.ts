@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RunDocument } from '../../src/run.ts'
-import { activate } from './command-line.ts'
+import { command as activate } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { shell } from '../cli/activate.ts'
 
 const bin = join(import.meta.dirname, '../../bin/activate')
 
@@ -16,10 +17,19 @@ export function activate(root: string, ...args: readonly string[]): Promise<Fini
   return finish(start(root, ...args))
 }
 
+/** The same within this process: for tests about what the tool does, not about processes. It spares starting one, which takes longer than most commands. */
+export async function command(root: string, ...args: readonly string[]): Promise<Finished> {
+  const { code, stdout, stderr } = await shell(() => root, environment())(...args)
+  return { code, stdout, stderr, json: () => JSON.parse(stdout) }
+}
+
 /** Starts the tool and leaves it running, for those who want to interrupt it. */
 export function start(root: string, ...args: readonly string[]): ChildProcess {
-  const env = { ...process.env, NO_COLOR: '1', SECRET_TOKEN: 's3cret-token' }
-  return spawn(process.execPath, [bin, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  return spawn(process.execPath, [bin, ...args], { cwd: root, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+function environment() {
+  return { ...process.env, NO_COLOR: '1', SECRET_TOKEN: 's3cret-token' }
 }
 
 export async function finish(child: ChildProcess): Promise<Finished> {

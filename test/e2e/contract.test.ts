@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Plan } from '../../src/plan/plan.ts'
 import { modes } from '../../src/project/project.ts'
 import type { PlanDocument, RunDocument } from '../../src/run.ts'
-import { activate } from './command-line.ts'
+import { command as activate } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, startReceiver } from './receiver.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
-import { activate as program, until } from './command-line.ts'
+import { command as program, until } from './command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 

@@ -8,7 +8,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { parse } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ComparisonEntry, ReportDocument } from '../../src/report/report.ts'
-import { activate } from './command-line.ts'
+import { command as activate } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 
 const data = join(process.env.ACTIVATE_DATA_DIR ?? join(import.meta.dirname, '../../../shared/data'), 'hillstrom.csv')

@@ -2,7 +2,7 @@ import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { PlanDocument, RunDocument } from '../../src/run.ts'
-import { activate, finish, start, until } from './command-line.ts'
+import { command as activate, finish, start, until } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Story } from '../../src/report/story.ts'
 import type { PlanDocument, RunDocument } from '../../src/run.ts'
-import { activate } from './command-line.ts'
+import { command as activate } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, startReceiver } from './receiver.ts'
 

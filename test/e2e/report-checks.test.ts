@@ -7,7 +7,7 @@ import { readReport } from '../../src/cli/measure.ts'
 import type { ForecastEntry } from '../../src/report/forecast.ts'
 import type { ExperimentEntry, ReportDocument } from '../../src/report/report.ts'
 import { runSyncs } from '../../src/run.ts'
-import { activate } from './command-line.ts'
+import { command as activate } from './command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from './project.ts'
 
 const people = Array.from({ length: 3000 }, (_, index) => `C${String(index).padStart(4, '0')}`)

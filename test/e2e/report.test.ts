@@ -5,7 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readReport } from '../../src/cli/measure.ts'
 import type { ReportDocument } from '../../src/report/report.ts'
-import { activate } from './command-line.ts'
+import { command as activate } from './command-line.ts'
 import { makeProject, type TestProject, withProject } from './project.ts'
 
 const people = Array.from({ length: 2000 }, (_, index) => `C${String(index).padStart(4, '0')}`)
