@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Runs flush to disk all the time; where there is memory to spare, tests take it for their disk. */
@@ -18,7 +18,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than cores: many tests wait for processes and clocks.
+    maxWorkers: Math.max(2, availableParallelism()) + 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     env: { TMPDIR: temporaryFolder() },

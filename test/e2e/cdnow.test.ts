@@ -92,7 +92,9 @@ destinations:
     await project?.remove()
   })
 
-  test('agrees with plain SQL on every night, and on where the destination ends up', { timeout: 400_000 }, async () => {
+  test('agrees with plain SQL on every night, and on where the destination ends up', {
+    timeout: 1_200_000,
+  }, async () => {
     const totals = { at_risk: 0, value_tier: 0 }
     for (let night = 0; night < nights; night++) {
       const asOf = new Date(Date.parse(`${first}T02:00:00Z`) + night * 86_400_000).toISOString()
