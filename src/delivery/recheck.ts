@@ -16,6 +16,11 @@ export interface Withdrawal {
   /** A reason as in a plan, such as `suppression.opt_out`. */
   readonly code: string
   readonly message: string
+  /**
+   * What may have arrived is repeated all the same: once the snapshot knows of it, the next plan takes it away. Left out, it
+   * would stay at the destination with nobody knowing.
+   */
+  readonly repeatsDoubt?: boolean
 }
 
 export interface RecheckAnswer {
@@ -67,11 +72,14 @@ export async function lookAgain(
   const late = lot.some(({ notAfter }) => notAfter <= now) ? expired(changes, now) : []
   const withdrawn = new Map([...late, ...(answer?.withdrawn ?? [])])
   if (withdrawn.size === 0) return { tasks: lot, withdrawn: 0 }
-  const left = lot.filter(task => !isBoundToItsKey(task)).flatMap(task => task.changes)
-  return {
-    tasks: lot.flatMap(task => takeOut(source, task, withdrawn)),
-    withdrawn: left.filter(({ seq }) => withdrawn.has(seq)).length,
-  }
+  const left = lot
+    .filter(task => !isBoundToItsKey(task))
+    .flatMap(task => task.changes.filter(({ seq }) => concerns(task, withdrawn.get(seq))))
+  return { tasks: lot.flatMap(task => takeOut(source, task, withdrawn)), withdrawn: left.length }
+}
+
+function concerns({ doubt }: Task, answer: Withdrawal | undefined): answer is Withdrawal {
+  return answer !== undefined && !(doubt && answer.repeatsDoubt === true)
 }
 
 function* expired(changes: readonly PlannedChange[], now: number): Generator<[number, Withdrawal]> {
@@ -87,11 +95,11 @@ function* expired(changes: readonly PlannedChange[], now: number): Generator<[nu
  * is begun once more, for the sole purpose of being concluded, and the rest continues in a request of its own.
  */
 function takeOut(source: TaskSource, task: Task, answers: ReadonlyMap<number, Withdrawal>): readonly Task[] {
-  const withdrawn = task.changes.flatMap(change => withdrawalOf(change, answers))
+  const withdrawn = task.changes.flatMap(change => withdrawalOf(task, change, answers.get(change.seq)))
   if (withdrawn.length === 0) return [task]
   if (task.attempt > 0) return [{ ...task, withdrawing: withdrawn }]
 
-  const rest = task.changes.filter(({ seq }) => !answers.has(seq))
+  const rest = task.changes.filter(({ seq }) => !concerns(task, answers.get(seq)))
   const { action } = task.request
   if (rest.length === 0)
     return [{ ...task, request: { ...task.request, bodyHash: '' }, prepared: undefined, changes: [], withdrawn }]
@@ -107,10 +115,10 @@ function takeOut(source: TaskSource, task: Task, answers: ReadonlyMap<number, Wi
 }
 
 function withdrawalOf(
+  task: Task,
   { seq, key, changeId }: PlannedChange,
-  answers: ReadonlyMap<number, Withdrawal>,
+  answer: Withdrawal | undefined,
 ): readonly ChangeException[] {
-  const answer = answers.get(seq)
-  if (answer === undefined) return []
+  if (!concerns(task, answer)) return []
   return [{ seq, key, changeId, state: 'withdrawn', code: answer.code, message: answer.message }]
 }

@@ -6,6 +6,7 @@ import type { Recheck, RecheckAnswer, Withdrawal } from '../delivery/deliver.ts'
 import type { Hold } from '../ledger/governance.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { PlannedChange } from '../plan/plan.ts'
+import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import { holdOver, holdProblem } from './permission.ts'
 
@@ -21,7 +22,7 @@ const nobody: RecheckAnswer['withdrawn'] = new Map()
 /** `since` is the newest opt-out that the plan knows of: memory holds only those that came after it. */
 export function lastLook(
   ledger: Pick<Ledger, 'auditLength' | 'suppressions' | 'holds'>,
-  sync: Pick<Sync, 'name' | 'destination' | 'channel' | 'place'>,
+  sync: Pick<Sync, 'name' | 'destination' | 'mode' | 'channel' | 'place'>,
   since: number,
 ): Recheck {
   const reasons = new Map<string, string>()
@@ -48,7 +49,8 @@ export function lastLook(
       const hash = subjects?.find(subject => reasons.has(subject))
       if (hash === undefined) continue
       const code = `suppression.${reasons.get(hash)}`
-      yield [seq, { code, message: 'the person opted out after the plan was made' }]
+      const message = 'the person opted out after the plan was made'
+      yield [seq, { code, message, repeatsDoubt: !isCommunication(sync) }]
     }
   }
 

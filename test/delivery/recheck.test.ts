@@ -33,6 +33,16 @@ function optOuts(...keys: readonly string[]) {
   return { out, asked, recheck }
 }
 
+/** The same where records are kept, and a repetition does no harm. */
+function optOutsOfRecords(...keys: readonly string[]) {
+  const list = optOuts(...keys)
+  const recheck: Recheck = async (changes, now) => {
+    const { withdrawn: found } = await list.recheck(changes, now)
+    return { withdrawn: new Map([...found].map(([seq, answer]) => [seq, { ...answer, repeatsDoubt: true }])) }
+  }
+  return { ...list, recheck }
+}
+
 const keysIn = ({ records }: Pick<Received, 'records'>) => records.map(({ key }) => key)
 const hundred: Far = { batch: { maxRecords: 100 }, concurrency: 1 }
 const keyed = { kind: 'keyed', window: 24 * 3_600_000 } as const
@@ -226,6 +236,21 @@ describe('a look that is out of date', () => {
     const { totals } = await opened.deliver(rowsOf(6), { concurrency: 1 }, { recheck: list.recheck })
     expect(totals).toMatchObject({ acked: 3, pending: 3, withdrawn: 3 })
     expect(opened.server.applied.toSorted()).toEqual(['c1', 'c5', 'c6'])
+  })
+})
+
+describe('an opt-out after a record may have arrived', () => {
+  test('is known by repeating it, so that the next plan can take it away; one that never left is not sent', async () => {
+    const list = optOutsOfRecords('k2')
+    const opened = await against(({ index }) => {
+      if (index > 0) return ok()
+      list.out.add('k1')
+      return applied(reset())
+    })
+    const { totals, exceptions } = await opened.deliver(rowsOf(2), { concurrency: 1 }, { recheck: list.recheck })
+    expect(totals).toMatchObject({ acked: 1, withdrawn: 1, pending: 1 })
+    expect(opened.server.requests.map(keysIn)).toEqual([['k1'], ['k1']])
+    expect(exceptions).toMatchObject([withdrawn(2)])
   })
 })
 

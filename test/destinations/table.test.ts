@@ -348,11 +348,12 @@ describe.skipIf(postgresMissing !== undefined)('with a Postgres server', () => {
     const destination = await open({ ...settings, table: 'people' }, { PG_URL: server.url })
     await send(destination, 'upsert', [change('c1', { email: 'a' })])
     await raw('select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()')
-    const verdicts = [
-      await send(destination, 'upsert', [change('c2', { email: 'b' })]),
-      await send(destination, 'upsert', [change('c2', { email: 'b' })]),
-    ]
+    // How many sends meet a dead connection is a matter of who notices first.
+    const verdicts = [await send(destination, 'upsert', [change('c2', { email: 'b' })])]
+    while (verdicts.length < 10 && verdicts.at(-1)?.kind !== 'each')
+      verdicts.push(await send(destination, 'upsert', [change('c2', { email: 'b' })]))
     expect(verdicts.at(-1)).toEqual({ kind: 'each', outcomes: [acked('c2')] })
+    for (const verdict of verdicts.slice(0, -1)) expect(['uncertain', 'retry']).toContain(verdict.kind)
   })
 
   test('does not open when nobody answers, or when nobody knows the user', async () => {

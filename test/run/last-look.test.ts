@@ -8,7 +8,7 @@ import type { PlannedChange } from '../../src/plan/plan.ts'
 import { freshFor, lastLook } from '../../src/run/last-look.ts'
 
 const place = { file: 'syncs/news.yml', line: 1, column: 1 }
-const sync = { name: 'news', destination: 'crm', channel: 'email', place }
+const sync = { name: 'news', destination: 'crm', mode: 'trigger', channel: 'email', place } as const
 const deed = { actor: 'ada', at: 1, reason: 'opt_out' }
 const row: PlannedChange = { seq: 7, key: 'c7', op: 'enter', changeId: 'id7', fields: {}, subjects: ['email:ab'] }
 
@@ -64,6 +64,14 @@ describe('the last look', () => {
     const known = await ledger.newestSuppression()
     expect((await lastLook(ledger, sync, known)([row], 1_000)).withdrawn.size).toBe(0)
     expect((await lastLook(ledger, sync, 0)([row], 1_000)).withdrawn.size).toBe(1)
+  })
+
+  test('lets what may have arrived of a record be repeated, and of a message never', async () => {
+    await optOut()
+    const answerFor = async (mode: 'mirror' | 'trigger') =>
+      (await lastLook(ledger, { ...sync, mode }, 0)([row], 1_000)).withdrawn.get(7)
+    expect(await answerFor('mirror')).toMatchObject({ code: 'suppression.opt_out', repeatsDoubt: true })
+    expect(await answerFor('trigger')).toMatchObject({ code: 'suppression.opt_out', repeatsDoubt: false })
   })
 
   test('stops for a hold over its destination, and for none over another', async () => {
