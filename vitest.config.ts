@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Runs flush to disk all the time; where there is memory to spare, tests take it for their disk. */
@@ -25,8 +25,9 @@ export default defineConfig({
   test: {
     globalSetup: ['test/build.ts'],
     pool: 'forks',
-    // One more than cores: many tests wait for processes and clocks.
-    maxWorkers: Math.max(2, availableParallelism()) + 1,
+    maxWorkers: 2,
+    // Tests that kill processes and cut connections meet a busy machine now and then; the summary names what was tried again.
+    retry: process.env.CI === 'true' ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     env: { TMPDIR: temporaryFolder() },
