@@ -110,7 +110,10 @@ destinations:
   test('a session that is ended in any step costs an error and nothing else', async () => {
     const crm = await startReceiver()
     const source = '{ csv: people.csv, columns: { id: { type: string, tests: [unique] }, score: { type: integer } } }'
-    const project = await makeProject({ ...everyone, 'activate.yml': settings(crm.url, source, 'killed') })
+    const project = await makeProject({
+      ...everyone,
+      'activate.yml': settings(crm.url, source, `killed_${new URL(crm.url).port}`),
+    })
     const administrator = await openAdministrator()
     const kill = () =>
       administrator.execute(
@@ -150,10 +153,12 @@ destinations:
   test('a source that is dropped midway is an error that names it, and never an empty population', async () => {
     const crm = await startReceiver()
     const administrator = await openAdministrator()
-    await administrator.execute('create schema shop; create table shop.people (id text, score integer)')
+    await administrator.execute(
+      'drop schema if exists shop cascade; create schema shop; create table shop.people (id text, score integer)',
+    )
     const project = await makeProject({
       ...everyone,
-      'activate.yml': settings(crm.url, '{ table: shop.people }', 'dropped'),
+      'activate.yml': settings(crm.url, '{ table: shop.people }', `dropped_${new URL(crm.url).port}`),
     })
     try {
       await administrator.execute(`insert into shop.people values ('a', 0), ('b', 0), ('new', 0)`)
