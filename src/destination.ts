@@ -5,6 +5,7 @@
 export { z } from 'zod'
 export {
   type Action,
+  type ActionLimits,
   type Change,
   type DestinationDefinition,
   defineDestination,

@@ -5,9 +5,10 @@
  */
 import { scryptSync } from 'node:crypto'
 import type { TurnAnswer, Usage, Used } from '../ledger/usage.ts'
-import type { RateLimit } from './destination.ts'
-import { createLimiter, type Limiter, type LoadableLimiter } from './limiter.ts'
+import type { ActionLimits, RateLimit } from './destination.ts'
+import type { LimitReading } from './rate-headers.ts'
 import { longestRetryAfter } from './retry.ts'
+import { TieredLimiter, type TierWindow } from './tiered-limiter.ts'
 
 /** A turn ends by itself after this, if its process does not keep it. */
 export const turnLength = 6_000
@@ -30,8 +31,28 @@ const longWindow = 10_000
 /** What is written down of a window has this many steps. */
 const steps = 200
 
+/** What is asked about a request `within` the limits of its action, where that has some under the account's. */
+export interface AccountLimiter {
+  /** Takes one request's place when there is one; otherwise the milliseconds after which to ask again (0 = go). */
+  take(now: number, within?: ActionLimits): number
+  /** How many places were taken so far; right after a `take`, the number of that place. */
+  readonly taken: number
+  /** The request in this place left only now (it waited for a connection): its windows are counted from here. */
+  left(place: number, now: number): void
+  /** How many requests could be taken at this instant. */
+  room(now: number, within?: ActionLimits): number
+  /** Milliseconds until there is room again, without taking anything. */
+  wait(now: number, within?: ActionLimits): number
+  /** Nothing is taken before this instant (Retry-After); a shorter pause never shortens a longer one. */
+  pause(until: number): void
+  /** The limit that is waited for, when it is one of those that were configured. */
+  blockedBy(now: number, within?: ActionLimits): TierWindow | undefined
+  /** What the destination said of its limits; `underWay` requests it may not have counted yet. */
+  heed(reading: LimitReading, underWay: number, now: number, within?: ActionLimits): void
+}
+
 export interface Account {
-  readonly limiter: Limiter
+  readonly limiter: AccountLimiter
   /** Keeps the turn while something taken is about to leave; the instant at which to be called again. */
   tend(now: number): number | undefined
   /** Another destination with this account: its limits hold as well. */
@@ -87,12 +108,12 @@ export function createAccount(id: () => string, limits: readonly RateLimit[]): A
 /** A process may open an account more than once, one after the other or side by side: each takes turns of its own. */
 let opened = 0
 
-class SharedLimiter implements Limiter {
+class SharedLimiter implements AccountLimiter {
   private readonly number = ++opened
   private readonly makeId: () => string
   private id: string | undefined
-  private readonly own: LoadableLimiter
-  private readonly limits: RateLimit[]
+  private readonly own: TieredLimiter
+  private windows: readonly TierWindow[]
   private readonly parties: Party[] = []
   /** The turn is ours until then. */
   private until = Number.NEGATIVE_INFINITY
@@ -109,28 +130,27 @@ class SharedLimiter implements Limiter {
 
   constructor(id: () => string, limits: readonly RateLimit[]) {
     this.makeId = id
-    this.limits = [...limits]
-    this.own = createLimiter(limits)
+    this.own = new TieredLimiter(limits)
+    this.windows = this.own.windows
   }
 
   get taken(): number {
     return this.own.taken
   }
 
-  add(limits: readonly RateLimit[]): void {
-    const more = limits.filter(limit => !this.limits.some(known => isSame(known, limit)))
-    if (more.length === 0) return
-    this.own.add(more)
-    this.limits.push(...more)
+  add(limits: readonly RateLimit[], of?: string): void {
+    if (!this.own.add(limits, of)) return
+    this.windows = this.own.windows
     // What others used of new windows is asked for before anything more is taken.
     this.fresh = true
     this.until = Number.NEGATIVE_INFINITY
   }
 
-  take(now: number): number {
+  take(now: number, within?: ActionLimits): number {
+    this.know(within)
     const turn = this.turnWait(now)
     if (turn > 0) return turn
-    const wait = this.own.take(now)
+    const wait = this.own.take(now, within)
     if (wait > 0) return wait
     this.open += 1
     this.waiting += 1
@@ -138,28 +158,34 @@ class SharedLimiter implements Limiter {
   }
 
   left(place: number, now: number): void {
-    this.own.left(place, now)
+    const group = this.own.left(place, now)
     this.waiting -= 1
     if (!this.isShared) return
-    for (const { perMilliseconds: span } of distinct(this.limits)) {
+    for (const { perMilliseconds: span, of } of this.windows) {
+      if (of !== undefined && of !== group) continue
       const step = Math.max(1, Math.ceil(span / steps))
       const at = (Math.floor(now / step) + 1) * step
-      const key = `${span} ${at}`
-      this.used.set(key, { span, at, requests: (this.used.get(key)?.requests ?? 0) + 1 })
+      const key = `${span} ${at} ${of ?? ''}`
+      this.used.set(key, { span, at, requests: (this.used.get(key)?.requests ?? 0) + 1, ...ofGroup(of) })
     }
   }
 
-  room(now: number): number {
+  room(now: number, within?: ActionLimits): number {
+    this.know(within)
     if (this.turnWait(now) > 0) return 0
-    return Math.min(this.own.room(now), this.isShared ? Math.max(0, this.lot - this.open) : Number.POSITIVE_INFINITY)
+    return Math.min(
+      this.own.room(now, within),
+      this.isShared ? Math.max(0, this.lot - this.open) : Number.POSITIVE_INFINITY,
+    )
   }
 
-  wait(now: number): number {
-    return Math.max(this.turnWait(now), this.own.wait(now))
+  wait(now: number, within?: ActionLimits): number {
+    this.know(within)
+    return Math.max(this.turnWait(now), this.own.wait(now, within))
   }
 
-  blockedBy(now: number): RateLimit | undefined {
-    return this.own.blockedBy(now)
+  blockedBy(now: number, within?: ActionLimits): TierWindow | undefined {
+    return this.own.blockedBy(now, within)
   }
 
   pause(until: number): void {
@@ -168,7 +194,8 @@ class SharedLimiter implements Limiter {
     this.pausedUntil = Math.max(this.pausedUntil, until)
   }
 
-  heed(...given: Parameters<Limiter['heed']>): void {
+  heed(...given: Parameters<AccountLimiter['heed']>): void {
+    this.know(given[3])
     this.own.heed(...given)
   }
 
@@ -190,13 +217,18 @@ class SharedLimiter implements Limiter {
     return Math.max(this.keepAt, now + askEvery)
   }
 
+  /** The limits of actions are known from the first request on that falls under them. */
+  private know(within: ActionLimits | undefined): void {
+    if (within !== undefined) this.add(within.limits, within.name)
+  }
+
   private get isShared(): boolean {
-    return this.parties.length > 0 && this.limits.length > 0
+    return this.parties.length > 0 && this.windows.length > 0
   }
 
   /** Places that may be taken before they are written down. */
   private get lot(): number {
-    const long = this.limits.filter(({ perMilliseconds }) => perMilliseconds > longWindow)
+    const long = this.windows.filter(({ perMilliseconds }) => perMilliseconds > longWindow)
     return Math.min(...long.map(({ requests }) => Math.ceil(requests / 100)), Number.POSITIVE_INFINITY)
   }
 
@@ -233,7 +265,7 @@ class SharedLimiter implements Limiter {
           token: `${party.token}/${this.number}`,
           now,
           until,
-          windows: windowsOf(this.limits),
+          windows: this.windows.map(({ perMilliseconds: span, requests, of }) => ({ span, requests, ...ofGroup(of) })),
           used,
           pass,
           fresh: this.fresh,
@@ -251,10 +283,11 @@ class SharedLimiter implements Limiter {
 
   /** What left, or is about to, and the ledger does not know of. */
   private unwritten(now: number): readonly Used[] {
-    const waiting = distinct(this.limits).map(({ perMilliseconds: span }) => ({
+    const waiting = this.windows.map(({ perMilliseconds: span, of }) => ({
       span,
       at: now,
-      requests: this.waiting,
+      requests: of === undefined ? this.waiting : this.own.waitingIn(of),
+      ...ofGroup(of),
     }))
     return [...this.used.values(), ...waiting]
   }
@@ -282,20 +315,6 @@ class SharedLimiter implements Limiter {
   }
 }
 
-function isSame(one: RateLimit, other: RateLimit): boolean {
-  return one.requests === other.requests && one.perMilliseconds === other.perMilliseconds
-}
-
-/** One for each length: several limits of the same length are counted alike. */
-function distinct(limits: readonly RateLimit[]): readonly RateLimit[] {
-  const byLength = new Map<number, RateLimit>()
-  for (const limit of limits) {
-    const before = byLength.get(limit.perMilliseconds)
-    if (before === undefined || before.requests < limit.requests) byLength.set(limit.perMilliseconds, limit)
-  }
-  return [...byLength.values()]
-}
-
-function windowsOf(limits: readonly RateLimit[]): readonly { readonly span: number; readonly requests: number }[] {
-  return distinct(limits).map(({ perMilliseconds: span, requests }) => ({ span, requests }))
+function ofGroup(of: string | undefined): { readonly of?: string } {
+  return of === undefined ? {} : { of }
 }

@@ -38,10 +38,6 @@ export class Backlog {
     return this.room.nextDue
   }
 
-  get hasReady(): boolean {
-    return this.ready.length > 0
-  }
-
   get isOver(): boolean {
     return this.exhausted && this.ready.length === 0 && this.room.size === 0
   }

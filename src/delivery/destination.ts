@@ -127,6 +127,8 @@ export type LookupVerdict =
 export interface Lookup<Settings> {
   /** Records that one question may name; undefined: as many as a request carries. */
   readonly maxRecords?: number
+  /** Under which limits of their own questions fall; undefined: the account's alone. */
+  readonly limits?: ActionLimits
   readonly request: (batch: readonly Change[], context: { readonly settings: Settings }) => HttpRequest
   /** Only called with what the destination truly answered, whatever the status. */
   readonly interpret: (reply: HttpReply, batch: readonly Change[]) => LookupVerdict
@@ -159,6 +161,8 @@ export interface Job<Settings> {
   readonly deadline: number
   /** Milliseconds before the first question; each further one waits twice as long as the one before, up to two minutes. */
   readonly every: number
+  /** Under which limits of their own questions fall; undefined: the account's alone. */
+  readonly limits?: ActionLimits
   readonly request: (reference: string, context: { readonly settings: Settings }) => HttpRequest
   /** Only called with what the destination truly answered, whatever the status. */
   readonly interpret: (reply: HttpReply, batch: readonly Change[]) => JobVerdict
@@ -205,6 +209,16 @@ export interface RateLimit {
   readonly perMilliseconds: number
 }
 
+/** Limits that hold for some actions alone, under those of the account: a request needs a place in both. */
+export interface ActionLimits {
+  /** Names them within the account: actions that give the same name share them. */
+  readonly name: string
+  /** May be empty where only headers tell of them. */
+  readonly limits: readonly RateLimit[]
+  /** Whether the vendor's headers speak of these, and not of the account. */
+  readonly toldByHeaders?: boolean
+}
+
 export interface RequestContext<Settings> {
   readonly settings: Settings
   /** Stable over every attempt of this request. */
@@ -224,6 +238,8 @@ export interface Action<Settings> {
   readonly fields?: z.ZodObject
   /** Undefined: one record per request. */
   readonly batch?: { readonly maxRecords: number; readonly maxBytes?: number }
+  /** Undefined: the account's limits are all that hold for it. */
+  readonly limits?: ActionLimits
   readonly idempotency: Idempotency
   /** Required where the idempotency is `lookup`. */
   readonly lookup?: Lookup<Settings>

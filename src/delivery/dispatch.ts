@@ -178,9 +178,9 @@ export class Dispatch {
     for (let [task] = this.begun; task !== undefined; [task] = this.begun) {
       if (!this.isStopped() && this.sending >= this.gate.width) return
       const unsent = this.keepFromLeaving(task, now)
-      const wait = unsent === undefined ? this.gate.take(now, this.sending) : 0
+      const wait = unsent === undefined ? this.gate.take(now, this.sending, task) : 0
       if (wait > 0) {
-        this.waitFor(now, wait)
+        this.waitFor(now, wait, task)
         if (!this.isStopped()) return
         continue
       }
@@ -191,8 +191,8 @@ export class Dispatch {
   }
 
   /** Nobody waits for hours: what the limits leave is pending until they renew. */
-  private waitFor(now: number, wait: number): void {
-    const stop = this.gate.parks(now, wait)
+  private waitFor(now: number, wait: number, task: Task): void {
+    const stop = this.gate.parks(now, wait, task)
     if (stop === undefined) this.wakeAt(now + wait, wait)
     else this.stopFor(stop)
   }
@@ -211,24 +211,24 @@ export class Dispatch {
   private beginMore(now: number): void {
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
-    let room = this.gate.room(now, this.sending) - waiting
     const lot: Task[] = []
+    let full: Task | undefined
     for (;;) {
       const task = this.next(now)
       if (task === undefined) break
       if (this.isLeaseEnding(now)) this.stopForLease('it is about to end')
+      const room = this.gate.room(now, this.sending, task) - waiting - lot.length
       if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
         this.backlog.putBack([task])
+        if (room <= 0) full = task
         break
       }
-      room -= 1
       this.beginning += 1
       lot.push(task)
     }
     if (lot.length > 0) this.track(this.begin(lot, now))
-    else if (room <= 0 && this.backlog.hasReady && this.beginning + this.begun.length === 0) {
-      this.waitFor(now, Math.max(1, this.gate.wait(now, this.sending)))
-    }
+    else if (full !== undefined && waiting === 0)
+      this.waitFor(now, Math.max(1, this.gate.wait(now, this.sending, full)), full)
   }
 
   /** Those that are repeatable ahead of a free connection, many with one commit; others only when one is free for them. */
@@ -330,7 +330,7 @@ export class Dispatch {
     try {
       resolution = await performAttempt(task, this.context, this.budget, {
         onLeaving: () => this.mayLeave(leaving),
-        onHeaders: headers => this.gate.heed(headers, clock.now(), this.sending - 1),
+        onHeaders: headers => this.gate.heed(task, headers, clock.now(), this.sending - 1),
       })
     } finally {
       this.sending -= 1

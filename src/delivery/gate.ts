@@ -3,10 +3,12 @@ import { formatDuration } from '../project/duration.ts'
 import type { Breaker } from './breaker.ts'
 import type { Concurrency } from './concurrency.ts'
 import type { DeliveryContext } from './delivery-context.ts'
+import type { ActionLimits } from './destination.ts'
 import type { OpenDestination } from './open-destination.ts'
 import type { Resolution } from './resolve-outcome.ts'
 import { longestRetryAfter } from './retry.ts'
 import type { Stop } from './tally.ts'
+import type { Task } from './task.ts'
 
 /** A run that would have to wait longer than this for a limit ends instead. */
 export const longestWait = longestRetryAfter
@@ -76,41 +78,49 @@ export class Gate {
     return this.destination.account.tend(now)
   }
 
+  /** The limits under the account's that the next attempt of this request falls under. */
+  private within({ request, inquiry, job }: Task): ActionLimits | undefined {
+    const action = this.destination.action(request.action)
+    if (job !== undefined) return action.job?.limits
+    return inquiry === undefined ? action.limits : action.lookup?.limits
+  }
+
   /** Takes a place when there is one; otherwise the milliseconds after which to ask again. */
-  take(now: number, sending: number): number {
-    return this.breaker.wait(now, sending) || this.destination.account.limiter.take(now)
+  take(now: number, sending: number, task: Task): number {
+    return this.breaker.wait(now, sending) || this.destination.account.limiter.take(now, this.within(task))
   }
 
-  wait(now: number, sending: number): number {
-    return Math.max(this.breaker.wait(now, sending), this.destination.account.limiter.wait(now))
+  wait(now: number, sending: number, task: Task): number {
+    return Math.max(this.breaker.wait(now, sending), this.destination.account.limiter.wait(now, this.within(task)))
   }
 
-  room(now: number, sending: number): number {
+  room(now: number, sending: number, task: Task): number {
     const { limiter } = this.destination.account
-    if (this.breaker.isClosed) return limiter.room(now)
-    return this.breaker.wait(now, sending) > 0 ? 0 : Math.min(1, limiter.room(now))
+    const within = this.within(task)
+    if (this.breaker.isClosed) return limiter.room(now, within)
+    return this.breaker.wait(now, sending) > 0 ? 0 : Math.min(1, limiter.room(now, within))
   }
 
   leaving(place: number, begunAt: number): Leaving {
     return new Leaving(this.destination, place, begunAt)
   }
 
-  /** What a reply's headers say of limits; `underWay` requests the destination may not have counted yet. */
-  heed(headers: Readonly<Record<string, string>>, now: number, underWay: number): void {
+  /** What the headers of its reply say of limits; `underWay` requests the destination may not have counted yet. */
+  heed(task: Task, headers: Readonly<Record<string, string>>, now: number, underWay: number): void {
     const { account, readLimits } = this.destination
-    for (const reading of readLimits(headers, now)) account.limiter.heed(reading, underWay, now)
+    for (const reading of readLimits(headers, now)) account.limiter.heed(reading, underWay, now, this.within(task))
   }
 
   /** The end of a run whose limits are used up for longer than a run waits. */
-  parks(now: number, wait: number): Stop | undefined {
+  parks(now: number, wait: number, task: Task): Stop | undefined {
     if (wait <= longestWait) return undefined
     const { account, name } = this.destination
     const until = Math.ceil(now + wait)
-    const rate = account.limiter.blockedBy(now)
+    const rate = account.limiter.blockedBy(now, this.within(task))
     const what =
       rate === undefined
         ? `${name} says that its limit is used up`
-        : `the limit of ${name}, ${rate.requests} requests in ${formatDuration(rate.perMilliseconds)}, is used up`
+        : `the limit of ${name}${rate.of === undefined ? '' : ` for ${rate.of}`}, ${rate.requests} requests in ${formatDuration(rate.perMilliseconds)}, is used up`
     const message = `${what}; it renews from ${instantText(until)} on, and what is pending can be sent then`
     return { kind: 'limit', code: 'A6060', message, until }
   }

@@ -25,7 +25,7 @@ import { type ReadLimits, readRateHeaders } from './rate-headers.ts'
 /** What delivery needs to know of an action; how it speaks stays inside. */
 export type OpenAction = Pick<
   Action<never>,
-  'summary' | 'modes' | 'fields' | 'batch' | 'idempotency' | 'lookup' | 'job' | 'leavers' | 'takesLeavers'
+  'summary' | 'modes' | 'fields' | 'batch' | 'limits' | 'idempotency' | 'lookup' | 'job' | 'leavers' | 'takesLeavers'
 >
 
 /** A request whose bytes are frozen: every attempt sends exactly these. */

@@ -5,12 +5,14 @@ import { formatDuration } from '../project/duration.ts'
 import { keyRows, keyTable, markdownTable } from '../project/key-table.ts'
 import type {
   Action,
+  ActionLimits,
   DestinationDefinition,
   Example,
   HttpRequest,
   Idempotency,
   JobVerdict,
   Lookup,
+  RateLimit,
   RecordOutcome,
   Verdict,
 } from './destination.ts'
@@ -36,13 +38,7 @@ export function referencePage(definition: DestinationDefinition, options: Refere
     'All of these stand beside `type`.',
     keyTable(keyRows(jsonSchema(definition.settings))),
     '## Limits',
-    limits.length === 0
-      ? 'None of its own.'
-      : limits
-          .map(
-            ({ requests, perMilliseconds }) => `- ${count(requests, 'request')} per ${formatDuration(perMilliseconds)}`,
-          )
-          .join('\n'),
+    limits.length === 0 ? 'None of its own.' : limits.map(limit => `- ${rateText(limit)}`).join('\n'),
     `At most ${count(definition.concurrency(settings), 'request')} under way at the same time.`,
     ...(definition.callback === undefined ? [] : ['## Callbacks', callbacksText]),
     '## Actions',
@@ -72,6 +68,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
           : 'not taken',
     ],
     ['records in a request', batchText(action.batch)],
+    ...(action.limits === undefined ? [] : [['limits of its own', limitsText(action.limits)] as const]),
     ['idempotency', idempotencyText(action.idempotency)],
   ]
   return [
@@ -95,6 +92,16 @@ function batchText(batch: Action<never>['batch']): string {
   if (batch === undefined) return 'one'
   const bytes = batch.maxBytes === undefined ? '' : `, and ${number(batch.maxBytes)} bytes`
   return `up to ${number(batch.maxRecords)}${bytes}`
+}
+
+function rateText({ requests, perMilliseconds }: RateLimit): string {
+  return `${count(requests, 'request')} per ${formatDuration(perMilliseconds)}`
+}
+
+function limitsText({ name, limits, toldByHeaders }: ActionLimits): string {
+  const rates = limits.map(rateText)
+  const told = toldByHeaders ? ["what the vendor's headers say"] : []
+  return `under those of the account, those for ${name}: ${[...rates, ...told].join(', ')}`
 }
 
 function idempotencyText(idempotency: Idempotency): string {

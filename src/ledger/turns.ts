@@ -14,6 +14,7 @@ interface TurnRow {
 }
 
 interface UsageRow {
+  /** The account, or the account and the limits of some of its actions. */
   account: string
   span: number
   at: number
@@ -42,14 +43,14 @@ export function turnsOf(database: Database): Usage {
             return { kind: 'taken', until: row.until }
           }
           // One that ends long after any could was taken before the clock was set back.
-          await add(database, bind, account, assumedOf({ ...row, until: Math.min(row.until, now) }, windows))
+          await assume(database, bind, { ...row, until: Math.min(row.until, now) }, windows)
         }
-        if (own) await add(database, bind, account, request.used)
-        if (!own) await bringBack(database, bind, account, now)
-        for (const { span } of windows)
+        await add(database, bind, account, [...(own ? request.used : []), ...(request.pass ? [] : marksOf(request))])
+        if (!own) for (const name of namesOf(account, windows)) await bringBack(database, bind, name, now)
+        for (const { span, of } of windows)
           await bind(
             knex<UsageRow>('usage')
-              .where({ account, span })
+              .where({ account: nameOf(account, of), span })
               .where('at', '<=', now - 2 * span)
               .delete(),
           )
@@ -84,23 +85,60 @@ async function wish({ knex }: Database, bind: Bind, row: TurnRow, { token, now, 
   await bind(knex<TurnRow>('usage_turns').where({ account }).update({ wanted_by: token, wanted_at: now }))
 }
 
-function assumedOf({ until, reserved }: TurnRow, windows: TurnRequest['windows']): readonly Used[] {
-  return windows.map(({ span, requests }) => ({ span, at: until, requests: Math.min(requests, reserved ?? requests) }))
+/** What had been reserved has left by the end of the turn, under limits that the heir does not know as well. */
+async function assume(
+  database: Database,
+  bind: Bind,
+  { account, until: at, reserved }: TurnRow,
+  windows: TurnRequest['windows'],
+): Promise<void> {
+  const { knex } = database
+  const prefix = `${account}/`
+  const marked: readonly Pick<UsageRow, 'account' | 'span'>[] = await bind(
+    knex<UsageRow>('usage').distinct('account', 'span').whereRaw('substr(account, 1, ?) = ?', [prefix.length, prefix]),
+  )
+  const others = marked
+    .map(({ account: name, span }) => ({ span, requests: noLimitIsMore, of: name.slice(prefix.length) }))
+    .filter(({ span, of }) => !windows.some(window => window.of === of && window.span === span))
+  const used = [...windows, ...others].map(window => ({
+    ...window,
+    at,
+    requests: Math.min(window.requests, reserved ?? window.requests),
+  }))
+  await add(database, bind, account, used)
+}
+
+const noLimitIsMore = 1_000_000
+
+/** Under which limits of its own a turn may send stands there before anything leaves. */
+function marksOf({ windows, now }: TurnRequest): readonly Used[] {
+  return windows.flatMap(({ span, of }) => (of === undefined ? [] : [{ span, of, at: now, requests: 0 }]))
+}
+
+/** What is used of an account is kept under its id, and of limits under it with their name behind that. */
+function nameOf(account: string, of: string | undefined): string {
+  return of === undefined ? account : `${account}/${of}`
+}
+
+function namesOf(account: string, windows: TurnRequest['windows']): readonly string[] {
+  return [...new Set(windows.map(({ of }) => nameOf(account, of)))]
 }
 
 /** What the clock called later than now, before it was set back, has left by now. */
-async function bringBack(database: Database, bind: Bind, account: string, now: number): Promise<void> {
+async function bringBack(database: Database, bind: Bind, name: string, now: number): Promise<void> {
   const { knex } = database
-  const later: readonly UsageRow[] = await bind(knex<UsageRow>('usage').where({ account }).where('at', '>', now))
+  const later: readonly UsageRow[] = await bind(knex<UsageRow>('usage').where({ account: name }).where('at', '>', now))
   // A step of a window may end a little later than now.
   const wrong = later.filter(({ span, at }) => at > now + span / 50)
-  for (const { span, at } of wrong) await bind(knex<UsageRow>('usage').where({ account, span, at }).delete())
-  for (const { span, requests } of wrong) await add(database, bind, account, [{ span, at: now, requests }])
+  for (const { span, at } of wrong) await bind(knex<UsageRow>('usage').where({ account: name, span, at }).delete())
+  for (const { span, requests } of wrong) await add(database, bind, name, [{ span, at: now, requests }])
 }
 
 async function add({ knex }: Database, bind: Bind, account: string, used: readonly Used[]): Promise<void> {
   for (let start = 0; start < used.length; start += rowsPerStatement) {
-    const rows = used.slice(start, start + rowsPerStatement).map(one => ({ account, ...one }))
+    const rows = used
+      .slice(start, start + rowsPerStatement)
+      .map(({ of, ...one }) => ({ account: nameOf(account, of), ...one }))
     await bind(
       knex<UsageRow>('usage')
         .insert(rows)
@@ -112,8 +150,12 @@ async function add({ knex }: Database, bind: Bind, account: string, used: readon
 
 async function read({ knex }: Database, bind: Bind, { account, windows }: TurnRequest): Promise<readonly Used[]> {
   const spans = windows.map(({ span }) => span)
+  const names = namesOf(account, windows)
   const rows: readonly UsageRow[] = await bind(
-    knex<UsageRow>('usage').where({ account }).whereIn('span', spans).orderBy('at'),
+    knex<UsageRow>('usage').whereIn('account', names).whereIn('span', spans).where('requests', '>', 0).orderBy('at'),
   )
-  return rows.map(({ span, at, requests }) => ({ span, at, requests }))
+  return rows.map(({ account: name, span, at, requests }) => ({
+    ...{ span, at, requests },
+    ...(name !== account && { of: name.slice(account.length + 1) }),
+  }))
 }

@@ -8,6 +8,8 @@ export interface Used {
   readonly span: number
   readonly at: number
   readonly requests: number
+  /** The limits of some of the account's actions that they count in; undefined: the account's own. */
+  readonly of?: string
 }
 
 export interface TurnRequest {
@@ -20,7 +22,7 @@ export interface TurnRequest {
   readonly until: number
   /** Requests that may leave before the next call; undefined: as many as the windows allow. */
   readonly reserved?: number
-  readonly windows: readonly { readonly span: number; readonly requests: number }[]
+  readonly windows: readonly { readonly span: number; readonly requests: number; readonly of?: string }[]
   /** What has left since the last call. */
   readonly used: readonly Used[]
   /** Nobody sends before this instant, because the destination said so. */

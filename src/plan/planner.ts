@@ -34,7 +34,7 @@ import { readIneligibleSamples, readSamples } from './samples.ts'
 import { query, writeScratch, writeTable } from './stage.ts'
 import { outboxName } from './state.ts'
 import type { StateRelations } from './state-tables.ts'
-import { type DeliveryShape, estimateRequests, estimateSeconds, type OutboxSummary, readSummary } from './summary.ts'
+import { type DeliveryShape, estimateDelivery, type OutboxSummary, readSummary } from './summary.ts'
 
 export interface PlanInput extends PolicyInput {
   readonly project: string
@@ -167,7 +167,7 @@ function assemble(input: PlanInput, { mapping, last, changed }: Comparison, foun
     population: inPopulation,
     unchanged: inPopulation - summary.changes.enter - summary.changes.change,
   }
-  const requests = estimateRequests(summary.sends, shape)
+  const { requests, seconds } = estimateDelivery(summary.sends, shape)
   const { snapshotRows } = found
   const guard = judge(sync, {
     ...{ rows, changes: summary.changes, decisions: summary.decisions, snapshotRows },
@@ -192,7 +192,7 @@ function assemble(input: PlanInput, { mapping, last, changed }: Comparison, foun
     decisions: summary.decisions,
     reasons: { ...population.quarantine?.reasons, ...ineligible?.reasons, ...summary.reasons },
     requests,
-    seconds_at_limit: estimateSeconds(requests, shape.limits),
+    seconds_at_limit: seconds,
     guard,
     approval,
     samples: found.samples,

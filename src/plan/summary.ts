@@ -38,26 +38,46 @@ export interface AccountLimit {
   readonly perMilliseconds: number
 }
 
+/** Limits of single actions under the account's; those with one name are shared. */
+export interface SharedLimits {
+  readonly name: string
+  readonly limits: readonly AccountLimit[]
+}
+
 /** What planning knows of the far end: how many records a request takes, and how many requests an account may make. */
 export interface DeliveryShape {
   readonly maxRecords: Readonly<Record<Operation, number>>
   readonly limits: readonly AccountLimit[]
+  /** Of the actions that take these. */
+  readonly ofActions?: { readonly change?: SharedLimits; readonly leave?: SharedLimits }
   /** Whether leavers go to an action of their own, and so never share a request with others. */
   readonly leaversApart: boolean
 }
 
-/** Requests by record count; a batch that reaches its byte limit first makes more of them. */
-export function estimateRequests(sends: Readonly<Record<Operation, number>>, shape: DeliveryShape): number {
-  const groups = shape.leaversApart
-    ? [[sends.enter + sends.change, shape.maxRecords.change] as const, [sends.leave, shape.maxRecords.leave] as const]
-    : [[sends.enter + sends.change + sends.leave, shape.maxRecords.change] as const]
-  return groups.reduce((total, [count, size]) => total + Math.ceil(count / size), 0)
+export interface DeliveryEstimate {
+  readonly requests: number
+  /** Seconds that they take at the tightest limit; 0 without limits. */
+  readonly seconds: number
 }
 
-/** Seconds that so many requests take at the tightest limit; 0 without limits. */
-export function estimateSeconds(requests: number, limits: readonly AccountLimit[]): number {
-  const seconds = limits.map(limit => (requests * limit.perMilliseconds) / limit.requests / 1000)
-  return Math.round(Math.max(0, ...seconds) * 10) / 10
+/** By record count; a batch that reaches its byte limit first makes more requests. */
+export function estimateDelivery(sends: Readonly<Record<Operation, number>>, shape: DeliveryShape): DeliveryEstimate {
+  const { maxRecords, leaversApart, ofActions = {} } = shape
+  const others = Math.ceil((sends.enter + sends.change + (leaversApart ? 0 : sends.leave)) / maxRecords.change)
+  const leavers = leaversApart ? Math.ceil(sends.leave / maxRecords.leave) : 0
+  const requests = others + leavers
+  const { change, leave } = ofActions
+  const isShared = change !== undefined && change.name === leave?.name
+  const seconds = [
+    secondsOf(requests, shape.limits),
+    secondsOf(isShared ? requests : others, change?.limits),
+    secondsOf(isShared ? requests : leavers, leave?.limits),
+  ]
+  return { requests, seconds: Math.round(Math.max(...seconds) * 10) / 10 }
+}
+
+function secondsOf(requests: number, limits: readonly AccountLimit[] = []): number {
+  return Math.max(0, ...limits.map(limit => (requests * limit.perMilliseconds) / limit.requests / 1000))
 }
 
 function zeroes<Name extends string>(names: readonly Name[]): Record<Name, number> {

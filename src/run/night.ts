@@ -181,10 +181,13 @@ export function routesOf(wired: Wired, sync: Sync): (op: Operation) => Route {
 function shapeOf(wired: Wired, sync: Sync): DeliveryShape {
   const { actions, limits } = wired.shape(sync.destination)
   const routes = routesOf(wired, sync)
-  const size = (op: Operation) => actions[routes(op).action]?.batch?.maxRecords ?? 1
+  const actionOf = (op: Operation) => actions[routes(op).action]
+  const size = (op: Operation) => actionOf(op)?.batch?.maxRecords ?? 1
+  const [change, leave] = [actionOf('change')?.limits, actionOf('leave')?.limits]
   return {
     maxRecords: { enter: size('enter'), change: size('change'), leave: size('leave') },
     limits,
+    ofActions: { ...(change && { change }), ...(leave && { leave }) },
     leaversApart: routes('leave').action !== sync.action,
   }
 }

@@ -52,6 +52,33 @@ export function describeUsage(name: string, open: () => Promise<Ledger>): void {
       expect(await turn('b', 220, { fresh: true })).toMatchObject({ taken: false, used: [{ at: 100 }, { at: 200 }] })
     })
 
+    test('keep what was used under limits of their own apart, and count it at the end of a turn that lapses', async () => {
+      const turn = account()
+      const windows = [
+        { span, requests: 10 },
+        { span, requests: 3, of: 'mail' },
+      ]
+      await turn('a', 0, { windows })
+      const used = [
+        { span, at: 100, requests: 2 },
+        { span, at: 100, requests: 1, of: 'mail' },
+      ]
+      await turn('a', 100, { windows, used, reserved: 2 })
+      expect(await turn('b', 4_000)).toMatchObject({ kind: 'taken' })
+      const { used: known = [] } = (await turn('b', 5_200, { windows })) as { used?: readonly object[] }
+      expect(known).toHaveLength(4)
+      expect(known).toEqual(expect.arrayContaining([...used, { span, at: 5_100, requests: 2, of: 'mail' }]))
+      // Nobody who lives knows of these limits, and the next one that does learns of what left under them all the same.
+      await turn('b', 5_300, { windows, reserved: 1 })
+      await turn('c', 10_400)
+      await turn('c', 10_450, { pass: true })
+      const heard = (await turn('d', 10_500, { windows })) as { used?: readonly object[] }
+      expect(heard.used).toContainEqual({ span, at: 10_300, requests: 1, of: 'mail' })
+      await turn('d', 10_600, { pass: true, windows })
+      const plain = (await turn('c', 10_700)) as { used?: readonly object[] }
+      expect(plain.used?.filter(one => 'of' in one)).toEqual([])
+    })
+
     test('that lapse count what they had reserved as used at their end, and nothing that is told of them later', async () => {
       const turn = account()
       await turn('dead', 0, { reserved: 4 })

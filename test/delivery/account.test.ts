@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Account, accountOf, createAccount, turnLength } from '../../src/delivery/account.ts'
-import type { RateLimit } from '../../src/delivery/destination.ts'
+import type { ActionLimits, RateLimit } from '../../src/delivery/destination.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { openLedger } from '../../src/ledger/store.ts'
 
@@ -41,9 +41,14 @@ function startRunner(id: string, limits: readonly RateLimit[]): Runner {
 }
 
 /** Takes all that it can, at most `most`, and lets it leave at once. */
-function sendAll({ account: { limiter } }: Runner, now: number, most = Number.POSITIVE_INFINITY): number {
+function sendAll(
+  { account: { limiter } }: Runner,
+  now: number,
+  most = Number.POSITIVE_INFINITY,
+  within?: ActionLimits,
+): number {
   let sent = 0
-  while (sent < most && limiter.take(now) === 0) {
+  while (sent < most && limiter.take(now, within) === 0) {
     limiter.left(limiter.taken, now)
     sent += 1
   }
@@ -64,6 +69,8 @@ interface Life {
   readonly to: number
   readonly dies: boolean
   readonly greed: number
+  /** The limits of their own under which its requests fall, in turns; none: the account's alone. */
+  readonly groups?: readonly ActionLimits[]
 }
 
 /** Processes that come, send as much as they may, and go or die. */
@@ -73,7 +80,7 @@ async function live(limits: readonly RateLimit[], lives: readonly Life[], until:
   const sent: number[][] = lives.map(() => [])
   const start = made * 1e9
   for (let now = 0; now < until; now += step) {
-    for (const [index, { from, to, dies, greed }] of lives.entries()) {
+    for (const [index, { from, to, dies, greed, groups = [] }] of lives.entries()) {
       if (now >= from && now < to) runners[index] ??= startRunner(id, limits)
       const runner = runners[index]
       if (runner === undefined) continue
@@ -82,7 +89,8 @@ async function live(limits: readonly RateLimit[], lives: readonly Life[], until:
         runners[index] = undefined
         continue
       }
-      for (let n = sendAll(runner, start + now, greed); n > 0; n--) sent[index]?.push(now)
+      const within = groups[(now / step) % Math.max(1, groups.length)]
+      for (let n = sendAll(runner, start + now, greed, within); n > 0; n--) sent[index]?.push(now)
       await runner.idle()
     }
   }
@@ -115,6 +123,59 @@ describe('the limits of an account', () => {
       ),
       { numRuns: 8 },
     )
+  })
+
+  test('and those of some of its actions hold together, whoever sends and whoever dies', async () => {
+    const limit = fc.record({
+      requests: fc.integer({ min: 1, max: 40 }),
+      perMilliseconds: fc.constantFrom(300, 1_000, 5_000, 60_000),
+    })
+    const life = fc.record({
+      from: fc.integer({ min: 0, max: 4_000 }),
+      to: fc.integer({ min: 500, max: 9_000 }),
+      dies: fc.boolean(),
+      greed: fc.integer({ min: 1, max: 30 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(limit, limit, fc.array(life, { minLength: 2, maxLength: 3 }), async (whole, part, lives) => {
+        const groups = [{ name: 'part', limits: [part] }]
+        // The first knows nothing of the group, and sends beside the others.
+        const sent = await live(
+          [whole],
+          lives.map((one, index) => (index === 0 ? one : { ...one, groups })),
+          9_000,
+        )
+        expect(mostInSlidingWindow(sortedAll(sent), whole.perMilliseconds)).toBeLessThanOrEqual(whole.requests)
+        const inPart = sortedAll(sent.slice(1))
+        expect(mostInSlidingWindow(inPart, part.perMilliseconds)).toBeLessThanOrEqual(part.requests)
+      }),
+      { numRuns: 8 },
+    )
+  })
+
+  test('are left to other actions when those of one are used up', () => {
+    const { limiter } = createAccount(() => 'alone', [{ requests: 10, perMilliseconds: 1_000 }])
+    const part = { name: 'part', limits: [{ requests: 3, perMilliseconds: 60_000 }] }
+    const other = { name: 'other', limits: [] }
+    const runner = { account: { limiter } } as Runner
+    expect(sendAll(runner, 0, 100, part)).toBe(3)
+    expect(limiter.room(0, part)).toBe(0)
+    expect(limiter.room(0, other)).toBe(7)
+    expect(limiter.blockedBy(0, part)).toMatchObject({ requests: 3, of: 'part' })
+    expect(sendAll(runner, 0, 100, other)).toBe(7)
+    expect(limiter.blockedBy(2_000, other)).toBeUndefined()
+    expect(limiter.wait(2_000, part)).toBeGreaterThan(57_000)
+  })
+
+  test('that headers tell of some actions keep others from nothing', () => {
+    const { limiter } = createAccount(() => 'alone', [])
+    const told = (name: string) => ({ name, limits: [], toldByHeaders: true })
+    limiter.heed({ name: 'x', remaining: 0, until: 5_000 }, 0, 1_000, told('mail'))
+    expect(limiter.take(1_000, told('mail'))).toBe(4_000)
+    expect(limiter.take(1_000, told('contacts'))).toBe(0)
+    expect(limiter.take(1_000)).toBe(0)
+    limiter.heed({ name: 'x', remaining: 0, until: 5_000 }, 0, 1_000, { name: 'mail', limits: [] })
+    expect(limiter.take(1_000, told('contacts'))).toBe(4_000)
   })
 
   test('are used by both of two that always have something to send, and nearly in full', async () => {
