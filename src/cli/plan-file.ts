@@ -21,6 +21,7 @@ const plan = z.object({
   changes: counts(operations),
   decisions: counts(decisions),
   reasons: z.record(z.string(), count),
+  leavers_to: z.string().optional(),
   requests: count,
   seconds_at_limit: z.number().min(0),
   guard: z.object({ verdict: z.enum(['pass', 'hold']), reasons: z.array(z.string()) }),

@@ -166,10 +166,35 @@ export interface Job<Settings> {
   readonly request: (reference: string, context: { readonly settings: Settings }) => HttpRequest
   /** Only called with what the destination truly answered, whatever the status. */
   readonly interpret: (reply: HttpReply, batch: readonly Change[]) => JobVerdict
+  /** Asked when the answer was `refused`. */
+  readonly file?: JobFile
   readonly examples?: readonly (Omit<Example, 'verdict'> & {
     readonly reference: string
     readonly verdict: JobVerdict
   })[]
+}
+
+/**
+ * A file at another address that says whom a refused job did not take. It is fetched once, without credentials, and only from
+ * where requests may go; when it cannot be had, or does not tell, halves are tried.
+ */
+export interface JobFile {
+  /** Absolute; undefined when the answer names none. */
+  readonly address: (answer: HttpReply) => string | undefined
+  /** `answer` is what told of the refusal. Undefined: it does not say beyond doubt whom it means. */
+  readonly interpret: (
+    file: HttpReply,
+    batch: readonly Change[],
+    answer: HttpReply,
+  ) => Extract<JobVerdict, { kind: 'each' }> | undefined
+  readonly examples?: readonly {
+    readonly name: string
+    readonly changes: readonly Change[]
+    /** The body of the answer. */
+    readonly answer: unknown
+    readonly reply: Example['reply']
+    readonly verdict: Extract<JobVerdict, { kind: 'each' }> | undefined
+  }[]
 }
 
 /** What a vendor called us with; `body` is as it came, because signatures are over bytes. */
@@ -249,6 +274,8 @@ export interface Action<Settings> {
   readonly leavers?: string
   /** Whether this action can take leavers at all. */
   readonly takesLeavers?: boolean
+  /** What cannot be taken back of what it does; a dry-run says it before it is done. */
+  readonly irrevocable?: string
   readonly request?: (batch: readonly Change[], context: RequestContext<Settings>) => HttpRequest
   /** Only called with what the destination truly answered. Undefined: `interpretStatus`. */
   readonly interpret?: (reply: HttpReply, batch: readonly Change[]) => Verdict

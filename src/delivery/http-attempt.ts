@@ -61,6 +61,17 @@ export interface Egress {
 /** Milliseconds for one attempt when the definition names none. */
 const defaultTimeout = 30_000
 
+/** What holds for every address that is spoken to on behalf of a destination. */
+export function boundsOf<Schema extends DestinationDefinition['settings']>(
+  definition: DestinationDefinition<Schema>,
+  settings: z.output<Schema>,
+): { readonly timeout: number; readonly allowPrivateNetwork: boolean } {
+  return {
+    timeout: definition.timeout?.(settings) ?? defaultTimeout,
+    allowPrivateNetwork: definition.allowPrivateNetwork?.(settings) ?? false,
+  }
+}
+
 /** Throws A6007, A6009 or A6011, see `openHttpDestination`. */
 export function openEgress<Schema extends DestinationDefinition['settings']>(
   definition: DestinationDefinition<Schema>,
@@ -70,8 +81,7 @@ export function openEgress<Schema extends DestinationDefinition['settings']>(
   const base = parseBase(definition.baseUrl?.(settings), options.name)
   const basePath = base.pathname.replace(/\/+$/, '')
   const standing = definition.headers?.(settings) ?? {}
-  const timeout = definition.timeout?.(settings) ?? defaultTimeout
-  const allowPrivateNetwork = definition.allowPrivateNetwork?.(settings) ?? false
+  const { timeout, allowPrivateNetwork } = boundsOf(definition, settings)
   const connections = definition.concurrency(settings)
   const client = openClient(base, options, { connections, timeout, allowPrivateNetwork })
 

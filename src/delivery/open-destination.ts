@@ -12,13 +12,15 @@ import type {
   Action,
   Change,
   DestinationDefinition,
+  HttpReply,
   JobVerdict,
   LookupVerdict,
   RateLimit,
   Verdict,
 } from './destination.ts'
 import { type FrozenHttpRequest, freeze } from './frozen-request.ts'
-import { type AttemptHooks, openEgress } from './http-attempt.ts'
+import { type AttemptHooks, boundsOf, openEgress } from './http-attempt.ts'
+import { askFile } from './job-file.ts'
 import type { EgressOptions } from './open-client.ts'
 import { type ReadLimits, readRateHeaders } from './rate-headers.ts'
 
@@ -98,6 +100,7 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
   refuseMute(definition.name, actions, true)
   const egress = openEgress(definition, settings, options)
   const limits = definition.limits(settings)
+  const bounds = boundsOf(definition, settings)
   const identity = { type: definition.name, address: egress.address, credentials: egress.credentials }
 
   return {
@@ -128,11 +131,17 @@ export function openHttpDestination<Schema extends DestinationDefinition['settin
       const { job } = find(actions, prepared.action, name)
       if (job === undefined) throw incomplete(definition.name, `the action ${prepared.action} has no \`job\``)
       const { changes } = prepared
-      const interpret = job.interpret
-      return egress.ask(freeze(job.request(reference, { settings })), {
+      let answer: HttpReply | undefined
+      const interpret = (reply: HttpReply) => {
+        answer = reply
+        return job.interpret(reply, changes)
+      }
+      const verdict = await egress.ask(freeze(job.request(reference, { settings })), {
         ...{ id: `job-${reference}`, at, changes, interpret },
         ...hooks,
       })
+      if (verdict.kind !== 'refused' || answer === undefined || job.file === undefined) return verdict
+      return (await askFile(job.file, answer, changes, { ...options, ...bounds })) ?? verdict
     },
     async ask(wanted, changes, at, hooks) {
       const { lookup } = find(actions, wanted, name)

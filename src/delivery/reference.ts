@@ -67,6 +67,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
           ? 'taken by this action'
           : 'not taken',
     ],
+    ...(action.irrevocable === undefined ? [] : [['cannot be taken back', action.irrevocable] as const]),
     ['records in a request', batchText(action.batch)],
     ...(action.limits === undefined ? [] : [['limits of its own', limitsText(action.limits)] as const]),
     ['idempotency', idempotencyText(action.idempotency)],
@@ -135,7 +136,19 @@ function jobParts(job: Action<never>['job']): readonly string[] {
   const examples = (job.examples ?? []).map(({ name, request, reply, verdict }) =>
     exchangeText(`Job: ${name}`, request, reply, verdictText(verdict)),
   )
-  return [asked, ...examples]
+  const files = (job.file?.examples ?? []).map(({ name, answer, reply, verdict }) =>
+    [
+      `File: ${name}`,
+      `\`\`\`json\n${JSON.stringify(answer, null, 2)}\n\`\`\``,
+      `\`\`\`http\nHTTP ${reply.status}\n\n${bodyText(reply.body)}\n\`\`\``,
+      `Read as: ${verdict === undefined ? 'it does not say beyond doubt whom it means, so halves are tried' : verdictText(verdict)}`,
+    ].join('\n\n'),
+  )
+  return [asked, ...examples, ...files]
+}
+
+function bodyText(body: unknown): string {
+  return typeof body === 'string' ? body.trimEnd() : JSON.stringify(body, null, 2)
 }
 
 function exchangeText(title: string, request: HttpRequest, reply: Example['reply'], read: string): string {

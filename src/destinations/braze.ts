@@ -1,24 +1,24 @@
 /**
- * Braze: attributes and events, campaigns and canvases that are triggered, transactional e-mail, subscription groups. A 2xx
- * may hold refusals by array and index, so a record is known by its place in the request. Attributes and subscriptions may be
- * repeated; a transactional e-mail is recognised by its `external_send_id`; of an event or a trigger nobody can tell.
+ * Braze: attributes and events, campaigns and canvases that are triggered, transactional e-mail, subscription groups.
+ * Attributes and subscriptions may be repeated; a transactional e-mail is recognised by its `external_send_id`; of an event or
+ * a trigger nobody can tell. `braze-replies.ts` reads what comes back.
  */
 import { z } from 'zod'
 import {
   type Action,
+  type ActionLimits,
   type Change,
   defineDestination,
   type HttpReply,
   type HttpRequest,
-  type RecordOutcome,
-  type Verdict,
 } from '../delivery/destination.ts'
-import { interpretStatus } from '../delivery/interpret.ts'
 import { duration } from '../project/duration.ts'
 import type { Json } from '../project/project.ts'
 import { secret } from '../project/secret.ts'
 import { brazeExamples } from './braze-examples.ts'
+import { interpretIndexed, interpretWhole } from './braze-replies.ts'
 import { baseUrl } from './http-settings.ts'
+import { type Rate, rateLimits, rates } from './rates.ts'
 import { unreadable, valueAt } from './record-outcomes.ts'
 
 /**
@@ -27,6 +27,7 @@ import { unreadable, valueAt } from './record-outcomes.ts'
  * - `objects`: 75 in one request, in total over its arrays; some contracts have 50, older ones 75 for each array.
  * - `trackBytes`: "4 MB" for a request; taken for the smaller reading.
  * - `requests`: of a contract, such as 3,000 in 3 seconds; windows may be fixed hours. `limits` has to be made yours.
+ * - `triggers`, `subscriptions`: what an account has by default ("Rate limits"); that headers speak of the endpoint that was called.
  * - `entryProperties`: what a canvas calls the properties of an entry; newer pages also speak of `context`.
  * - instances in Australia, Indonesia, Japan and Korea: not listed here, to be given as `base_url`.
  * - that the count of attributes leaves out those that were refused, and counts two objects of one user once.
@@ -35,6 +36,8 @@ export const unverified = {
   objects: { usual: 50, most: 75 },
   trackBytes: 4_000_000,
   requests: { requests: 3_000, per: '3s' },
+  triggers: { requests: 250_000, per: '1h' },
+  subscriptions: { requests: 5_000, per: '1m' },
   entryProperties: 'canvas_entry_properties',
 } as const
 
@@ -73,10 +76,16 @@ const settings = z
       .max(unverified.objects.most)
       .default(unverified.objects.usual)
       .describe('Attributes or events in one request; how many are taken is a matter of the contract'),
-    limits: z
-      .array(z.strictObject({ requests: z.int().min(1), per: duration() }))
-      .prefault([unverified.requests])
-      .describe('The rates of your contract, all of which hold together'),
+    limits: rates().prefault([unverified.requests]).describe('The rates of your contract, all of which hold together'),
+    limits_of: z
+      .strictObject({
+        track: rates().default([]).describe('Attributes and events'),
+        triggers: rates().prefault([unverified.triggers]).describe('Campaigns and canvases, together'),
+        transactional_email: rates().default([]).describe('Transactional e-mail'),
+        subscriptions: rates().prefault([unverified.subscriptions]).describe('Subscription groups'),
+      })
+      .prefault({})
+      .describe('What single actions may use of `limits`. What the headers say of the endpoint holds as well'),
     concurrency: z.int().min(1).max(64).default(8).describe('Requests under way at the same time'),
     timeout: duration().prefault('30s').describe('How long one attempt may take, from connecting to the last byte'),
     allow_private_network: z.boolean().default(false).describe('Private addresses are refused unless this is true'),
@@ -101,7 +110,7 @@ export const braze = defineDestination({
   baseUrl: ({ instance, base_url }) => base_url ?? hostOf(instance ?? ''),
   headers: ({ api_key }) => ({ authorization: `Bearer ${api_key}` }),
   allowPrivateNetwork: ({ allow_private_network }) => allow_private_network,
-  limits: ({ limits }) => limits.map(({ requests, per }) => ({ requests, perMilliseconds: per })),
+  limits: ({ limits }) => rateLimits(limits),
   concurrency: ({ concurrency }) => concurrency,
   timeout: ({ timeout }) => timeout,
   probe: () => ({ method: 'GET', path: '/campaigns/list?page=0' }),
@@ -110,6 +119,11 @@ export const braze = defineDestination({
 
 function hostOf(instance: string): string {
   return `https://rest.${instance}.braze.${instance.startsWith('fra') ? 'eu' : 'com'}`
+}
+
+/** Each endpoint, or group of them, has limits of its own, and its replies tell of those ("Rate limits"). */
+function limitsOf(name: string, given: readonly Rate[]): ActionLimits {
+  return { name, limits: rateLimits(given), toldByHeaders: true }
 }
 
 const value = z.json()
@@ -125,14 +139,14 @@ function whoFields({ identify_by }: BrazeSettings): Readonly<Record<string, z.Zo
 
 function trackActions(own: BrazeSettings): Readonly<Record<string, Action<BrazeSettings>>> {
   const batch = { maxRecords: own.objects_per_request, maxBytes: unverified.trackBytes }
+  const limits = limitsOf('users/track', own.limits_of.track)
   const examples = examplesFor(own)
   const fields = z
     .object(whoFields(own))
     .catchall(value)
     .describe('Any other name is an attribute. NULL removes it; what is not mapped stays as it is')
   const attributes = (existing: boolean, written: (given: Json) => Json = given => given) => ({
-    fields,
-    batch,
+    ...{ fields, batch, limits },
     idempotency: { kind: 'natural' } as const,
     request: (changes: readonly Change[]): HttpRequest => ({
       method: 'POST',
@@ -177,7 +191,7 @@ function trackActions(own: BrazeSettings): Readonly<Record<string, Action<BrazeS
         })
         .catchall(value)
         .describe('Any other name is a property of the event'),
-      batch,
+      ...{ batch, limits },
       idempotency: { kind: 'none' },
       request: changes => ({
         method: 'POST',
@@ -262,6 +276,7 @@ function sendActions(own: BrazeSettings): Readonly<Record<string, Action<BrazeSe
       .catchall(value)
       .describe('Any other name is a property that the message can show'),
     batch: recipients,
+    limits: limitsOf('triggers', own.limits_of.triggers),
     idempotency: { kind: 'none' },
     request: changes => {
       const [target, another] = new Set(changes.map(({ fields }) => fields[id] ?? null))
@@ -290,6 +305,7 @@ function sendActions(own: BrazeSettings): Readonly<Record<string, Action<BrazeSe
         .object({ ...whoFields(own), campaign_id: uuid().describe('The transactional campaign'), ...messageFields })
         .catchall(value)
         .describe('Any other name is a property that the message can show'),
+      limits: limitsOf('transactional e-mail', own.limits_of.transactional_email),
       idempotency: { kind: 'keyed', window: sendWindow },
       request: ([change, another]) => {
         if (change === undefined || another !== undefined) throw new TypeError('a request carries one recipient')
@@ -326,6 +342,7 @@ function subscriptionActions(own: BrazeSettings): Readonly<Record<string, Action
   const subscription = (state: 'subscribed' | 'unsubscribed') => ({
     fields: z.object({ ...whoFields(own), subscription_group_id: uuid().describe('The subscription group') }),
     batch: recipients,
+    limits: limitsOf('subscription groups', own.limits_of.subscriptions),
     idempotency: { kind: 'natural' } as const,
     request: (changes: readonly Change[]): HttpRequest => {
       const groups = [...new Set(changes.map(({ fields }) => fields.subscription_group_id ?? null))]
@@ -356,55 +373,4 @@ function subscriptionActions(own: BrazeSettings): Readonly<Record<string, Action
       takesLeavers: true,
     },
   }
-}
-
-/**
- * Braze counts what it took and names what it did not by place. Where the count falls short, or a refusal has no place, the
- * records without a name stay uncertain; where it is nothing, halves are tried. 202 says that the request waits for the end of a maintenance.
- */
-function interpretIndexed(reply: HttpReply, batch: readonly Change[], array: string, fewest = batch.length): Verdict {
-  if (reply.status >= 300) return interpretWhole(reply)
-  const message = valueAt(reply.json, 'message')
-  if (message === 'queued') return { kind: 'acked' }
-  const said = valueAt(reply.json, 'errors')
-  const errors: readonly unknown[] = Array.isArray(said) ? said : []
-  if (message !== 'success') return unreadable(reply, 'message: success')
-  const refused = errors.map(error => ({ error, change: placeOf(error, array, batch) }))
-  const named = new Set(refused.flatMap(({ change }) => change ?? []))
-  const processed = valueAt(reply.json, `${array}_processed`)
-  const short = typeof processed === 'number' && processed + named.size < fewest
-  if (!short && errors.length === 0) return { kind: 'acked' }
-  if (processed === 0 && named.size === 0)
-    return { kind: 'refused', code: 'record_refused', message: typeOf(errors[0]) }
-  const told = !short && typeof processed === 'number' && refused.every(({ change }) => change !== undefined)
-  const outcomes = refused.flatMap(({ error, change }): readonly RecordOutcome[] => {
-    if (change === undefined) return []
-    return [{ changeId: change.changeId, outcome: 'rejected', code: 'record_refused', message: typeOf(error) }]
-  })
-  const others = told ? batch.filter(change => !named.has(change)) : []
-  return {
-    kind: 'each',
-    outcomes: [...outcomes, ...others.map(({ changeId }) => ({ changeId, outcome: 'acked' as const }))],
-  }
-}
-
-function typeOf(error: unknown): string {
-  const type = typeof error === 'string' ? error : valueAt(error, 'type')
-  return String(type ?? 'Braze gives no reason').slice(0, 500)
-}
-
-function placeOf(error: unknown, array: string, batch: readonly Change[]): Change | undefined {
-  const index = valueAt(error, 'index')
-  return valueAt(error, 'input_array') === array && typeof index === 'number' ? batch[index] : undefined
-}
-
-/** A whole request is refused by 400 and 413, and its halves are tried; 401 also means the key of another instance. */
-function interpretWhole(reply: HttpReply): Verdict {
-  const verdict = interpretStatus(reply)
-  const text = valueAt(reply.json, 'message')
-  const message = `HTTP ${reply.status}${typeof text === 'string' ? `: ${text.slice(0, 500)}` : ''}`
-  if (reply.status === 401)
-    return { kind: 'denied', code: 'http_401', message: `${message} (the key is wrong, or of another instance)` }
-  if (reply.status === 404) return { kind: 'denied', code: 'no_such_place', message }
-  return verdict.kind === 'refused' ? { ...verdict, message } : verdict
 }

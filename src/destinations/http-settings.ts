@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { duration } from '../project/duration.ts'
 import { holdsSecret, secret, secretText } from '../project/secret.ts'
+import { rates } from './rates.ts'
 
 const dottedPath = z.string().regex(/^[^.\s]+(\.[^.\s]+)*$/, 'a name, or names joined by dots')
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
@@ -193,11 +194,6 @@ const action = z
     }
   })
 
-const limit = z.strictObject({
-  requests: z.int().min(1).describe('At most so many requests …'),
-  per: duration().describe('… within this time, such as 1s or 1m'),
-})
-
 const oauth2 = z
   .strictObject({
     token_url: baseUrl().describe('Where access tokens are issued, such as https://login.example.com/oauth2/token'),
@@ -232,8 +228,7 @@ export const httpSettings = z
       .strictObject({ standard_webhooks: secret().describe('The signing secret: `whsec_` and base64, or any text') })
       .optional()
       .describe('Signs every request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature)'),
-    limits: z
-      .array(limit)
+    limits: rates()
       .default([])
       .describe(
         'Rates that are never exceeded; all of them hold together, for all destinations and processes that use the same account. A run waits for them for at most 15 minutes, then ends as `partial`',

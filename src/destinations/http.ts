@@ -16,6 +16,7 @@ import { type Json, modes } from '../project/project.ts'
 import { lookupFrom } from './http-lookup.ts'
 import { type HttpActionSettings, type HttpSettings, httpSettings } from './http-settings.ts'
 import { clientCredentials } from './oauth2.ts'
+import { rateLimits } from './rates.ts'
 import { readOutcomes, unreadable } from './record-outcomes.ts'
 import { standardWebhookHeaders } from './standard-webhooks.ts'
 
@@ -26,7 +27,7 @@ export const http = defineDestination({
   baseUrl: settings => settings.base_url,
   headers: settings => settings.headers,
   allowPrivateNetwork: settings => settings.allow_private_network,
-  limits: settings => settings.limits.map(({ requests, per }) => ({ requests, perMilliseconds: per })),
+  limits: settings => rateLimits(settings.limits),
   concurrency: settings => settings.concurrency,
   timeout: settings => settings.timeout,
   refresh: ({ auth }) => auth && clientCredentials(auth.oauth2),

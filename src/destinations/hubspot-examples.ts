@@ -128,6 +128,59 @@ export function hubspotExamples(version: string) {
       },
     ],
 
+    archive: (type: string): readonly Example[] => {
+      const changes = [1, 2].map(number => change('hs_object_id', number, 'leave', { tier: 'gold' }))
+      const request = {
+        method: 'POST',
+        path: path(type, 'archive'),
+        json: { inputs: [{ id: '9001' }, { id: '9002' }] },
+      } as const
+      return [
+        {
+          name: 'who leaves is archived; nothing is said of anybody, and it means all',
+          ...{ changes, request, reply: { status: 204, body: '' }, verdict: { kind: 'acked' } },
+        },
+        {
+          name: 'one that is gone is done; of the other nothing is said',
+          ...{ changes, request },
+          reply: {
+            status: 207,
+            body: {
+              status: 'COMPLETE',
+              ...times,
+              numErrors: 1,
+              errors: [refusal('OBJECT_NOT_FOUND', 'Could not get some objects', '9001')],
+            },
+          },
+          verdict: { kind: 'each', outcomes: [{ changeId: 'a1', outcome: 'acked' }] },
+        },
+        {
+          name: 'one may not be archived',
+          ...{ changes, request },
+          reply: {
+            status: 207,
+            body: {
+              status: 'COMPLETE',
+              ...times,
+              numErrors: 1,
+              errors: [refusal('VALIDATION_ERROR', 'the record is under a legal hold', '9002')],
+            },
+          },
+          verdict: {
+            kind: 'each',
+            outcomes: [
+              {
+                changeId: 'a2',
+                outcome: 'rejected',
+                code: 'validation_error',
+                message: 'the record is under a legal hold',
+              },
+            ],
+          },
+        },
+      ]
+    },
+
     membership: (verb: 'add' | 'remove'): readonly Example[] => [
       {
         name: 'one id is unknown; whoever is not named is asked for once more, without it',

@@ -1,5 +1,5 @@
 /** SendGrid's requests and replies as they are: what its page shows, and what its definition is held to. */
-import type { Change, Example, Job, JobVerdict, Verdict } from '../delivery/destination.ts'
+import type { Change, Example, Job, JobFile, JobVerdict, Verdict } from '../delivery/destination.ts'
 
 const list = 'a8f1c1de-9d0b-4d4e-8f57-3f0a5a3b1c11'
 
@@ -129,6 +129,36 @@ export const jobExamples: NonNullable<Job<unknown>['examples']> = [
       ...{ kind: 'gone', code: 'http_404', message: 'SendGrid does not know this job' },
     },
   ),
+]
+
+const dave: Change = { ...carol, key: 'c4', changeId: 'k2', fields: { email: 'dave@example', list_id: list } }
+
+const jobOfTwo = {
+  ...{ id: 'j-1', status: 'errored' },
+  results: { requested_count: 2, errored_count: 1, errors_url: 'https://files.example.com/errors.csv' },
+}
+
+export const fileExamples: NonNullable<JobFile['examples']> = [
+  {
+    name: 'it names the one who was not taken',
+    changes: [carol, dave],
+    answer: jobOfTwo,
+    reply: { status: 200, body: 'email,error\ndave@example,invalid email\n' },
+    verdict: {
+      kind: 'each',
+      outcomes: [
+        { changeId: 'k1', outcome: 'acked' },
+        { changeId: 'k2', outcome: 'rejected', code: 'contact_refused', message: 'invalid email' },
+      ],
+    },
+  },
+  {
+    name: 'it names nobody that was sent',
+    changes: [carol, dave],
+    answer: jobOfTwo,
+    reply: { status: 200, body: 'row,error\n2,invalid email\n' },
+    verdict: undefined,
+  },
 ]
 
 const leaver = (key: string, changeId: string, id: string): Change => ({

@@ -9,22 +9,23 @@
 import { z } from 'zod'
 import {
   type Action,
+  type ActionLimits,
   type Change,
   defineDestination,
   type Fault,
   type HttpReply,
-  type Job,
-  type JobVerdict,
   type Verdict,
 } from '../delivery/destination.ts'
-import { interpretLookupStatus, interpretStatus } from '../delivery/interpret.ts'
+import { interpretStatus } from '../delivery/interpret.ts'
 import { duration } from '../project/duration.ts'
 import type { Json } from '../project/project.ts'
 import { secret } from '../project/secret.ts'
 import { baseUrl } from './http-settings.ts'
+import { type Rate, rateLimits, rates } from './rates.ts'
 import { valueAt } from './record-outcomes.ts'
 import { changeArgument, eventWebhook, eventWebhookKey } from './sendgrid-events.ts'
-import { contactExamples, jobExamples, mailExamples, removalExamples } from './sendgrid-examples.ts'
+import { contactExamples, mailExamples, removalExamples } from './sendgrid-examples.ts'
+import { contactJob, contactsPath, type Identifier, identifiers } from './sendgrid-job.ts'
 
 /**
  * Not verified against a live account. `clearing`: the documentation only says that what is left out stays as it is; an empty
@@ -46,7 +47,6 @@ const mostContacts = 30_000
 const contactsBytes = 5_500_000
 
 const mailPath = '/v3/mail/send'
-const contactsPath = '/v3/marketing/contacts'
 
 const hosts = { global: 'https://api.sendgrid.com', eu: 'https://api.eu.sendgrid.com' } as const
 
@@ -92,6 +92,16 @@ const settings = z
       .max(10_000)
       .default(unverified.requestsPerSecond)
       .describe('At most so many requests in a second; what SendGrid says in its headers holds as well'),
+    limits_of: z
+      .strictObject({
+        mail: rates().default([]).describe('`mail`'),
+        contacts: rates().default([]).describe('`contacts`'),
+        list_removal: rates().default([]).describe('`list_removal`'),
+      })
+      .prefault({})
+      .describe(
+        'Rates of single actions, as your account has them: SendGrid publishes none. What its headers say of an endpoint holds for that alone',
+      ),
     concurrency: z.int().min(1).max(64).default(4).describe('Requests under way at the same time'),
     timeout: duration().prefault('60s').describe('How long one attempt may take, from connecting to the last byte'),
     base_url: baseUrl().optional().describe('Where the API is, in place of the region; for a proxy of your own'),
@@ -148,7 +158,6 @@ const contactFields = z.object({
     ),
 })
 
-const identifiers = ['email', 'phone_number_id', 'external_id', 'anonymous_id'] as const
 const standard: readonly string[] = Object.keys(contactFields.shape).filter(
   name => name !== 'list_id' && name !== 'contact_id',
 )
@@ -166,13 +175,19 @@ export const sendgrid = defineDestination({
   timeout: ({ timeout }) => timeout,
   probe: () => ({ method: 'GET', path: unverified.probePath }),
   callback: eventWebhook,
-  actions: given => ({ mail: mail(given), contacts: contacts(given), list_removal: listRemoval() }),
+  actions: given => ({ mail: mail(given), contacts: contacts(given), list_removal: listRemoval(given) }),
 })
+
+/** Every endpoint has a limit of its own, which its headers tell of ("Rate limits", twilio.com/docs/sendgrid, read 2026-11). */
+function limitsOf(name: string, given: readonly Rate[]): ActionLimits {
+  return { name, limits: rateLimits(given), toldByHeaders: true }
+}
 
 function mail({
   template_data: names,
   recipients_per_request: maxRecords,
   event_webhook_key: key,
+  limits_of: limits,
 }: Settings): Action<Settings> {
   const reports = key !== undefined
   const value = z.json().nullable().optional().describe('A value of the template')
@@ -182,6 +197,7 @@ function mail({
     modes: ['trigger', 'append'],
     fields: mailFields.extend(Object.fromEntries(names.map(name => [name, value]))),
     batch: { maxRecords, maxBytes: unverified.mailBytes },
+    limits: limitsOf('mail/send', limits.mail),
     idempotency: { kind: 'none' },
     request: batch => ({ method: 'POST', path: mailPath, json: envelopeOf(batch, names) }),
     interpret: (reply, batch) => (reports ? named(interpretMail(reply, batch), batch) : interpretMail(reply, batch)),
@@ -269,6 +285,7 @@ function contacts({
   contacts_per_job: maxRecords,
   job_deadline: deadline,
   job_poll: every,
+  limits_of: limits,
 }: Settings): Action<Settings> {
   const value = z
     .union([z.string().max(1_000), z.number(), z.null()])
@@ -297,7 +314,8 @@ function contacts({
       return { method: 'PUT', path: contactsPath, json }
     },
     interpret: interpretContacts,
-    job: jobUntil(deadline, every),
+    limits: limitsOf('contacts', limits.contacts),
+    job: contactJob(deadline, every),
     examples: contactExamples,
   }
 }
@@ -319,7 +337,7 @@ function contactOf({ fields }: Change, custom: Settings['custom_fields']) {
   }
 }
 
-function isIdentifier(name: string): boolean {
+function isIdentifier(name: string): name is Identifier {
   return (identifiers as readonly string[]).includes(name)
 }
 
@@ -334,42 +352,13 @@ function interpretContacts(reply: HttpReply, batch: readonly Change[]): Verdict 
   return { kind: 'uncertain', code: 'unreadable_reply', message: `the reply (${reply.status}) names no job` }
 }
 
-function jobUntil(deadline: number, every: number): Job<Settings> {
-  return {
-    deadline,
-    every,
-    request: reference => ({ method: 'GET', path: `${contactsPath}/imports/${encodeURIComponent(reference)}` }),
-    interpret: interpretJob,
-    examples: jobExamples,
-  }
-}
-
-/**
- * `errored` means that some were not taken, `failed` that none was. Which ones stands in a file at another address (`errors_url`,
- * whose form is not documented), so halves are sent again until the contact at fault is alone: repeating changes nothing.
- */
-function interpretJob(reply: HttpReply): JobVerdict {
-  if (reply.status === 404) return { kind: 'gone', code: 'http_404', message: 'SendGrid does not know this job' }
-  if (reply.status !== 200) return interpretLookupStatus(reply)
-  const status = valueAt(reply.json, 'status')
-  const errored = Number(valueAt(reply.json, 'results.errored_count') ?? 0)
-  if (status === 'pending') return { kind: 'pending' }
-  if (status === 'completed' && errored === 0) return { kind: 'acked' }
-  if (status === 'completed' || status === 'errored' || status === 'failed')
-    return {
-      kind: 'refused',
-      code: `job_${status}`,
-      message: `SendGrid did not take ${errored || 'all'} of the contacts`,
-    }
-  return interpretLookupStatus(reply)
-}
-
-function listRemoval(): Action<Settings> {
+function listRemoval({ limits_of: limits }: Settings): Action<Settings> {
   return {
     summary: 'Takes contacts off `list_id`, by `contact_id`; a 202 means that the removal is being processed',
     modes: [],
     fields: contactFields.pick({ list_id: true, contact_id: true }),
     batch: { maxRecords: unverified.mostRemoved },
+    limits: limitsOf('list removal', limits.list_removal),
     idempotency: { kind: 'natural' },
     takesLeavers: true,
     request: batch => {

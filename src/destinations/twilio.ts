@@ -9,6 +9,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import {
   type Action,
+  type ActionLimits,
   type CallbackReport,
   type CallbackRequest,
   type Change,
@@ -22,6 +23,7 @@ import { interpretStatus, retryAfterOf } from '../delivery/interpret.ts'
 import { duration } from '../project/duration.ts'
 import { secret } from '../project/secret.ts'
 import { baseUrl } from './http-settings.ts'
+import { type Rate, rateLimits, rates } from './rates.ts'
 import { valueAt } from './record-outcomes.ts'
 
 /**
@@ -64,6 +66,15 @@ const settings = z
       .max(1_000)
       .default(unverified.requestsPerSecond)
       .describe('At most so many messages in a second. Twilio queues what its senders cannot take at once'),
+    limits_of: z
+      .strictObject({
+        sms: rates().default([]).describe('The sender of `sms`: `from`, or the messaging service'),
+        whatsapp: rates().default([]).describe('The sender of `whatsapp`'),
+      })
+      .prefault({})
+      .describe(
+        'What a sender takes, such as one message in `1s` for a long code in the US, so that nothing waits in its queue until it is stale. All destinations of the account that have the sender share it',
+      ),
     concurrency: z.int().min(1).max(64).default(unverified.concurrency).describe('Requests under way at the same time'),
     timeout: duration().prefault('30s').describe('How long one attempt may take, from connecting to the last byte'),
     base_url: baseUrl().default('https://api.twilio.com').describe('Where the API is; for a proxy of your own'),
@@ -128,18 +139,24 @@ export const twilio = defineDestination({
     path: `/2010-04-01/Accounts/${account}/Messages.json?PageSize=1`,
   }),
   actions: given => ({
-    ...(given.messaging_service_sid === undefined && given.from === undefined ? {} : { sms: sms() }),
-    ...(given.whatsapp_from === undefined ? {} : { whatsapp: whatsapp() }),
+    ...(given.messaging_service_sid === undefined && given.from === undefined ? {} : { sms: sms(given) }),
+    ...(given.whatsapp_from === undefined ? {} : { whatsapp: whatsapp(given) }),
   }),
   callback: { optOuts: 'phone', lacks: lackOf, verify, read: ({ body }) => reportsIn(new URLSearchParams(body)) },
 })
 
 const messages = { modes: ['trigger', 'append'], idempotency: { kind: 'none' } } as const
 
-function sms(): Action<Settings> {
+/** A sender has a rate of its own, whoever sends through it; an account has none that is documented but its concurrency. */
+function limitsOf(sender: string | undefined, given: readonly Rate[]): ActionLimits {
+  return { name: `sender ${sender}`, limits: rateLimits(given) }
+}
+
+function sms({ messaging_service_sid: sender, from: number, limits_of: limits }: Settings): Action<Settings> {
   return {
     summary: 'Sends one SMS; needs `from` or `messaging_service_sid`',
     ...messages,
+    limits: limitsOf(sender ?? number, limits.sms),
     fields: smsFields,
     request: (batch, { settings: given }) => {
       const { to: recipient, body } = fieldsOf(batch, smsFields)
@@ -156,10 +173,11 @@ function sms(): Action<Settings> {
   }
 }
 
-function whatsapp(): Action<Settings> {
+function whatsapp({ whatsapp_from: sender, limits_of: limits }: Settings): Action<Settings> {
   return {
     summary: 'Sends one WhatsApp message; needs `whatsapp_from`',
     ...messages,
+    limits: limitsOf(`whatsapp:${sender}`, limits.whatsapp),
     fields: whatsappFields,
     request: (batch, { settings: given }) => {
       const { to: recipient, body, content_sid: template, content_variables: values } = fieldsOf(batch, whatsappFields)

@@ -68,6 +68,8 @@ export interface Plan {
   readonly decisions: Readonly<Record<Decision, number>>
   /** `<rule>.<reason>` to number of changes (for ineligible and quarantined rows: of rows). */
   readonly reasons: Readonly<Record<string, number>>
+  /** The action that takes its leavers, where that is another one and there are some. */
+  readonly leavers_to?: string | undefined
   readonly requests: number
   readonly seconds_at_limit: number
   readonly guard: GuardVerdict

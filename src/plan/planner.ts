@@ -191,14 +191,23 @@ function assemble(input: PlanInput, { mapping, last, changed }: Comparison, foun
     changes: summary.changes,
     decisions: summary.decisions,
     reasons: { ...population.quarantine?.reasons, ...ineligible?.reasons, ...summary.reasons },
+    ...(summary.sends.leave > 0 && shape.leaversTo && { leavers_to: shape.leaversTo.action }),
     requests,
     seconds_at_limit: seconds,
     guard,
     approval,
     samples: found.samples,
     ineligible: found.ineligibleSamples,
-    warnings: found.warnings,
+    warnings: [...leaverWarnings(summary.sends.leave, shape), ...found.warnings],
   }
+}
+
+/** Whoever reviews a plan learns what cannot be taken back while it can still be stopped. */
+function leaverWarnings(leavers: number, { leaversTo }: DeliveryShape): readonly string[] {
+  if (leavers === 0 || leaversTo?.irrevocable === undefined) return []
+  return [
+    `${leavers === 1 ? '1 leaver goes' : `${leavers} leavers go`} to ${leaversTo.action}: ${leaversTo.irrevocable}`,
+  ]
 }
 
 /** What is only for people to read, or says when to run, decides nothing about a plan. */

@@ -8,7 +8,7 @@ import { type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
 import { activate, finish, start, until } from '../e2e/command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from '../e2e/project.ts'
-import { type Braze, startBraze } from './braze-fake.ts'
+import { type Braze, startBraze } from '../vendors/braze.ts'
 
 const key = 's3cret-token'
 const campaign = '5ddf9b8e-2a2d-4a3a-8d24-7e0f8c1f6a11'

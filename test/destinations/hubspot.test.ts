@@ -8,7 +8,7 @@ import { type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
 import { activate, finish, start, until } from '../e2e/command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from '../e2e/project.ts'
-import { type Hubspot, startHubspot } from './hubspot-fake.ts'
+import { type Hubspot, startHubspot } from '../vendors/hubspot.ts'
 
 const token = 's3cret-token'
 let hubspot: Hubspot

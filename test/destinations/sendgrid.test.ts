@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Listening, listenForCallbacks } from '../../src/callbacks/listen.ts'
 import { eventWebhook } from '../../src/destinations/sendgrid-events.ts'
-import type { RunDocument } from '../../src/run.ts'
+import type { PlanDocument, RunDocument } from '../../src/run.ts'
 import type { Wired } from '../../src/wire.ts'
 import { shell } from '../cli/activate.ts'
 import { activate as process_ } from '../e2e/command-line.ts'
@@ -134,9 +134,9 @@ describe('mail', () => {
   })
 
   test('whose answer was lost is never sent again by itself', async () => {
-    far.loses = ({ path }) => path === '/v3/mail/send'
+    far.fault = ({ path }) => (path === '/v3/mail/send' ? 'lost' : undefined)
     expect(await run()).toMatchObject({ outcomes: { acked: 0, parked: 3 } })
-    far.loses = () => false
+    far.fault = () => undefined
     await run()
     expect(sent()).toEqual(['ada', 'bob', 'cy'])
   })
@@ -149,9 +149,36 @@ describe('mail', () => {
   })
 
   test('waits where the headers say that nothing is left', async () => {
-    far.remaining = 0
+    far.remaining.mail = 0
     expect(await run()).toMatchObject({ outcomes: { acked: 3 } })
     expect(far.calls.length).toBe(2)
+  })
+
+  test('that has used up its own limit for an hour waits, and contacts do not wait for it', async () => {
+    far.remaining.mail = 1
+    far.resetIn = 3_600
+    await project.write({
+      'activate.yml': settings('    recipients_per_request: 1\n    concurrency: 1\n'),
+      'syncs/list.yml': contactSync(),
+    })
+    const { runs } = JSON.parse((await activate('run', '--json')).stdout) as RunDocument
+    const [hello, contacts] = ['hello', 'list'].map(name => runs.find(({ sync }) => sync === name))
+    expect(hello).toMatchObject({ problems: [{ code: 'A6060' }], outcomes: { acked: 1, pending: 2 } })
+    expect(contacts).toMatchObject({ status: 'succeeded', outcomes: { acked: 3 } })
+  })
+
+  test('keeps the rate that the project knows of its endpoint, and a dry-run says how long that takes', async () => {
+    far.quotas = [{ of: ({ path }) => path === '/v3/mail/send', requests: 2, milliseconds: 300 }]
+    await project.write({
+      'activate.yml': settings(
+        '    recipients_per_request: 1\n    limits_of: { mail: [{ requests: 2, per: 300ms }] }\n',
+      ),
+      'data/people.csv': people(Array.from({ length: 9 }, (_, index) => row(`p${index}`))),
+    })
+    const planned = JSON.parse((await activate('dry-run', '--json')).stdout) as PlanDocument
+    expect(planned.plans[0]).toMatchObject({ requests: 9, seconds_at_limit: 1.4 })
+    expect(await run()).toMatchObject({ outcomes: { acked: 9 }, requests: 9, retries: 0 })
+    expect(far.refused).toEqual([])
   })
 })
 
@@ -184,6 +211,52 @@ describe('contacts', () => {
     await run()
     expect(far.jobs.size).toBe(2)
     expect(members()).toEqual(['ada', 'bob', 'cy'])
+  })
+
+  const refusedRows = (rows: readonly Record<string, unknown>[]) =>
+    rows.map(({ email }) => [String(email), 'invalid email address'])
+
+  test.each([
+    ['CSV', (rows: readonly Record<string, unknown>[]) => `email,error\n${refusedRows(rows).join('\n')}\n`],
+    [
+      'JSON',
+      (rows: readonly Record<string, unknown>[]) =>
+        JSON.stringify(refusedRows(rows).map(([email, message]) => ({ contact: { email }, message }))),
+    ],
+    [
+      'lines of JSON',
+      (rows: readonly Record<string, unknown>[]) =>
+        refusedRows(rows)
+          .map(([email, reason]) => JSON.stringify({ email: String(email).toUpperCase(), reason }))
+          .join('\n'),
+    ],
+  ])('that the job did not take are known from its file (%s), and nothing is sent twice', async (_form, file) => {
+    far.pendingPolls = 0
+    far.file = file
+    const rows = [row('ada'), row('bad', 'gold', 'bad@x.invalid'), row('bob'), row('worse', 'gold', 'worse@x.invalid')]
+    await project.write({ 'data/people.csv': people(rows) })
+    expect(await run()).toMatchObject({ outcomes: { acked: 2, rejected: 2, pending: 0 }, requests: 1 })
+    expect(members()).toEqual(['ada', 'bob'])
+    expect([far.jobs.size, far.calls.filter(({ path }) => path.startsWith('/files/')).length]).toEqual([1, 1])
+    const { stdout } = await activate('inspect', 'bad')
+    expect(stdout).toContain('invalid email address')
+    expect(stdout).not.toContain('signature=s3')
+  })
+
+  test.each([
+    ['names a row instead of a contact', () => 'row,error\n2,invalid\n'],
+    ['names fewer than the job refused', () => 'email,error\nbad@x.invalid,invalid\n'],
+    ['names somebody else as well', () => 'email,other,error\nbad@x.invalid,ada@example.com,invalid\n'],
+    ['is none that can be read', () => '\u0000\u0001"'],
+    ['is empty', () => ''],
+  ])('are found by halving where the file %s', async (_what, file) => {
+    far.pendingPolls = 0
+    far.file = file
+    const rows = [row('ada'), row('bad', 'gold', 'bad@x.invalid'), row('bob'), row('worse', 'gold', 'worse@x.invalid')]
+    await project.write({ 'data/people.csv': people(rows) })
+    expect(await run()).toMatchObject({ outcomes: { acked: 2, rejected: 2, pending: 0 } })
+    expect(members()).toEqual(['ada', 'bob'])
+    expect(far.jobs.size).toBeGreaterThan(1)
   })
 
   test('that the job did not take are found by halving, and the others are taken', async () => {

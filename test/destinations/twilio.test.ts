@@ -110,6 +110,27 @@ describe('messages', () => {
     expect(sent()).toEqual([ada, bob, cy])
   })
 
+  test('leave no faster than their sender takes them, whichever destination has it', async () => {
+    far.quotas = [{ of: ({ body }) => body.includes('15005550006'), requests: 2, milliseconds: 300 }]
+    const limited = settings().replace(
+      '    requests_per_second: 1000\n',
+      '    requests_per_second: 1000\n    limits_of: { sms: [{ requests: 2, per: 300ms }] }\n',
+    )
+    await project.write({
+      'activate.yml': limited,
+      'syncs/again.yml': sync('again'),
+      'syncs/chat.yml': sync('chat', 'whatsapp'),
+    })
+    const { stdout } = await activate('run', '--json')
+    const { runs } = JSON.parse(stdout) as RunDocument
+    expect(runs.map(({ outcomes, retries }) => [outcomes.acked, retries])).toEqual([
+      [3, 0],
+      [3, 0],
+      [3, 0],
+    ])
+    expect(far.refused).toEqual([])
+  })
+
   test('to numbers that are none are refused for good, and the others go out', async () => {
     await project.write({ 'data/people.csv': people(['ada', ada], ['bad', '+447700900000']) })
     expect(await run()).toMatchObject({ outcomes: { acked: 1, rejected: 1 } })
@@ -117,9 +138,9 @@ describe('messages', () => {
   })
 
   test('whose answers were lost are parked, and nobody gets two', async () => {
-    far.loses = ({ method, body }) => method === 'POST' && body.includes('0102')
+    far.fault = ({ method, body }) => (method === 'POST' && body.includes('0102') ? 'lost' : undefined)
     expect(await run()).toMatchObject({ outcomes: { acked: 2, parked: 1 } })
-    far.loses = () => false
+    far.fault = () => undefined
     await run()
     expect(sent()).toEqual([ada, bob, cy])
   })

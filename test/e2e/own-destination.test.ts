@@ -9,7 +9,7 @@ import { loadOwnDestinations, readsTypeScript } from '../../src/destinations/own
 import { redirect } from '../../src/destinations/own-imports.ts'
 import type { RunDocument } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
-import { startVendor, type VendorServer } from '../destinations/vendor-server.ts'
+import { startVendor, type VendorServer } from '../vendors/vendor.ts'
 import { activate, finish } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 

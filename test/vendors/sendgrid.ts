@@ -27,34 +27,47 @@ export interface Sendgrid extends Vendor {
   pendingPolls: number
   /** Whether jobs ever end. */
   stuck: boolean
-  /** Requests left until the next reset, as the headers tell. */
-  remaining: number
+  /** Requests that each endpoint has left until the next reset, as its headers tell. */
+  readonly remaining: Record<'mail' | 'contacts' | 'imports' | 'lists' | 'other', number>
+  /** Seconds until then. */
+  resetIn: number
+  /** Where files are; the vendor's own address unless a test says otherwise. */
+  filesAt: string
+  /** The file in which a job says whom it did not take; undefined: there is none. */
+  file: ((refused: readonly Record<string, unknown>[]) => string) | undefined
 }
 
 const customFields = ['w1_T', 'w2_N']
 
 export async function startSendgrid(key: string): Promise<Sendgrid> {
-  const far: Sendgrid = Object.assign(await startVendor(call => answer(call)), {
+  const files: string[] = []
+  const vendor = await startVendor(call => answer(call))
+  const far: Sendgrid = Object.assign(vendor, {
     mails: [] as Sendgrid['mails'],
     contacts: new Map<string, Contact>(),
     jobs: new Map<string, Job>(),
     pendingPolls: 1,
     stuck: false,
-    remaining: 1_000,
+    remaining: { mail: 1_000, contacts: 1_000, imports: 1_000, lists: 1_000, other: 1_000 },
+    resetIn: 1,
+    file: undefined,
+    filesAt: vendor.url,
   })
 
   function answer(call: Call): Answer {
+    if (call.path.startsWith('/files/')) return fileOf(call)
     if (call.headers.authorization !== `Bearer ${key}`) return refused(401, 'authorization required')
-    const reset = String(Math.ceil(Date.now() / 1000) + 1)
-    if (far.remaining <= 0) {
-      far.remaining = 1_000
+    const reset = String(Math.ceil(Date.now() / 1000) + far.resetIn)
+    const endpoint = endpointOf(call)
+    if (far.remaining[endpoint] <= 0) {
+      far.remaining[endpoint] = 1_000
       return {
         ...refused(429, 'too many requests'),
         headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset },
       }
     }
-    far.remaining -= 1
-    const headers = { 'x-ratelimit-remaining': String(far.remaining), 'x-ratelimit-reset': reset }
+    far.remaining[endpoint] -= 1
+    const headers = { 'x-ratelimit-remaining': String(far.remaining[endpoint]), 'x-ratelimit-reset': reset }
     return { ...routed(call), headers }
   }
 
@@ -119,7 +132,17 @@ export async function startSendgrid(key: string): Promise<Sendgrid> {
     }
     const errored = wrong.length
     const status = errored === 0 ? 'completed' : errored === job.contacts.length ? 'failed' : 'errored'
-    return { status, results: { requested_count: job.contacts.length, errored_count: errored } }
+    const text = errored === 0 ? undefined : far.file?.(wrong)
+    if (text !== undefined) files.push(text)
+    const errorsUrl = text === undefined ? {} : { errors_url: `${far.filesAt}/files/${files.length - 1}?signature=s3` }
+    return { status, results: { requested_count: job.contacts.length, errored_count: errored, ...errorsUrl } }
+  }
+
+  /** A file is at another place, which is given away by nothing but its address. */
+  function fileOf({ path, headers }: Call): Answer {
+    if (headers.authorization !== undefined) return { status: 400, body: 'only one way to authenticate' }
+    const text = files[Number(path.slice('/files/'.length))]
+    return text === undefined ? { status: 404 } : { status: 200, body: text }
   }
 
   function remove(list: string, ids: string): Answer {
@@ -129,6 +152,13 @@ export async function startSendgrid(key: string): Promise<Sendgrid> {
   }
 
   return far
+}
+
+function endpointOf({ path }: Call): keyof Sendgrid['remaining'] {
+  if (path === '/v3/mail/send') return 'mail'
+  if (path === '/v3/marketing/contacts') return 'contacts'
+  if (path.startsWith('/v3/marketing/contacts/imports/')) return 'imports'
+  return path.startsWith('/v3/marketing/lists/') ? 'lists' : 'other'
 }
 
 interface MailBody {

@@ -18,7 +18,7 @@ export function renderPlan(plan: Plan, colors: Colors): string {
   return [
     title,
     `  ${label('rows')} ${rowsLine(plan)}`,
-    ...operations.filter(op => plan.changes[op] > 0).map(op => `  ${operationLine(op, plan.changes[op], colors)}`),
+    ...operations.filter(op => plan.changes[op] > 0).map(op => `  ${operationLine(op, plan, colors)}`),
     ...decisions
       .filter(decision => plan.decisions[decision] > 0)
       .map(decision => `  ${label(decision)} ${grouped(plan.decisions[decision])}`),
@@ -56,8 +56,9 @@ function requestsLine(plan: Plan): string {
   return plan.seconds_at_limit > 0 ? `${count}, ${duration(plan.seconds_at_limit * 1000)} at the rate limit` : count
 }
 
-function operationLine(op: Operation, count: number, colors: Colors): string {
-  return `${paintOperation(op, colors)(`${symbols[op]} ${op}`.padEnd(9))} ${grouped(count)}`
+function operationLine(op: Operation, { changes, leavers_to: to }: Plan, colors: Colors): string {
+  const where = op === 'leave' && to !== undefined ? `, those that are sent to ${to}` : ''
+  return `${paintOperation(op, colors)(`${symbols[op]} ${op}`.padEnd(9))} ${grouped(changes[op])}${where}`
 }
 
 export function paintOperation(op: Operation, colors: Colors): (text: string) => string {

@@ -1,6 +1,6 @@
 /** HubSpot as its documents describe it: what it keeps, what it refuses, and in how many ways it says so. */
 import { apiVersion } from '../../src/destinations/hubspot.ts'
-import { type Answer, type Call, startVendor, type VendorServer } from './vendor-server.ts'
+import { type Answer, type Call, startVendor, type Vendor } from './vendor.ts'
 
 type Properties = Readonly<Record<string, string>>
 
@@ -11,7 +11,7 @@ interface Input {
   readonly objectWriteTraceId?: string
 }
 
-export interface Hubspot extends VendorServer {
+export interface Hubspot extends Vendor {
   /** Contacts by HubSpot's own record id. */
   readonly contacts: Map<string, Properties>
   readonly lists: Map<string, Set<string>>

@@ -1,9 +1,9 @@
 /** Braze as its documents describe it: what it keeps, what it refuses by place, and what it does twice when asked twice. */
-import { type Answer, type Call, startVendor, type VendorServer } from './vendor-server.ts'
+import { type Answer, type Call, startVendor, type Vendor } from './vendor.ts'
 
 type Data = Readonly<Record<string, unknown>>
 
-export interface Braze extends VendorServer {
+export interface Braze extends Vendor {
   readonly users: Map<string, Data>
   /** Every event and message, in the order in which they took effect. */
   readonly events: Data[]
