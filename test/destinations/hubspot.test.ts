@@ -64,8 +64,9 @@ const sync = (action: string, mode: string, fields: string) =>
     'syncs/everyone.yml': `model: everyone\ndestination: crm\naction: ${action}\nmode: ${mode}\nfields: { ${fields} }\n`,
   })
 
-async function run(asOf = '2026-03-01T02:00:00Z'): Promise<RunDocument['runs'][number]> {
-  const document = await withProject(project, wired => runSyncs(wired, wired.project.syncs, runOptions(asOf)), {
+async function run(...[yes]: readonly '--yes'[]): Promise<RunDocument['runs'][number]> {
+  const options = runOptions('2026-03-01T02:00:00Z', { yes: yes !== undefined })
+  const document = await withProject(project, wired => runSyncs(wired, wired.project.syncs, options), {
     env: { SECRET_TOKEN: token },
   })
   const [summary] = document.runs
@@ -140,6 +141,18 @@ describe('upserting contacts', () => {
   })
 })
 
+test('who leaves and is gone at HubSpot counts as done, also where nobody is named', async () => {
+  await project.write({ 'activate.yml': activateYml('contacts: {}'), 'data/people.csv': some(3) })
+  for (const index of [0, 1, 2]) hubspot.contacts.set(String(index), { email: `c${index}@example.com` })
+  await sync('update_contacts', 'mirror', properties)
+  await run()
+  hubspot.mode = 'whole'
+  hubspot.contacts.delete('1')
+  await project.write({ 'data/people.csv': some(1) })
+  expect(await run('--yes')).toMatchObject({ status: 'succeeded', outcomes: { acked: 2, rejected: 0 } })
+  expect(hubspot.contacts.get('2')).toMatchObject({ tier: '', score: '' })
+})
+
 test('updating by e-mail address refuses who is not there, and empties who leaves', async () => {
   await project.write({ 'activate.yml': activateYml('contacts: {}'), 'data/people.csv': some(3) })
   hubspot.contacts.set('1', { email: 'C0@Example.com' }).set('2', { email: 'c2@example.com' })
@@ -149,6 +162,59 @@ test('updating by e-mail address refuses who is not there, and empties who leave
   await project.write({ 'data/people.csv': some(2) })
   expect(await run()).toMatchObject({ outcomes: { acked: 1 } })
   expect(hubspot.contacts.get('2')).toEqual({ email: 'c2@example.com', tier: '', score: '' })
+})
+
+describe('archiving who leaves', () => {
+  const archived = 'contacts: { upsert_by: customer_id, leavers: archive }'
+  const mapped = `${properties}, hs_object_id: record_id`
+  const ids = () => [...hubspot.contacts.keys()].sort()
+
+  beforeEach(async () => {
+    await project.write({ 'activate.yml': activateYml(archived) })
+    await sync('upsert_contacts', 'mirror', mapped)
+    const known = (index: number) => ({ tier: 'gold', record: index === 3 ? '' : String(9001 + index) })
+    await project.write({ 'data/people.csv': some(5, known) })
+    await run()
+    expect(ids()).toEqual(['9001', '9002', '9003', '9004', '9005'])
+    // Of five, one stays.
+    await project.write({ 'data/people.csv': some(1, () => ({ tier: 'gold', record: '9001' })) })
+  })
+
+  test('takes their records away by id, never sends the id as a property, and refuses who has none', async () => {
+    expect(contactOf('c1')).toEqual({ customer_id: 'c1', email: 'c1@example.com', tier: 'gold', score: '' })
+    expect(await run('--yes')).toMatchObject({ status: 'partial', outcomes: { acked: 3, rejected: 1, pending: 0 } })
+    expect([ids(), [...hubspot.archived.keys()].sort()]).toEqual([
+      ['9001', '9004'],
+      ['9002', '9003', '9005'],
+    ])
+  })
+
+  test.each(['part', 'whole'] as const)('leaves those that HubSpot keeps, told in %s', async mode => {
+    hubspot.mode = mode
+    hubspot.held.add('9003')
+    expect(await run('--yes')).toMatchObject({ status: 'partial', outcomes: { acked: 2, rejected: 2, parked: 0 } })
+    expect(ids()).toEqual(['9001', '9003', '9004'])
+  })
+
+  test('counts one that is gone as done, and repeats what was lost without harm', async () => {
+    hubspot.contacts.delete('9002')
+    hubspot.fault = (_call, index) => (index === hubspot.calls.length && index === 1 ? 'lost' : undefined)
+    expect(await run('--yes')).toMatchObject({ outcomes: { acked: 3, rejected: 1, parked: 0 }, retries: 1 })
+    expect(ids()).toEqual(['9001', '9004'])
+  })
+
+  test('is said by a dry-run while it can still be stopped, with what cannot be taken back', async () => {
+    const { stdout } = await shell(() => project.root, { SECRET_TOKEN: token })('dry-run')
+    expect(stdout).toContain('4, those that are sent to archive_contacts')
+    expect(stdout).toMatch(/warning +4 leavers go to archive_contacts: .*deletes them after 90 days/)
+    expect(hubspot.archived.size).toBe(0)
+  })
+
+  test('happens to nobody who did not ask for it', async () => {
+    const before = definition.settings.parse({ token: `\${env:TOKEN}`, objects: { contacts: { upsert_by: 'id' } } })
+    expect(Object.keys(definition.actions(before)).filter(name => name.startsWith('archive'))).toEqual([])
+    expect(definition.actions(before).upsert_contacts?.leavers).toBe('clear_contacts')
+  })
 })
 
 describe('limits', () => {

@@ -9,7 +9,7 @@ import { loadOwnDestinations, readsTypeScript } from '../../src/destinations/own
 import { redirect } from '../../src/destinations/own-imports.ts'
 import type { RunDocument } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
-import { startVendor, type VendorServer } from '../vendors/vendor.ts'
+import { startVendor, type Vendor } from '../vendors/vendor.ts'
 import { activate, finish } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 
@@ -35,7 +35,7 @@ async function complaints(): Promise<readonly Complaint[]> {
 }
 
 describe('one that init has written', () => {
-  let far: VendorServer
+  let far: Vendor
   const customers = new Map<string, unknown>()
 
   beforeEach(async () => {

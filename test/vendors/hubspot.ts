@@ -17,6 +17,10 @@ export interface Hubspot extends Vendor {
   readonly lists: Map<string, Set<string>>
   /** `whole`: one bad input refuses the batch. `part`: the others are written. */
   mode: 'whole' | 'part'
+  /** Records that were archived, by their ids. */
+  readonly archived: Map<string, Properties>
+  /** Ids of records that may not be archived. */
+  readonly held: Set<string>
   /** By what a result names the input that it answers. */
   names: 'trace' | 'property' | 'nobody'
   /** Whether a refusal names the input that it means. */
@@ -44,6 +48,10 @@ export async function startHubspot(token: string): Promise<Hubspot> {
     if (call.method === 'GET' && call.path === objects) return { status: 200, headers: counted, body: { results: [] } }
     const membership = /^\/crm\/lists\/([^/]+)\/(\d+)\/memberships\/(add|remove)$/.exec(call.path)
     if (membership?.[1] === apiVersion) return member(membership[2] ?? '', membership[3] ?? '', call.json as string[])
+    if (call.path === `${objects}/batch/archive`) {
+      const { inputs } = call.json as { readonly inputs: readonly Input[] }
+      return { ...archive(inputs), headers: counted }
+    }
     for (const verb of ['upsert', 'update'] as const) {
       if (call.path === `${objects}/batch/${verb}`) {
         const { inputs } = call.json as { readonly inputs: readonly Input[] }
@@ -117,6 +125,28 @@ export async function startHubspot(token: string): Promise<Hubspot> {
     }
   }
 
+  /** Ids that are not there are passed over, as everything that is repeated; what is held is named, unless all is refused for it. */
+  function archive(inputs: readonly Input[]): Answer {
+    if (inputs.length > 100) return refusal(400, 'VALIDATION_ERROR', 'The maximum number of inputs is 100')
+    if (inputs.some(input => Object.keys(input).join() !== 'id'))
+      return refusal(400, 'VALIDATION_ERROR', 'Unknown property of an input')
+    const kept = inputs.filter(({ id }) => hubspot.held.has(id))
+    if (kept.length > 0 && hubspot.mode === 'whole')
+      return refusal(400, 'VALIDATION_ERROR', 'A record may not be archived')
+    for (const { id } of inputs) {
+      const record = contacts.get(id)
+      if (record === undefined || hubspot.held.has(id)) continue
+      contacts.delete(id)
+      hubspot.archived.set(id, record)
+    }
+    if (kept.length === 0) return { status: 204 }
+    const errors = kept.map(({ id }) => ({
+      ...{ status: 'error', category: 'VALIDATION_ERROR', message: 'The record may not be archived' },
+      context: { ids: [id] },
+    }))
+    return { status: 207, body: { status: 'COMPLETE', numErrors: errors.length, errors } }
+  }
+
   /** Who is on the list already, and who is unknown, is passed over. */
   function member(list: string, verb: string, ids: readonly string[]): Answer {
     const members = lists.get(list)
@@ -132,6 +162,7 @@ export async function startHubspot(token: string): Promise<Hubspot> {
   }
 
   const hubspot: Hubspot = Object.assign(await startVendor(behave), {
+    ...{ archived: new Map<string, Properties>(), held: new Set<string>() },
     ...({ contacts, lists, mode: 'part', names: 'property', blames: true } as const),
     ...{ daily: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY },
   })
