@@ -62,6 +62,9 @@ async function writeDown(
   { project, ledger, now, log }: ReceiveContext,
 ): Promise<void> {
   const at = now()
+  for (const { optIn } of reports)
+    if (optIn)
+      log(destination, 'somebody took back an opt-out there; here it is in force until `activate suppress --lift`')
   for (const { optOut: address, reference } of reports) {
     if (address === undefined) continue
     const optOuts = optOutsOf(project, address, await channelsFor(destination, reference, { project, ledger }))

@@ -2,46 +2,8 @@
  * Every command, its arguments and options: what the parser, the help, the shell completions and the reference are made
  * of. A command's code is loaded when it is called.
  */
-import type { OptionDefinition } from './global-options.ts'
-import type { Execute } from './invocation.ts'
-
-export interface ArgumentDefinition {
-  readonly name: string
-  readonly summary: string
-  readonly required: boolean
-  /** The last one may be given several times. */
-  readonly repeatable?: true
-}
-
-export interface CommandDefinition {
-  readonly name: string
-  readonly summary: string
-  readonly description?: string
-  readonly arguments: readonly ArgumentDefinition[]
-  readonly options: readonly OptionDefinition[]
-  readonly examples: readonly string[]
-  readonly load: () => Promise<{ readonly execute: Execute }>
-}
-
-const showPii: OptionDefinition = {
-  flags: '--show-pii',
-  summary: 'show personal data in samples instead of masking it',
-}
-const fullResync: OptionDefinition = {
-  flags: '--full-resync',
-  summary: 'send every row again, changed or not; never repeats a communication',
-}
-const limit: OptionDefinition = { flags: '--limit <n>', summary: 'send at most this many changes per sync' }
-
-const by: OptionDefinition = {
-  flags: '--by <name>',
-  summary: 'who decided it (default: ACTIVATE_USER, else the name of the user)',
-}
-const reason: OptionDefinition = { flags: '--reason <text>', summary: 'why; kept in the audit trail (required)' }
-const holdTarget: readonly OptionDefinition[] = [
-  { flags: '--destination <name>', summary: 'every sync of this destination' },
-  { flags: '--all', summary: 'every sync' },
-]
+import type { CommandDefinition } from './command-definition.ts'
+import { by, fullResync, holdTarget, limit, reason, showPii } from './command-options.ts'
 
 export const commands: readonly CommandDefinition[] = [
   {

@@ -1,5 +1,5 @@
 /** Shell completions, made from the commands' definitions; they offer commands and options and call nothing. */
-import type { CommandDefinition } from './commands.ts'
+import type { CommandDefinition } from './command-definition.ts'
 import type { OptionDefinition } from './global-options.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const

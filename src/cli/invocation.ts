@@ -1,7 +1,7 @@
 /** One call of one command: what it was given and whom it may speak to. */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
 import type { Scrubber } from '../project/scrubber.ts'
-import type { CommandDefinition } from './commands.ts'
+import type { CommandDefinition } from './command-definition.ts'
 import type { Io, Terminal } from './terminal.ts'
 
 /** The options that every command takes. */

@@ -1,7 +1,8 @@
 /** The parser: commander built from the definitions, its complaints turned into ActivateErrors. */
 import { Command, CommanderError, Option } from 'commander'
 import { ActivateError } from '../project/problem.ts'
-import { type CommandDefinition, commands } from './commands.ts'
+import type { CommandDefinition } from './command-definition.ts'
+import { commands } from './commands.ts'
 import { globalOptions, type OptionDefinition } from './global-options.ts'
 import { type GlobalFlags, type Input, inputOf } from './invocation.ts'
 import { version } from './package.ts'

@@ -1,6 +1,7 @@
 /** `docs/reference/cli.md`, made from the definitions of the commands so that it cannot fall behind them. */
 import { exitCodes } from '../project/problem.ts'
-import { type CommandDefinition, commands } from './commands.ts'
+import type { CommandDefinition } from './command-definition.ts'
+import { commands } from './commands.ts'
 import { severity } from './exit.ts'
 import { globalOptions, type OptionDefinition } from './global-options.ts'
 

@@ -215,6 +215,8 @@ export interface CallbackReport {
   readonly code?: string
   /** The address whose owner has opted out. */
   readonly optOut?: string
+  /** Somebody took an opt-out back there. It is told to whoever watches, and lifts nothing here. */
+  readonly optIn?: true
 }
 
 /** What a vendor reports by calling us. Pure; `activate callbacks` listens and writes down. */

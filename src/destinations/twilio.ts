@@ -275,6 +275,8 @@ function reportsIn(parameters: URLSearchParams): readonly CallbackReport[] {
     if (from === undefined) throw new TypeError('an opt-out without a sender')
     return [{ outcome: 'opt_out', final: true, optOut: from }]
   }
+  // START, UNSTOP and what a messaging service takes for them. Nothing says when it was written, so nothing is lifted for it.
+  if (given('OptOutType') === 'START') return [{ outcome: 'opt_in', final: true, optIn: true }]
   const outcome = given('MessageStatus') ?? given('SmsStatus')
   const reference = given('MessageSid') ?? given('SmsSid')
   if (outcome === undefined || outcome === 'received') return []

@@ -4,10 +4,10 @@ import { checkDestinations } from '../../src/delivery/registry.ts'
 import { braze as definition } from '../../src/destinations/braze.ts'
 import { destinations } from '../../src/destinations/index.ts'
 import { loadProject } from '../../src/project/load.ts'
-import { type RunDocument, runSyncs } from '../../src/run.ts'
+import { planSyncs, type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
 import { activate, finish, start, until } from '../e2e/command-line.ts'
-import { makeProject, runOptions, type TestProject, withProject } from '../e2e/project.ts'
+import { makeProject, planOptions, runOptions, type TestProject, withProject } from '../e2e/project.ts'
 import { type Braze, startBraze } from '../vendors/braze.ts'
 
 const key = 's3cret-token'
@@ -185,6 +185,40 @@ test('subscriptions follow the audience', async () => {
   await project.write({ 'data/people.csv': some(59) })
   expect(await run()).toMatchObject({ outcomes: { acked: 1 } })
   expect([braze.subscribed.size, braze.subscribed.has(`${campaign} u59`)]).toEqual([59, false])
+})
+
+describe('limits', () => {
+  test('of single endpoints are kept beside those of the contract: no call is refused', async () => {
+    const of = (path: string) => (call: { readonly path: string }) => call.path === path
+    braze.quotas = [{ of: of('/v2/subscription/status/set'), requests: 2, milliseconds: 300 }]
+    const limits = '    limits_of: { subscriptions: [{ requests: 2, per: 300ms }] }\n'
+    await project.write({ 'activate.yml': activateYml(limits), 'data/people.csv': some(400) })
+    await sync('subscribe', 'audience', `subscription_group_id: { value: ${campaign} }`)
+    const planned = await withProject(
+      project,
+      wired => planSyncs(wired, wired.project.syncs, planOptions('2026-03-01T02:00:00Z')),
+      { env: { SECRET_TOKEN: key } },
+    )
+    expect(planned.plans[0]).toMatchObject({ requests: 8, seconds_at_limit: 1.2 })
+    expect(await run()).toMatchObject({ status: 'succeeded', requests: 8, retries: 0 })
+    expect([braze.refused.length, braze.subscribed.size]).toEqual([0, 400])
+    // Attributes do not fall under it.
+    await sync('track_attributes', 'mirror', 'tier: tier')
+    expect(await run()).toMatchObject({ outcomes: { acked: 400 }, requests: 8 })
+  })
+
+  test('are those that Braze gives by default, and others where the contract says so', () => {
+    const own = (more: object = {}) =>
+      definition.actions(definition.settings.parse({ api_key: `\${env:KEY}`, instance: 'fra-01', ...more }))
+    const rate = (requests: number, perMilliseconds: number) => [{ requests, perMilliseconds }]
+    expect(own().subscribe?.limits).toMatchObject({ limits: rate(5_000, 60_000), toldByHeaders: true })
+    expect(own().unsubscribe?.limits).toEqual(own().subscribe?.limits)
+    expect(own().trigger_campaign?.limits).toMatchObject({ limits: rate(250_000, 3_600_000) })
+    expect(own().trigger_canvas?.limits).toEqual(own().trigger_campaign?.limits)
+    expect(own().track_event?.limits).toEqual(own().unset_attributes?.limits)
+    const more = { limits_of: { subscriptions: [{ requests: 10_000, per: '1m' }] } }
+    expect(own(more).subscribe?.limits?.limits).toEqual(rate(10_000, 60_000))
+  })
 })
 
 test('a run that is killed sends nobody a second message, and the next says what it does not know', async () => {

@@ -265,6 +265,29 @@ describe('callbacks', () => {
     expect(await (await wired.ledger()).newestSuppression()).toBe(0)
   })
 
+  test.each([
+    ['the number that wrote STOP', 'activate-by-twilio'],
+    ['a number that a person suppressed', 'by-hand'],
+  ])('a START of %s lifts nothing by itself, and is told to whoever watches', async (_whose, by) => {
+    const inbound = { From: bob, To: '+15005550006', MessageSid: 'SM9' }
+    if (by === 'by-hand') expect((await activate('suppress', bob, '--kind', 'phone', '--reason', 'asked')).code).toBe(0)
+    else await call({ ...inbound, OptOutType: 'STOP' })
+    expect((await call({ ...inbound, OptOutType: 'START', Body: 'Unstop' })).status).toBe(204)
+    expect(said.join()).toContain('took back an opt-out')
+    expect(said.join()).not.toContain(bob)
+    await project.write({ 'syncs/again.yml': sync('again') })
+    await activate('run', '--select', 'again')
+    expect(sent().filter(number => number === bob)).toHaveLength(1)
+    // A START that comes once more, or late, changes as little.
+    await call({ ...inbound, OptOutType: 'START' })
+    const channel = by === 'by-hand' ? [] : ['--channel', 'sms']
+    const lifted = await activate('suppress', bob, '--kind', 'phone', ...channel, '--lift', '--reason', 'wrote START')
+    expect(lifted.code).toBe(0)
+    await project.write({ 'syncs/later.yml': sync('later') })
+    await activate('run', '--select', 'later')
+    expect(sent().filter(number => number === bob)).toHaveLength(2)
+  })
+
   test('to a destination that does not exist, or that cannot be read, are refused', async () => {
     const elsewhere = await fetch(`${listening.url}/callbacks/mail`, { method: 'POST', body: 'a=b' })
     expect(elsewhere.status).toBe(404)
