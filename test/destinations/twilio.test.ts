@@ -266,11 +266,11 @@ describe('callbacks', () => {
   })
 
   test.each([
-    ['the number that wrote STOP', 'activate-by-twilio'],
+    ['the number that wrote STOP', 'by-twilio'],
     ['a number that a person suppressed', 'by-hand'],
   ])('a START of %s lifts nothing by itself, and is told to whoever watches', async (_whose, by) => {
     const inbound = { From: bob, To: '+15005550006', MessageSid: 'SM9' }
-    if (by === 'by-hand') expect((await activate('suppress', bob, '--kind', 'phone', '--reason', 'asked')).code).toBe(0)
+    if (by === 'by-hand') expect((await activate('suppress', bob)).code).toBe(0)
     else await call({ ...inbound, OptOutType: 'STOP' })
     expect((await call({ ...inbound, OptOutType: 'START', Body: 'Unstop' })).status).toBe(204)
     expect(said.join()).toContain('took back an opt-out')
@@ -281,7 +281,7 @@ describe('callbacks', () => {
     // A START that comes once more, or late, changes as little.
     await call({ ...inbound, OptOutType: 'START' })
     const channel = by === 'by-hand' ? [] : ['--channel', 'sms']
-    const lifted = await activate('suppress', bob, '--kind', 'phone', ...channel, '--lift', '--reason', 'wrote START')
+    const lifted = await activate('suppress', bob, ...channel, '--lift')
     expect(lifted.code).toBe(0)
     await project.write({ 'syncs/later.yml': sync('later') })
     await activate('run', '--select', 'later')
