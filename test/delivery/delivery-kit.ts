@@ -14,7 +14,7 @@ import {
   type DeliveryTotals,
   deliver,
 } from '../../src/delivery/deliver.ts'
-import { type Action, defineDestination, type RateLimit, type Refresh } from '../../src/delivery/destination.ts'
+import { type Action, type ActionLimits, defineDestination, type RateLimit, type Refresh } from '../../src/delivery/destination.ts'
 import { interpretLookupStatus } from '../../src/delivery/interpret.ts'
 import { type OpenDestination, openHttpDestination } from '../../src/delivery/open-destination.ts'
 import type { ReadLimits } from '../../src/delivery/rate-headers.ts'
@@ -58,6 +58,8 @@ export function fakeClock(start = Date.UTC(2026, 2, 1)): FakeClock {
 
 export interface Far
   extends Partial<Pick<Action<unknown>, 'fields' | 'interpret' | 'batch' | 'request' | 'lookup' | 'job'>> {
+  /** Of the action `remove`, under those of the account. */
+  readonly removeLimits?: ActionLimits
   readonly idempotency?: Action<unknown>['idempotency']
   readonly limits?: readonly RateLimit[]
   readonly concurrency?: number
@@ -129,7 +131,10 @@ export function openFar(url: string, far: Far): OpenDestination {
     limits: () => far.limits ?? [],
     concurrency: () => far.concurrency ?? 2,
     timeout: () => far.timeout ?? 5_000,
-    actions: () => ({ upsert: action, remove: action }),
+    actions: () => ({
+      upsert: action,
+      remove: far.removeLimits === undefined ? action : { ...action, limits: far.removeLimits },
+    }),
     ...(far.readLimits && { readLimits: far.readLimits }),
     refresh: () => far.refresh,
   })

@@ -107,6 +107,72 @@ describe('limits that only the replies tell of', () => {
   })
 })
 
+describe('limits of one action', () => {
+  const rows = rowsOf(60)
+  /** Every other row goes to the action that has limits of its own. */
+  const routes = (op: string) => ({ action: op === 'leave' ? 'remove' : 'upsert' })
+  const mixed = rows.map((row, index) => ({ ...row, op: index % 2 === 0 ? ('enter' as const) : ('leave' as const) }))
+  const deliverMixed = (opened: Stage, far: Far) => {
+    const { input } = opened.context(far)
+    return deliver({ rows: chunksOf(mixed), total: mixed.length, routes, ...input })
+  }
+
+  test('and those of the account are both kept, by the clock of the destination', async () => {
+    const left: { at: number; op: string | undefined }[] = []
+    const opened = await against(request => {
+      left.push({ at: stage?.clock.now() ?? 0, op: request.records[0]?.op })
+      return ok()
+    })
+    const totals = await deliverMixed(opened, {
+      limits: [{ requests: 20, perMilliseconds: 1_000 }],
+      removeLimits: { name: 'removals', limits: [{ requests: 5, perMilliseconds: 1_000 }] },
+      concurrency: 4,
+    })
+    expect(totals).toMatchObject({ acked: 60, retries: 0 })
+    const most = (of: readonly { at: number }[]) =>
+      Math.max(...of.map(({ at }) => of.filter(other => other.at >= at && other.at < at + 1_000).length))
+    expect(most(left)).toBeLessThanOrEqual(20)
+    expect(most(left.filter(({ op }) => op === 'leave'))).toBeLessThanOrEqual(5)
+  })
+
+  test('that headers tell of hold nobody else back, and none is met with a 429', async () => {
+    const counts = new Map<string, number[]>()
+    const refused: string[] = []
+    const opened = await against(request => {
+      const now = stage?.clock.now() ?? 0
+      const op = request.records[0]?.op === 'leave' ? 'leave' : 'other'
+      const window = Math.floor(now / 60_000)
+      const seen = (counts.get(op) ?? []).filter(one => one === window)
+      const limit = op === 'leave' ? 10 : 1_000
+      counts.set(op, [...seen, window])
+      const headers = {
+        'x-ratelimit-remaining': String(Math.max(0, limit - seen.length - 1)),
+        'x-ratelimit-reset': String(((window + 1) * 60_000) / 1_000),
+      }
+      if (seen.length < limit) return reply(200, '', headers)
+      refused.push(op)
+      return reply(429, '', headers)
+    })
+    const totals = await deliverMixed(opened, {
+      removeLimits: { name: 'removals', limits: [], toldByHeaders: true },
+      concurrency: 1,
+    })
+    expect(totals).toMatchObject({ acked: 60, retries: 0 })
+    expect(refused).toEqual([])
+  })
+
+  test('that do not renew soon end the run, which says whose they are', async () => {
+    const opened = await against(ok)
+    const totals = await deliverMixed(opened, {
+      removeLimits: { name: 'removals', limits: [{ requests: 5, perMilliseconds: day }] },
+      concurrency: 1,
+    })
+    expect(totals).toMatchObject({ parked: 0, rejected: 0, stopped: { kind: 'limit', code: 'A6060' } })
+    expect(totals.stopped?.message).toContain('the limit of far for removals, 5 requests in 1d')
+    expect(opened.server.requests.filter(({ records }) => records[0]?.op === 'leave')).toHaveLength(5)
+  })
+})
+
 describe('the budget of a day', () => {
   const far = { limits: [{ requests: 30, perMilliseconds: day }], concurrency: 2 }
 

@@ -6,7 +6,7 @@ import { destinations } from '../../src/destinations/index.ts'
 import { loadProject } from '../../src/project/load.ts'
 import { planSyncs, type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
-import { activate, finish, start, until } from '../e2e/command-line.ts'
+import { command, finish, start, until } from '../e2e/command-line.ts'
 import { makeProject, planOptions, runOptions, type TestProject, withProject } from '../e2e/project.ts'
 import { type Braze, startBraze } from '../vendors/braze.ts'
 
@@ -188,10 +188,10 @@ test('subscriptions follow the audience', async () => {
 })
 
 describe('limits', () => {
-  test('of single endpoints are kept beside those of the contract: no call is refused', async () => {
+  test('of single endpoints are kept under those of the contract: no call is refused, and the rest waits', async () => {
     const of = (path: string) => (call: { readonly path: string }) => call.path === path
-    braze.quotas = [{ of: of('/v2/subscription/status/set'), requests: 2, milliseconds: 300 }]
-    const limits = '    limits_of: { subscriptions: [{ requests: 2, per: 300ms }] }\n'
+    braze.quotas = [{ of: of('/v2/subscription/status/set'), requests: 2, milliseconds: 3_600_000 }]
+    const limits = '    limits_of: { subscriptions: [{ requests: 2, per: 1h }] }\n'
     await project.write({ 'activate.yml': activateYml(limits), 'data/people.csv': some(400) })
     await sync('subscribe', 'audience', `subscription_group_id: { value: ${campaign} }`)
     const planned = await withProject(
@@ -199,9 +199,12 @@ describe('limits', () => {
       wired => planSyncs(wired, wired.project.syncs, planOptions('2026-03-01T02:00:00Z')),
       { env: { SECRET_TOKEN: key } },
     )
-    expect(planned.plans[0]).toMatchObject({ requests: 8, seconds_at_limit: 1.2 })
-    expect(await run()).toMatchObject({ status: 'succeeded', requests: 8, retries: 0 })
-    expect([braze.refused.length, braze.subscribed.size]).toEqual([0, 400])
+    expect(planned.plans[0]).toMatchObject({ requests: 8, seconds_at_limit: 14_400 })
+    expect(await run()).toMatchObject({
+      ...{ requests: 2, retries: 0, outcomes: { acked: 100, pending: 300 } },
+      problems: [{ code: 'A6060', message: expect.stringContaining('for subscription groups, 2') }],
+    })
+    expect([braze.refused.length, braze.subscribed.size]).toEqual([0, 100])
     // Attributes do not fall under it.
     await sync('track_attributes', 'mirror', 'tier: tier')
     expect(await run()).toMatchObject({ outcomes: { acked: 400 }, requests: 8 })
@@ -230,7 +233,7 @@ test('a run that is killed sends nobody a second message, and the next says what
   await until(() => braze.calls.length >= 6 || child.exitCode !== null)
   child.kill('SIGKILL')
   expect((await finished).code).toBe(null)
-  const { outcomes, plan } = (await activate(project.root, 'run', '--json')).json<RunDocument>().runs[0] ?? {}
+  const { outcomes, plan } = (await command(project.root, 'run', '--json')).json<RunDocument>().runs[0] ?? {}
   const blocked = plan?.reasons['unresolved.parked'] ?? 0
   expect(outcomes).toMatchObject({ rejected: 0, pending: 0, parked: 0 })
   expect(blocked).toBeGreaterThan(0)

@@ -6,7 +6,7 @@ import { destinations } from '../../src/destinations/index.ts'
 import { loadProject } from '../../src/project/load.ts'
 import { type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
-import { activate, finish, start, until } from '../e2e/command-line.ts'
+import { command, finish, start, until } from '../e2e/command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from '../e2e/project.ts'
 import { type Hubspot, startHubspot } from '../vendors/hubspot.ts'
 
@@ -283,10 +283,10 @@ test('a run that is killed is taken up, and the far end has everything once it i
   await until(() => hubspot.calls.length >= 4 || child.exitCode !== null)
   child.kill('SIGKILL')
   expect((await finished).code).toBe(null)
-  const resumed = await activate(project.root, 'run', '--json')
+  const resumed = await command(project.root, 'run', '--json')
   expect(resumed.json<RunDocument>().runs[0]).toMatchObject({ outcomes: { rejected: 0, parked: 0, pending: 0 } })
   expect(hubspot.contacts.size).toBe(2_000)
-  expect((await activate(project.root, 'run', '--json')).json<RunDocument>().runs[0]).toMatchObject({ requests: 0 })
+  expect((await command(project.root, 'run', '--json')).json<RunDocument>().runs[0]).toMatchObject({ requests: 0 })
 })
 
 test('doctor says whether the token is taken', async () => {

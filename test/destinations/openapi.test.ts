@@ -72,7 +72,9 @@ class Contract {
     const wrong = known.flatMap(({ name, required = false }) => {
       const value = query.get(name)
       if (value === null) return required ? [`"${name}" is missing`] : []
-      const validate = this.ajv.compile({ $ref: `vendor${at}/${parameters.findIndex(one => one.name === name)}/schema` })
+      const validate = this.ajv.compile({
+        $ref: `vendor${at}/${parameters.findIndex(one => one.name === name)}/schema`,
+      })
       return validate(value) ? [] : [`"${name}" ${validate.errors?.[0]?.message}`]
     })
     return [...strangers.map(name => `there is no "${name}"`), ...wrong]

@@ -168,16 +168,18 @@ describe('mail', () => {
   })
 
   test('keeps the rate that the project knows of its endpoint, and a dry-run says how long that takes', async () => {
-    far.quotas = [{ of: ({ path }) => path === '/v3/mail/send', requests: 2, milliseconds: 300 }]
+    far.quotas = [{ of: ({ path }) => path === '/v3/mail/send', requests: 2, milliseconds: 3_600_000 }]
     await project.write({
       'activate.yml': settings(
-        '    recipients_per_request: 1\n    limits_of: { mail: [{ requests: 2, per: 300ms }] }\n',
+        '    recipients_per_request: 1\n    limits_of: { mail: [{ requests: 2, per: 1h }] }\n',
       ),
       'data/people.csv': people(Array.from({ length: 9 }, (_, index) => row(`p${index}`))),
     })
     const planned = JSON.parse((await activate('dry-run', '--json')).stdout) as PlanDocument
-    expect(planned.plans[0]).toMatchObject({ requests: 9, seconds_at_limit: 1.4 })
-    expect(await run()).toMatchObject({ outcomes: { acked: 9 }, requests: 9, retries: 0 })
+    expect(planned.plans[0]).toMatchObject({ requests: 9, seconds_at_limit: 16_200 })
+    const summary = await run()
+    expect(summary).toMatchObject({ outcomes: { acked: 2, pending: 7 }, requests: 2, retries: 0 })
+    expect(summary.problems).toMatchObject([{ code: 'A6060', message: expect.stringContaining('for mail/send, 2') }])
     expect(far.refused).toEqual([])
   })
 })
