@@ -175,4 +175,11 @@ export const removalExamples: readonly Example[] = [
     reply: { status: 202, body: { job_id: 'j-2' } },
     verdict: { kind: 'acked' },
   },
+  {
+    name: 'there is no such list: the run ends, and nobody counts as refused',
+    changes: [leaver('c1', 'r1', first)],
+    request: { method: 'DELETE', path: `/v3/marketing/lists/${list}/contacts?contact_ids=${first}` },
+    reply: { status: 404, body: { errors: [{ message: 'not found' }] } },
+    verdict: { kind: 'denied', code: 'no_such_place', message: 'HTTP 404' },
+  },
 ]

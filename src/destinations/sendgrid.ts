@@ -250,9 +250,10 @@ function named(verdict: Verdict, batch: readonly Change[]): Verdict {
   return { kind: 'each', outcomes: batch.map(({ changeId }) => ({ changeId, outcome: 'acked', reference: changeId })) }
 }
 
-/** A 400 applies to the whole request; where its errors name records, those are at fault. */
+/** A 400 applies to the whole request; where its errors name records, those are at fault. A 404 is about the address, or the list in it. */
 function refusalOf(reply: HttpReply, batch: readonly Change[]): Verdict {
   const verdict = interpretStatus(reply)
+  if (reply.status === 404) return { kind: 'denied', code: 'no_such_place', message: 'HTTP 404' }
   const errors = valueAt(reply.json, 'errors')
   if (verdict.kind !== 'refused' || reply.status === 413 || !Array.isArray(errors)) return verdict
   const faults = errors.flatMap((error): readonly Fault[] => {

@@ -71,6 +71,18 @@ export function describeDestination(
     for (const [name, { job }] of actions)
       for (const example of job?.examples ?? []) describeJob(name, job, example, settings)
 
+    for (const [name, { job }] of actions)
+      for (const example of job?.file?.examples ?? [])
+        test(`${name} is told by a file: ${example.name}`, () => {
+          const body = (given: unknown) => (typeof given === 'string' ? given : JSON.stringify(given))
+          const reply = (status: number, text: string): HttpReply => ({ status, headers: {}, text, json: parsed(text) })
+          const answer = reply(200, body(example.answer))
+          expect(job?.file?.address(answer)).toMatch(/^https:/)
+          const read = (text: string) => job?.file?.interpret(reply(200, text), example.changes, answer)
+          expect(read(body(example.reply.body))).toEqual(example.verdict)
+          for (const silent of ['', '<html>', '{}', '[]', 'null']) expect(read(silent)).toBeUndefined()
+        })
+
     for (const [name, action] of actions) {
       for (const example of action.examples ?? [])
         describeExample(name, action, example, context, { secrets, answersByPlace })

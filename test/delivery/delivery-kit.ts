@@ -14,7 +14,13 @@ import {
   type DeliveryTotals,
   deliver,
 } from '../../src/delivery/deliver.ts'
-import { type Action, type ActionLimits, defineDestination, type RateLimit, type Refresh } from '../../src/delivery/destination.ts'
+import {
+  type Action,
+  type ActionLimits,
+  defineDestination,
+  type RateLimit,
+  type Refresh,
+} from '../../src/delivery/destination.ts'
 import { interpretLookupStatus } from '../../src/delivery/interpret.ts'
 import { type OpenDestination, openHttpDestination } from '../../src/delivery/open-destination.ts'
 import type { ReadLimits } from '../../src/delivery/rate-headers.ts'

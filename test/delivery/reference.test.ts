@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { referencePage } from '../../src/delivery/reference.ts'
 import { destinations } from '../../src/destinations/index.ts'
 import { sendgridExample } from '../../src/destinations/sendgrid-examples.ts'
-import { twilioExample } from '../../src/destinations/twilio.ts'
+import { twilioExample } from '../../src/destinations/twilio-examples.ts'
 
 const settings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   http: {

@@ -1,7 +1,7 @@
 import type { DestinationDefinition, Example } from '../../src/delivery/destination.ts'
 import { destinations } from '../../src/destinations/index.ts'
 import { sendgridExample } from '../../src/destinations/sendgrid-examples.ts'
-import { twilioExample } from '../../src/destinations/twilio.ts'
+import { twilioExample } from '../../src/destinations/twilio-examples.ts'
 import { resolveSecrets } from '../../src/project/secret.ts'
 import { describeDestination } from '../conformance/destination.ts'
 

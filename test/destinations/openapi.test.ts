@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest'
 import type { Action, DestinationDefinition, Example, HttpRequest } from '../../src/delivery/destination.ts'
 import { destinations } from '../../src/destinations/index.ts'
 import { sendgridExample } from '../../src/destinations/sendgrid-examples.ts'
-import { twilioExample } from '../../src/destinations/twilio.ts'
+import { twilioExample } from '../../src/destinations/twilio-examples.ts'
 
 const folder = process.env.ACTIVATE_OPENAPI_DIR ?? join(import.meta.dirname, '../../../shared/openapi')
 const present = existsSync(join(folder, 'twilio', 'messages.json'))

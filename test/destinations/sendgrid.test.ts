@@ -170,9 +170,7 @@ describe('mail', () => {
   test('keeps the rate that the project knows of its endpoint, and a dry-run says how long that takes', async () => {
     far.quotas = [{ of: ({ path }) => path === '/v3/mail/send', requests: 2, milliseconds: 3_600_000 }]
     await project.write({
-      'activate.yml': settings(
-        '    recipients_per_request: 1\n    limits_of: { mail: [{ requests: 2, per: 1h }] }\n',
-      ),
+      'activate.yml': settings('    recipients_per_request: 1\n    limits_of: { mail: [{ requests: 2, per: 1h }] }\n'),
       'data/people.csv': people(Array.from({ length: 9 }, (_, index) => row(`p${index}`))),
     })
     const planned = JSON.parse((await activate('dry-run', '--json')).stdout) as PlanDocument
