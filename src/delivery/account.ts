@@ -114,6 +114,7 @@ class SharedLimiter implements AccountLimiter {
   private id: string | undefined
   private readonly own: TieredLimiter
   private windows: readonly TierWindow[]
+  private readonly known = new WeakSet<ActionLimits>()
   private readonly parties: Party[] = []
   /** The turn is ours until then. */
   private until = Number.NEGATIVE_INFINITY
@@ -219,7 +220,9 @@ class SharedLimiter implements AccountLimiter {
 
   /** The limits of actions are known from the first request on that falls under them. */
   private know(within: ActionLimits | undefined): void {
-    if (within !== undefined) this.add(within.limits, within.name)
+    if (within === undefined || this.known.has(within)) return
+    this.known.add(within)
+    this.add(within.limits, within.name)
   }
 
   private get isShared(): boolean {

@@ -69,7 +69,7 @@ export const deliveryCodes = {
   A6060: {
     title: 'a limit of the destination is used up',
     explanation:
-      'One of the `limits` of the destination, or one that the destination itself tells of in its replies, is used up, and does not renew within 15 minutes. The run ended instead of waiting: what it had begun is recorded, the rest is pending and planned anew by the next run. The message names the time from which the limit renews; a schedule that comes later than that needs nothing else. Limits count per account, for every sync and every process that uses it.',
+      'One of the `limits` of the destination, or one that the destination itself tells of in its replies, is used up, and does not renew within 15 minutes. The run ended instead of waiting: what it had begun is recorded, the rest is pending and planned anew by the next run. The message names the time from which the limit renews; a schedule that comes later than that needs nothing else. Limits count per account, for every sync and every process that uses it; those of single actions, which the message names, under it.',
     exit: 'partial',
   },
   A6061: {

@@ -19,7 +19,24 @@ export function syncProblems(sync: Sync, actions: Actions, definition: string): 
   return [
     ...modeProblems(sync, action, actions, definition),
     ...(action.fields ? fieldProblems(sync, action.fields) : []),
+    ...leaverProblems(sync, action, actions),
   ]
+}
+
+/** Who leaves is known by what was sent alone, so what takes leavers finds only what the sync maps. */
+function leaverProblems(sync: Sync, action: Actions[string], actions: Actions): readonly Problem[] {
+  const taker = withLeavers.includes(sync.mode) && takerOf(action, actions) ? actions[action.leavers ?? ''] : undefined
+  const own = new Set(missingIn(sync, action.fields))
+  return missingIn(sync, taker?.fields)
+    .filter(field => !own.has(field))
+    .map(field =>
+      problem(
+        'A6507',
+        `sync "${sync.name}": leavers go to "${action.leavers}", which needs the field "${field}"`,
+        sync,
+        `add "${field}" under fields`,
+      ),
+    )
 }
 
 function modeProblems(sync: Sync, action: Actions[string], actions: Actions, definition: string): readonly Problem[] {
@@ -51,11 +68,9 @@ function modeHelp(sync: Sync, action: Actions[string], actions: Actions): string
 
 function fieldProblems(sync: Sync, fields: z.ZodObject): readonly Problem[] {
   const known = Object.keys(fields.shape)
-  const mapped = new Set(sync.fields.map(mapping => mapping.field))
-  const missing = known.filter(field => !mapped.has(field) && !fields.shape[field]?.safeParse(undefined).success)
   return [
     ...sync.fields.flatMap(mapping => fieldProblem(sync, mapping, fields, known)),
-    ...missing.map(field =>
+    ...missingIn(sync, fields).map(field =>
       problem(
         'A6507',
         `sync "${sync.name}": "${sync.action}" needs the field "${field}"`,
@@ -64,6 +79,14 @@ function fieldProblems(sync: Sync, fields: z.ZodObject): readonly Problem[] {
       ),
     ),
   ]
+}
+
+/** Required fields that the sync does not map. */
+function missingIn(sync: Sync, fields: z.ZodObject | undefined): readonly string[] {
+  const mapped = new Set(sync.fields.map(mapping => mapping.field))
+  return Object.entries(fields?.shape ?? {}).flatMap(([field, schema]) =>
+    mapped.has(field) || schema.safeParse(undefined).success ? [] : [field],
+  )
 }
 
 function fieldProblem(

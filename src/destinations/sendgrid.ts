@@ -357,7 +357,10 @@ function listRemoval({ limits_of: limits }: Settings): Action<Settings> {
   return {
     summary: 'Takes contacts off `list_id`, by `contact_id`; a 202 means that the removal is being processed',
     modes: [],
-    fields: contactFields.pick({ list_id: true, contact_id: true }),
+    fields: z.object({
+      list_id: z.uuid().describe('The list'),
+      contact_id: z.uuid().describe("SendGrid's own id of the contact, as the sync had it"),
+    }),
     batch: { maxRecords: unverified.mostRemoved },
     limits: limitsOf('list removal', limits.list_removal),
     idempotency: { kind: 'natural' },

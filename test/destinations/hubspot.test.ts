@@ -315,6 +315,21 @@ describe('what cannot work is found when the project is loaded', () => {
     ])
   })
 
+  test('leavers that are to be archived, and nothing by which HubSpot could know them', async () => {
+    await project.write({ 'activate.yml': activateYml('contacts: { upsert_by: customer_id, leavers: archive }') })
+    await sync('upsert_contacts', 'mirror', properties)
+    expect(await problems()).toEqual([
+      {
+        code: 'A6507',
+        message: 'sync "everyone": leavers go to "archive_contacts", which needs the field "hs_object_id"',
+        place: expect.objectContaining({ file: 'syncs/everyone.yml' }),
+        help: 'add "hs_object_id" under fields',
+      },
+    ])
+    await sync('upsert_contacts', 'upsert', properties)
+    expect(await problems()).toEqual([])
+  })
+
   test('an action, a field and a setting that are misspelt; a field that is missing', async () => {
     await sync('upsert_contact', 'mirror', properties)
     expect(await problems()).toMatchObject([{ code: 'A6504', help: 'did you mean "upsert_contacts"?' }])

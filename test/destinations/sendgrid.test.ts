@@ -315,6 +315,14 @@ describe('what a project asks for', () => {
     expect((await activate('validate')).stderr).toMatch(/no field "plam"[\s\S]*did you mean "plan"/)
   })
 
+  test('has what a leaver is taken off its list by, where leavers are taken off', async () => {
+    await project.write({ 'syncs/list.yml': contactSync().replace('  contact_id: contact_id\n', '') })
+    const { stderr } = await activate('validate')
+    expect(stderr).toContain('leavers go to "list_removal", which needs the field "contact_id"')
+    await project.write({ 'syncs/list.yml': contactSync('upsert').replace('  contact_id: contact_id\n', '') })
+    expect((await activate('validate')).code).toBe(0)
+  })
+
   test('may not give a field of its own the name of one that SendGrid has', async () => {
     await project.write({ 'activate.yml': settings().replace('[first_name]', '[to]') })
     expect((await activate('validate')).stderr).toContain('"to" is the name of a field already')
