@@ -24,7 +24,9 @@ export function checkDestinations(project: Project, definitions: Definitions): r
     if (destination === undefined) {
       const help = suggestion(sync.destination, names, 'destinations')
       const message = `sync "${sync.name}": unknown destination "${sync.destination}"`
-      return [{ code: 'A6503', message, place: sync.place, ...(help !== undefined && { help }) }]
+      return [
+        { code: 'A6503', message, place: sync.places?.destination ?? sync.place, ...(help !== undefined && { help }) },
+      ]
     }
     return destination.kind === 'valid' ? syncProblems(sync, destination.actions, destination.definition.name) : []
   })
