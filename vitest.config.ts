@@ -17,9 +17,20 @@ function temporaryFolder(): string {
  * Rooms whose tests leave nothing behind that another file could see: they share processes and what these have loaded, which halves
  * their time. Not `plan` and `warehouse`, whose files are also imported by those that repeat them on other engines.
  */
-const sharing = ['cli', 'delivery', 'docs', 'ledger', 'models', 'project', 'report', 'run', 'sandbox', 'schedule'].map(
-  room => `test/${room}/**/*.test.ts`,
-)
+const sharing = [
+  'cli',
+  'delivery',
+  'destinations',
+  'docs',
+  'e2e',
+  'ledger',
+  'models',
+  'project',
+  'report',
+  'run',
+  'sandbox',
+  'schedule',
+].map(room => `test/${room}/**/*.test.ts`)
 
 export default defineConfig({
   test: {
