@@ -22,6 +22,7 @@ const sharing = [
   'delivery',
   'destinations',
   'docs',
+  'e2e',
   'ledger',
   'models',
   'project',

@@ -1,6 +1,7 @@
 /**
  * The composition root: the only file that opens things. Each opener is called when first needed, so that a command
- * which only reads files opens no warehouse.
+ * which only reads files opens no warehouse; and what it opens is loaded then, because the libraries of warehouses, ledgers
+ * and connections take longer to load than such a command takes.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
@@ -29,17 +30,12 @@ import { type KeySource, keyBeside, keyOfSecret } from './ledger/key.ts'
 import type { Holder, Ledger } from './ledger/ledger.ts'
 import type { PostgresLedgerSettings } from './ledger/postgres-address.ts'
 import { scrubbedLedger } from './ledger/scrubbed.ts'
-import { isSharedLedger, openLedger, openSharedLedger } from './ledger/store.ts'
 import { ActivateError } from './project/problem.ts'
 import type { DestinationSettings, LedgerSettings, Project, SecretText } from './project/project.ts'
 import { createScrubber, type Scrubber } from './project/scrubber.ts'
 import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { defaultTarget } from './project/settings.ts'
 import { leaseMilliseconds } from './run/lease-keeper.ts'
-import { openBigquery } from './warehouse/bigquery.ts'
-import { openDuckdb } from './warehouse/duckdb.ts'
-import { rewriteDuckdb } from './warehouse/duckdb-rewrite.ts'
-import { openPostgres } from './warehouse/postgres.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -196,18 +192,19 @@ function leaseLengthFrom({ ACTIVATE_LEASE_MS: text }: Environment): number {
 }
 
 async function openWarehouse({ warehouse }: Project, readers: SecretReaders): Promise<Warehouse> {
-  if (warehouse.type === 'duckdb') return openDuckdb(warehouse)
-  if (warehouse.type === 'postgres') return openPostgres(warehouse, readers)
-  return openBigquery(warehouse, readers)
+  if (warehouse.type === 'duckdb') return (await import('./warehouse/duckdb.ts')).openDuckdb(warehouse)
+  if (warehouse.type === 'postgres') return (await import('./warehouse/postgres.ts')).openPostgres(warehouse, readers)
+  return (await import('./warehouse/bigquery.ts')).openBigquery(warehouse, readers)
 }
 
 async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefined> {
-  if (warehouse.type === 'duckdb') return rewriteDuckdb(warehouse)
+  if (warehouse.type === 'duckdb') return (await import('./warehouse/duckdb-rewrite.ts')).rewriteDuckdb(warehouse)
   return `${warehouse.type} keeps deleted rows until its own housekeeping, backups and time travel have let go of them`
 }
 
 async function isLedgerThere({ ledger }: Project, readers: SecretReaders): Promise<boolean> {
-  return ledger.type === 'sqlite' ? existsSync(ledger.path) : isSharedLedger(sharedLedger(ledger, readers))
+  if (ledger.type === 'sqlite') return existsSync(ledger.path)
+  return (await import('./ledger/store.ts')).isSharedLedger(sharedLedger(ledger, readers))
 }
 
 async function openProjectLedger(project: Project, readers: SecretReaders, clock: Clock): Promise<Ledger> {
@@ -218,6 +215,7 @@ async function openProjectLedger(project: Project, readers: SecretReaders, clock
     now: clock.now,
     letterRetention: retention.deadLetters,
   }
+  const { openLedger, openSharedLedger } = await import('./ledger/store.ts')
   return ledger.type === 'sqlite'
     ? openLedger(ledger, options)
     : openSharedLedger(sharedLedger(ledger, readers), options)

@@ -9,7 +9,7 @@ import { resolveSecrets, type SecretReaders } from '../project/secret.ts'
 import { suggestion } from '../project/suggest.ts'
 import type { Accounts } from './account.ts'
 import type { Action, CallbackReport, CallbackRequest, DestinationDefinition, RateLimit } from './destination.ts'
-import { type OpenDestination, openHttpDestination, openSessionDestination } from './open-destination.ts'
+import type { OpenDestination } from './open-destination.ts'
 import { settingsProblems } from './settings-problems.ts'
 import { syncProblems } from './sync-problems.ts'
 
@@ -24,7 +24,9 @@ export function checkDestinations(project: Project, definitions: Definitions): r
     if (destination === undefined) {
       const help = suggestion(sync.destination, names, 'destinations')
       const message = `sync "${sync.name}": unknown destination "${sync.destination}"`
-      return [{ code: 'A6503', message, place: sync.place, ...(help !== undefined && { help }) }]
+      return [
+        { code: 'A6503', message, place: sync.places?.destination ?? sync.place, ...(help !== undefined && { help }) },
+      ]
     }
     return destination.kind === 'valid' ? syncProblems(sync, destination.actions, destination.definition.name) : []
   })
@@ -71,6 +73,7 @@ export async function openDestination(settings: DestinationSettings, context: Op
   definition.sign?.(resolved, { id: '', at: 0, body: '' })
   const { accounts } = context
   const named = { name: settings.name, ...(accounts !== undefined && { accounts }) }
+  const { openHttpDestination, openSessionDestination } = await import('./open-destination.ts')
   if (definition.open === undefined) return openHttpDestination(definition, resolved, named)
   return openSessionDestination(definition, resolved, { name: settings.name, root: context.root })
 }

@@ -14,7 +14,7 @@ export function syncProblems(sync: Sync, actions: Actions, definition: string): 
   const action = Object.hasOwn(actions, sync.action) ? actions[sync.action] : undefined
   if (action === undefined) {
     const message = `sync "${sync.name}": "${sync.destination}" has no action "${sync.action}"`
-    return [problem('A6504', message, sync, suggestion(sync.action, Object.keys(actions), 'its actions'))]
+    return [problem('A6504', message, sync, 'action', suggestion(sync.action, Object.keys(actions), 'its actions'))]
   }
   return [
     ...modeProblems(sync, action, actions, definition),
@@ -34,6 +34,7 @@ function leaverProblems(sync: Sync, action: Actions[string], actions: Actions): 
         'A6507',
         `sync "${sync.name}": leavers go to "${action.leavers}", which needs the field "${field}"`,
         sync,
+        'fields',
         `add "${field}" under fields`,
       ),
     )
@@ -42,7 +43,7 @@ function leaverProblems(sync: Sync, action: Actions[string], actions: Actions): 
 function modeProblems(sync: Sync, action: Actions[string], actions: Actions, definition: string): readonly Problem[] {
   if (!action.modes.includes(sync.mode)) {
     const message = `sync "${sync.name}": the action "${sync.action}" does not work in the mode "${sync.mode}"`
-    return [problem('A6505', message, sync, modeHelp(sync, action, actions))]
+    return [problem('A6505', message, sync, 'mode', modeHelp(sync, action, actions))]
   }
   if (!withLeavers.includes(sync.mode) || action.takesLeavers || takerOf(action, actions)) return []
   const message = `sync "${sync.name}": the mode "${sync.mode}" needs an action that takes those who leave, and "${sync.action}" has none`
@@ -50,7 +51,7 @@ function modeProblems(sync: Sync, action: Actions[string], actions: Actions, def
     definition === 'http'
       ? 'mark the action that removes records with `for: leavers`'
       : 'use the mode upsert, or another action'
-  return [problem('A6505', message, sync, help)]
+  return [problem('A6505', message, sync, 'mode', help)]
 }
 
 function takerOf({ leavers }: Actions[string], actions: Actions): boolean {
@@ -75,6 +76,7 @@ function fieldProblems(sync: Sync, fields: z.ZodObject): readonly Problem[] {
         'A6507',
         `sync "${sync.name}": "${sync.action}" needs the field "${field}"`,
         sync,
+        'fields',
         `add "${field}" under fields`,
       ),
     ),
@@ -122,6 +124,6 @@ function othersOf(
   return others === undefined || others.def.type === 'never' ? undefined : others
 }
 
-function problem(code: string, message: string, sync: Sync, help?: string): Problem {
-  return { code, message, place: sync.place, ...(help !== undefined && { help }) }
+function problem(code: string, message: string, sync: Sync, key: string, help?: string): Problem {
+  return { code, message, place: sync.places?.[key] ?? sync.place, ...(help !== undefined && { help }) }
 }

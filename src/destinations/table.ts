@@ -12,7 +12,7 @@ import {
   type Verdict,
 } from '../delivery/destination.ts'
 import { type SqlFailure, sqlFailure } from './sql-failure.ts'
-import { type OpenTable, openTable } from './table-open.ts'
+import type { OpenTable } from './table-open.ts'
 import { type Row, rowOf } from './table-rows.ts'
 import { fieldsOf, type TableSettings, tableSettings } from './table-settings.ts'
 import { type TableAction, tableActions, write } from './table-write.ts'
@@ -24,7 +24,11 @@ export const table = defineDestination({
   limits: () => [],
   concurrency: settings => (settings.client === 'sqlite' ? 1 : settings.concurrency),
   actions: actionsOf,
-  open: async (settings, { root }) => sessionOn(await openTable(settings, root)),
+  async open(settings, { root }) {
+    // Loaded for those who have a table: drivers take long.
+    const { openTable } = await import('./table-open.ts')
+    return sessionOn(await openTable(settings, root))
+  },
 })
 
 function actionsOf(settings: TableSettings): Readonly<Record<TableAction, Action<TableSettings>>> {

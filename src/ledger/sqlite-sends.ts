@@ -135,9 +135,18 @@ export function prepareSends(connection: Connection): SendStatements {
   /** Inside the group's transaction this is a savepoint: a refused call takes back its own writes only. */
   const performWhole = connection.transaction(perform)
 
-  function answer(send: Send): Answer {
+  /** Nobody else writes while the group's transaction lasts, so a scope's fence is read once for all of the group. */
+  function fencesOfGroup(): (scope: string) => number | undefined {
+    const read = new Map<string, number | undefined>()
+    return scope => {
+      if (!read.has(scope)) read.set(scope, fence.get(scope))
+      return read.get(scope)
+    }
+  }
+
+  function answer(send: Send, fenceOf: (scope: string) => number | undefined): Answer {
     try {
-      refuseOldFence(send.lease, fence.get(send.lease.scope))
+      refuseOldFence(send.lease, fenceOf(send.lease.scope))
       return isOneStatement(send) ? perform(send) : performWhole(send)
     } catch (error) {
       if (error instanceof ActivateError || error instanceof TypeError || isConstraint(error)) {
@@ -147,7 +156,10 @@ export function prepareSends(connection: Connection): SendStatements {
     }
   }
 
-  const group = connection.transaction((sends: readonly Send[]): readonly Answer[] => sends.map(answer))
+  const group = connection.transaction((sends: readonly Send[]): readonly Answer[] => {
+    const fenceOf = fencesOfGroup()
+    return sends.map(send => answer(send, fenceOf))
+  })
   return { commit: sends => group.immediate(sends) }
 }
 

@@ -156,6 +156,15 @@ describe('syncs', () => {
     expect(one({ action: 'toString' })).toMatchObject({ code: 'A6504' })
   })
 
+  test('what is wrong is shown where it stands', () => {
+    const places = { destination: at(2), action: at(3), mode: at(4) }
+    const lineOf = (parts: Partial<Sync>) => one({ places, ...parts })?.place?.line
+    expect(lineOf({ destination: 'dset' })).toBe(2)
+    expect(lineOf({ action: 'upsert_contact' })).toBe(3)
+    expect(lineOf({ mode: 'audience' })).toBe(4)
+    expect(lineOf({ mode: 'audience', places: {} })).toBe(1)
+  })
+
   test('a mode that the action does not know is told with the actions that do', () => {
     expect(one({ mode: 'audience' })).toMatchObject({
       code: 'A6505',

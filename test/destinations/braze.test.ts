@@ -270,7 +270,7 @@ describe('what cannot work is found when the project is loaded', () => {
       {
         code: 'A6507',
         message: expect.stringContaining('campaign_id'),
-        place: { file: 'syncs/everyone.yml', line: 1 },
+        place: { file: 'syncs/everyone.yml', line: 5 },
       },
     ])
     await sync('subscribe', 'audience', 'subscription_group: { value: x }')

@@ -336,7 +336,7 @@ describe('what cannot work is found when the project is loaded', () => {
     await sync('add_to_list', 'audience', 'list_id: { value: "42" }, recordid: record_id')
     expect(await problems()).toMatchObject([
       { code: 'A6506', help: 'did you mean "record_id"?' },
-      { code: 'A6507', place: { file: 'syncs/everyone.yml', line: 1 } },
+      { code: 'A6507', place: { file: 'syncs/everyone.yml', line: 5 } },
     ])
     await project.write({
       'activate.yml': activateYml('contacts: { upsert_by: customer_id }', '    plans: enterprise\n'),

@@ -29,15 +29,22 @@ select customer_id, x as repeat_orders, cast(floor(t_x) as integer) as last_week
   case when spent >= 250 then 'gold' when spent >= 80 then 'silver' else 'bronze' end as tier
 from alive`
 
+/** What both segments look at: computed once a night. */
+const customers = `/*---
+materialised: table
+key: customer_id
+---*/
+with purchases as (select customer_id, day, dollars from {{source "purchases"}})
+${customerState('{{run_date}}').replace(/^\s*with /, ', ')}
+`
+
 const model = (where: string) => `/*---
 key: customer_id
 columns:
   customer_id: { type: string, tests: [not_null, unique] }
   p_alive: { type: number, tests: [{ between: [0, 1] }] }
 ---*/
-with purchases as (select customer_id, day, dollars from {{source "purchases"}}),
-state as (${customerState('{{run_date}}')})
-select * from state where ${where}
+select * from {{ref "customers"}} where ${where}
 `
 
 const population = { at_risk: 'p_alive < 0.5 and repeat_orders > 0', value_tier: 'true' }
@@ -74,6 +81,7 @@ destinations:
   at_risk_crm: ${receiverSettings(crm.at_risk.url)}
   value_tier_crm: ${receiverSettings(crm.value_tier.url)}
 `,
+      'models/customers.sql': customers,
       'models/at_risk.sql': model(population.at_risk),
       'models/value_tier.sql': model(population.value_tier),
       'syncs/at_risk.yml': sync('at_risk', 'mirror'),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RunDocument } from '../../src/run.ts'
-import { activate, finish, start, until } from './command-line.ts'
+import { activate, command, finish, start, until } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -51,7 +51,7 @@ async function killAfter(requests: number): Promise<void> {
 }
 
 async function run(): Promise<RunDocument['runs'][number]> {
-  const { stdout, stderr } = await activate(project.root, 'run', '--json')
+  const { stdout, stderr } = await command(project.root, 'run', '--json')
   const [summary] = (JSON.parse(stdout) as RunDocument).runs
   if (summary === undefined) throw new Error(stderr)
   return summary
