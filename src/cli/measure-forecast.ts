@@ -6,6 +6,7 @@ import { keyExpression } from '../plan/population.ts'
 import { query, writeScratch } from '../plan/stage.ts'
 import { stateRelation, stateTables } from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
+import { measureOf } from '../project/outcomes.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { type Experiment, experimentsOf, type MeasuredOutcome } from '../report/experiment.ts'
@@ -94,7 +95,7 @@ async function historyOf(
     const sums = async (units: Fragment, part: string) => {
       const params = { units, events, outcome, asOf: new Date(asOf).toISOString() }
       const values = await writeScratch(warehouse, `${part}_values__${name}`, selectValues(dialect, params))
-      return query(warehouse, selectAggregates(values))
+      return query(warehouse, selectAggregates(values, measureOf(outcome)))
     }
     const { holdout } = experiment
     const scope = { exposures, sync: experiment.sync, holdout: holdout.name, epoch: holdout.epoch }

@@ -1,12 +1,24 @@
 /** From what the warehouse and the ledger said to the report's document. Pure. */
 import { formatDuration } from '../project/duration.ts'
+import { measureOf } from '../project/outcomes.ts'
+import type { Problem } from '../project/problem.ts'
 import type { Row } from '../warehouse/warehouse.ts'
 import { liftEntry } from './answer-entry.ts'
 import { cohortsOf, partsOf, segmentsOf, seriesOf } from './breakdown.ts'
-import { type ArmFigures, type Comparison, compareArms, figuresOf, withheldArm } from './comparison.ts'
+import {
+  type ArmFigures,
+  averageOf,
+  type Comparison,
+  compareArms,
+  comparedBy,
+  figuresOf,
+  withheldArm,
+} from './comparison.ts'
+import { type Decision, decisionsOf } from './decision.ts'
 import type { ArmEntry, ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument } from './document.ts'
 import type { Experiment, MeasuredOutcome } from './experiment.ts'
 import {
+  changeFindings,
   contaminationFindings,
   epochFindings,
   type Finding,
@@ -20,7 +32,7 @@ import { type Integrity, type IntegrityRows, judgeIntegrity } from './integrity.
 import { type PowerLeft, powerLeft } from './power-left.ts'
 import type { Boundary } from './stats/boundary.ts'
 import { benjaminiHochberg, holm } from './stats/multiplicity.ts'
-import { type Judged, type Verdict, verdictOn } from './verdict.ts'
+import { type Judged, type Verdict, verdictOn, verdictOnUnmeasured } from './verdict.ts'
 import { type JointRows, noveltyOf, type WorthEntry, worthOf } from './worth.ts'
 
 /** Two-sided risk of a false alarm of each interval. */
@@ -55,6 +67,8 @@ export interface OutcomeRows {
   readonly events: Row
   readonly aggregates: readonly Row[]
   readonly detail?: OutcomeDetail
+  /** Why there are no rows. */
+  readonly problems?: readonly Problem[]
 }
 
 export interface OutcomeDetail {
@@ -83,8 +97,14 @@ export function assembleReport(
   const entries = rows.map(each => experimentEntry(each, asOf))
   return {
     ...{ schema: 'activate.report/1', as_of: new Date(asOf).toISOString() },
-    ...{ experiments: withAdjustedP(entries), health },
+    ...{ experiments: withAdjustedP(entries), health, problems: problemsOf(entries) },
   }
+}
+
+/** Each once, however many outcomes depend on it. */
+function problemsOf(entries: readonly ExperimentEntry[]): readonly Problem[] {
+  const all = entries.flatMap(({ outcomes }) => outcomes.flatMap(({ problems }) => problems))
+  return [...new Map(all.map(problem => [JSON.stringify(problem), problem])).values()]
 }
 
 function experimentEntry(rows: ExperimentRows, asOf: number): ExperimentEntry {
@@ -179,6 +199,8 @@ interface Measured {
   readonly measured: MeasuredOutcome
   readonly finished: boolean
   readonly comparisons: readonly Comparison[]
+  /** By arm; of what decides. */
+  readonly decisions: ReadonlyMap<string, Decision>
   readonly findings: readonly Finding[]
   readonly entry: OutcomeEntry
 }
@@ -191,7 +213,9 @@ interface Surroundings {
   readonly holdout: Experiment['holdout']
 }
 
-function measure({ measured, events, aggregates, detail }: OutcomeRows, around: Surroundings): Measured {
+function measure(rows: OutcomeRows, around: Surroundings): Measured {
+  const { measured, events, aggregates, detail, problems = [] } = rows
+  if (problems.length > 0) return unmeasured(measured, problems)
   const { outcome, role } = measured
   const { total, ended } = around
   const figures = aggregates.map(figuresOf)
@@ -199,25 +223,28 @@ function measure({ measured, events, aggregates, detail }: OutcomeRows, around: 
   const finished = ended && open === 0
   const sequence: Boundary = { kind: 'sequential', alpha, plannedUnits: outcome.plannedUnits }
   const boundary: Boundary = finished ? { kind: 'fixed', alpha } : sequence
-  const counts = outcome.value === undefined
-  const compared = { counts, covariate: outcome.covariate !== undefined }
+  const compared = comparedBy(outcome)
   const comparisons = compareArms(figures, boundary, compared)
   const number = (column: string) => Number(events[column] ?? 0)
   const days = partsOf(detail?.days ?? [])
   const nth = partsOf(detail?.triggers ?? [])
-  const wearing = role === 'primary' && nth.length > 1 ? noveltyOf(nth, comparisons[0]?.arm ?? '', alpha) : null
+  const looked = { ...compared, window: outcome.window, asOf: around.asOf }
+  const decisions = role === 'secondary' ? new Map<string, Decision>() : decisionsOf(days, sequence, looked)
+  const wearing =
+    role === 'primary' && nth.length > 1 ? noveltyOf(nth, comparisons[0]?.arm ?? '', { alpha, ...compared }) : null
   const entry: OutcomeEntry = {
-    ...{ outcome: outcome.name, role, direction: outcome.direction, measure: counts ? 'share' : 'mean' },
-    ...{ window: formatDuration(outcome.window), boundary: boundary.kind, open },
+    ...{ outcome: outcome.name, role, direction: outcome.direction, measure: compared.measure },
+    ...{ window: formatDuration(outcome.window), boundary: boundary.kind, open, problems },
     rows: {
       ...{ total: number('n'), nobody: number('nobody'), undated: number('undated') },
       ...{ unusable: number('unusable'), repeated: number('repeated') },
     },
     comparisons: comparisons.map(each => {
-      const worth = worthEntry(each, detail, boundary, outcome.direction)
-      return { ...comparisonEntry(each), worth: role === 'primary' ? worth : null }
+      const worth = worthEntry(each, detail, boundary, outcome)
+      const decided = decidedEntry(decisions.get(each.arm))
+      return { ...comparisonEntry(each, outcome), decided, worth: role === 'primary' ? worth : null }
     }),
-    series: seriesOf(days, sequence, { ...compared, window: outcome.window, asOf: around.asOf }),
+    series: seriesOf(days, sequence, looked),
     cohorts: cohortsOf(days, boundary, compared),
     segments: segmentsOf(partsOf(detail?.segments ?? []), boundary, compared),
     power: role === 'primary' ? powerOf(figures, measured, boundary, around) : null,
@@ -235,8 +262,26 @@ function measure({ measured, events, aggregates, detail }: OutcomeRows, around: 
   const findings = [
     ...(detail === undefined ? [] : missingFindings(outcomeChecks(outcome.name, detail, figures))),
     ...fades,
+    ...changeFindings(outcome.name, decisions),
   ]
-  return { measured, finished, comparisons, findings, entry }
+  return { measured, finished, comparisons, decisions, findings, entry }
+}
+
+/** Without a figure, since none would be of all that happened. */
+function unmeasured(measured: MeasuredOutcome, problems: readonly Problem[]): Measured {
+  const { outcome, role } = measured
+  const entry: OutcomeEntry = {
+    ...{ outcome: outcome.name, role, direction: outcome.direction, measure: measureOf(outcome), problems },
+    ...{ window: formatDuration(outcome.window), boundary: 'sequential', open: 0 },
+    rows: { total: 0, nobody: 0, undated: 0, unusable: 0, repeated: 0 },
+    ...{ comparisons: [], series: [], cohorts: [], segments: [], power: null, novelty: null },
+  }
+  return { measured, finished: false, comparisons: [], decisions: new Map(), findings: [], entry }
+}
+
+function decidedEntry(decision: Decision | undefined): ComparisonEntry['decided'] {
+  if (decision?.kind !== 'decided') return null
+  return { side: decision.side, at: new Date(decision.at).toISOString() }
 }
 
 function outcomeChecks(outcome: string, { before, unusable }: OutcomeDetail, figures: readonly ArmFigures[]) {
@@ -253,10 +298,10 @@ function worthEntry(
   comparison: Comparison,
   detail: OutcomeDetail | undefined,
   boundary: Boundary,
-  direction: 'up' | 'down',
+  outcome: MeasuredOutcome['outcome'],
 ): WorthEntry | null {
   if (detail === undefined || detail.compliance.length === 0) return null
-  return worthOf(comparison, { ...detail, boundary, direction })
+  return worthOf(comparison, { ...detail, boundary, direction: outcome.direction, measure: measureOf(outcome) })
 }
 
 function powerOf(
@@ -270,25 +315,29 @@ function powerOf(
   return powerLeft(
     figures.find(({ arm }) => arm === withheldArm),
     {
-      ...{ direction: outcome.direction, counts: outcome.value === undefined, boundary, share: holdout.share },
+      ...{ direction: outcome.direction, measure: measureOf(outcome), boundary, share: holdout.share },
       ...{ people: { exposed: total, counted }, firstAt, asOf, window: outcome.window },
       ...{ expires: holdout.expires, ended },
     },
   )
 }
 
-function comparisonEntry({ arm, treated, withheld, lift, reduction }: Comparison): ComparisonEntry {
+function comparisonEntry(
+  { arm, treated, withheld, lift, reduction }: Comparison,
+  outcome: MeasuredOutcome['outcome'],
+): Omit<ComparisonEntry, 'decided'> {
+  const measure = measureOf(outcome)
   return {
     arm,
-    treated: armEntry(treated),
-    withheld: armEntry(withheld),
-    lift: liftEntry(lift, treated.n),
+    treated: armEntry(treated, measure),
+    withheld: armEntry(withheld, measure),
+    lift: liftEntry(lift, treated.n, measure),
     ...{ noise_removed: reduction ?? null, p_holm: null, q_value: null, worth: null },
   }
 }
 
-function armEntry({ n, nonZero, sum }: ArmFigures): ArmEntry {
-  return { people: n, with_outcome: nonZero, mean: n === 0 ? null : sum / n }
+function armEntry(figures: ArmFigures, measure: OutcomeEntry['measure']): ArmEntry {
+  return { people: figures.n, with_outcome: figures.nonZero, mean: averageOf(figures, measure) }
 }
 
 interface Around {
@@ -305,9 +354,12 @@ function verdictsOf(outcomes: readonly Measured[], around: Around): readonly Ver
   if (around.total === 0 || firstAt === undefined) return nothing('nobody has been exposed in this epoch yet')
   const primary = outcomes.find(({ measured }) => measured.role === 'primary')
   if (primary === undefined) return nothing('no outcome is declared as primary: name one in outcomes/*.yml')
+  const [problem] = primary.entry.problems
+  if (problem !== undefined) return [verdictOnUnmeasured(primary.entry.outcome, problem, integrity)]
   const guardrails = outcomes.filter(({ measured }) => measured.role === 'guardrail')
+  const unseen = guardrails.flatMap(({ entry }) => (entry.problems.length > 0 ? [entry.outcome] : []))
   const { finished, measured } = primary
-  const circumstances = { integrity, finished, firstAt, asOf, window: measured.outcome.window, expires }
+  const circumstances = { unseen, integrity, finished, firstAt, asOf, window: measured.outcome.window, expires }
   return primary.comparisons.map(comparison =>
     verdictOn(
       judged(primary, comparison),
@@ -319,8 +371,9 @@ function verdictsOf(outcomes: readonly Measured[], around: Around): readonly Ver
   )
 }
 
-function judged({ measured: { outcome } }: Measured, comparison: Comparison): Judged {
-  return { comparison, outcome: outcome.name, direction: outcome.direction, counts: outcome.value === undefined }
+function judged({ measured: { outcome }, decisions }: Measured, comparison: Comparison): Judged {
+  const decision = decisions.get(comparison.arm)
+  return { comparison, outcome: outcome.name, direction: outcome.direction, measure: measureOf(outcome), decision }
 }
 
 /** Of many syncs one looks good by chance: every primary comparison of the report is adjusted for the others. */

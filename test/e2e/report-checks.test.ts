@@ -156,7 +156,7 @@ test('says what it cost, and what the effect on those reached is', async () => {
   if (lift?.kind !== 'estimated' || worth?.on_reached?.kind !== 'estimated') throw new Error('no figures')
   expect(worth.on_reached.estimate).toBeCloseTo(lift.absolute.estimate, 9)
   if (worth.cost_per_incremental?.kind !== 'estimated') throw new Error('no price')
-  expect(worth.cost_per_incremental.estimate).toBeCloseTo((worth.cost ?? 0) / lift.incremental.estimate, 9)
+  expect(worth.cost_per_incremental.estimate).toBeCloseTo((worth.cost ?? 0) / (lift.incremental?.estimate ?? 0), 9)
 })
 
 test('half of the treated who were never reached double the effect on the others', async () => {

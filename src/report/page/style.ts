@@ -22,7 +22,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .verdict { border-radius: 10px; padding: 14px 18px; margin: 14px 0 4px }
 .verdict p { margin: 0 } .verdict .say { font-size: 19px; line-height: 1.4; font-weight: 600 } .verdict .why { margin-top: 4px }
 .keep { background: var(--good-bg); color: var(--good) } .stop, .unreliable { background: var(--bad-bg); color: var(--bad) }
-.wait, .unclear { background: var(--warn-bg); color: var(--warn) } .nothing_to_measure { background: var(--calm-bg); color: var(--calm) }
+.wait, .unclear, .unmeasured { background: var(--warn-bg); color: var(--warn) } .nothing_to_measure { background: var(--calm-bg); color: var(--calm) }
 .tag { display: inline-block; border-radius: 999px; padding: 1px 11px; font-size: 14px; font-weight: 600; white-space: nowrap }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 18px 0 0 }
 .figures div { border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px }
