@@ -50,7 +50,7 @@ export function resultRows({ experiments, as_of }: ReportDocument, writtenAt: nu
     entry.outcomes.flatMap(outcome => {
       const unmeasured = outcome.problems.length > 0 ? [unmeasuredRow(entry, outcome)] : []
       const measured = outcome.comparisons.map(comparison => resultRow(entry, outcome, comparison))
-      return [...measured, ...unmeasured].map(row => ({ ...clock, ...row }))
+      return [...measured, ...unmeasured].map(row => ({ ...row, ...clock }))
     }),
   )
 }

@@ -163,16 +163,16 @@ describe('revenue per order', () => {
     }
     const noValue = await refused('', 'value: amount\n')
     expect(noValue).toMatchObject({ code: 7 })
-    expect(noValue.stderr).toMatch(/A1198[^]*"per" has no meaning without "value"[^]*each_order\.yml:5/)
-    expect((await refused('cap: 500\n')).stderr).toMatch(/A1198[^]*least\(amount, 500\)/)
-    expect((await refused('covariate: { before: 30d }\n')).stderr).toMatch(/A1198[^]*"covariate" cannot be used/)
+    expect(noValue.stderr).toMatch(/A1198[\s\S]*"per" has no meaning without "value"[\s\S]*each_order\.yml:5/)
+    expect((await refused('cap: 500\n')).stderr).toMatch(/A1198[\s\S]*least\(amount, 500\)/)
+    expect((await refused('covariate: { before: 30d }\n')).stderr).toMatch(/A1198[\s\S]*"covariate" cannot be used/)
     expect((await refused('per: order\n', 'per: event\n')).stderr).toMatch(
-      /unknown per "order"[^]*each_order\.yml:9[^]*allowed: event/,
+      /unknown per "order"[\s\S]*each_order\.yml:9[\s\S]*allowed: event/,
     )
     const missing = await refused('per: { sum: peices }\n', 'per: event\n')
     expect(missing.code).toBe(7)
-    expect(missing.stderr).toMatch(/A8512[^]*did you mean "pieces"/)
+    expect(missing.stderr).toMatch(/A8512[\s\S]*did you mean "pieces"/)
     const text = await refused('per: { sum: order_id }\n', 'per: event\n')
-    expect(text.stderr).toMatch(/A8513[^]*per must be of type integer or number/)
+    expect(text.stderr).toMatch(/A8513[\s\S]*per must be of type integer or number/)
   })
 })
