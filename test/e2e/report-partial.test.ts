@@ -131,7 +131,7 @@ test('a guardrail that nobody could look at lets nobody say keep', async () => {
 test('terminal, page and table say what is missing, and show the rest', async () => {
   const stale = await reported('--as-of', '2026-06-20', '--html', page, '--write-back')
   expect(stale.code).toBe(3)
-  expect(stale.stdout).toContain('! renewed could not be measured: source "renewals"')
+  expect(stale.stdout).toContain('! renewed could not be measured: the source "renewals" is stale')
   expect(stale.stdout).toMatch(/visited \(primary\) .* 5\d\.\d %/)
   expect(stale.stderr.match(/error\[A\d{4}\]/g)).toHaveLength(1)
   const html = await readFile(page, 'utf8')

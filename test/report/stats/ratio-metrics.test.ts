@@ -36,12 +36,15 @@ function linearised(units: readonly Unit[]): readonly number[] {
   return units.map(({ x, y }) => ratio + (y - ratio * x) / (sum(unit => unit.x) / units.length))
 }
 
+/** Of values of which none is nothing. */
+const whole = (values: readonly number[]) => ({ ...moments(values), nonZero: values.length })
+
 describe('a quotient', () => {
   test('has the lift of the mean of its residuals, in the difference and in the relative lift', () => {
     fc.assert(
       fc.property(buyers, buyers, boundaries, (treated, withheld, boundary) => {
         const found = compareRatios(ratioFrom(treated), ratioFrom(withheld), boundary, 0)
-        const means = compareMeans(moments(linearised(treated)), moments(linearised(withheld)), boundary, 0)
+        const means = compareMeans(whole(linearised(treated)), whole(linearised(withheld)), boundary, 0)
         fc.pre(found.kind === 'estimated' && means.kind === 'estimated')
         if (found.kind !== 'estimated' || means.kind !== 'estimated') return
         expect(found.verdict).toBe(means.verdict)
@@ -63,7 +66,7 @@ describe('a quotient', () => {
         fc.pre(treated !== undefined && withheld !== undefined)
         if (treated === undefined || withheld === undefined) return
         const found = compareRatios(treated, withheld, fixed, 0)
-        const means = compareMeans(moments(a), moments(b), fixed, 0)
+        const means = compareMeans(whole(a), whole(b), fixed, 0)
         fc.pre(found.kind === 'estimated' && means.kind === 'estimated')
         if (found.kind !== 'estimated' || means.kind !== 'estimated') return
         expect(found.absolute.estimate).toBeCloseTo(means.absolute.estimate, 9)
