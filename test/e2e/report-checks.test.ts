@@ -259,6 +259,22 @@ test('a dry run tells when the experiment can be decided, from those who came an
   expect(text.stdout).toContain('about 600 people a week, as in the last weeks; without it 2')
 })
 
+test('a dry run computes a model once, for its plan and its forecast', async () => {
+  await inWarehouse('create sequence computed')
+  const path = join(project.root, 'models/people.sql')
+  const model = await readFile(path, 'utf8')
+  await project.write({ 'models/people.sql': model.replace(' as tier', " as tier, nextval('computed') as nr") })
+  try {
+    const planned = await activate(project.root, 'dry-run', '--json', '--as-of', '2026-04-05T02:00:00Z')
+    expect(planned.code, planned.stderr).toBe(0)
+    const { experiments } = planned.json<{ readonly experiments: readonly ForecastEntry[] }>()
+    expect(experiments[0]?.baseline).not.toBeNull()
+    expect(await inWarehouse("select nextval('computed')")).toEqual([[BigInt(people.length + 1)]])
+  } finally {
+    await project.write({ 'models/people.sql': model })
+  }
+})
+
 test('results are kept in a table of the state, once for each report', async () => {
   const write = (...more: readonly string[]) => activate(project.root, 'report', '--write-back', '--json', ...more)
   const { code, stdout, stderr } = await write('--as-of', '2026-05-01')

@@ -1,10 +1,10 @@
 /** The report's statements on PostgreSQL: the same nights, the same people, the same figures as on DuckDB. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readReport } from '../../src/cli/measure.ts'
-import { readForecasts } from '../../src/cli/measure-forecast.ts'
-import { runSyncs } from '../../src/run.ts'
+import { forecaster } from '../../src/cli/measure-forecast.ts'
+import { planSyncs, runSyncs } from '../../src/run.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
-import { makeProject, runOptions, withProject } from './project.ts'
+import { makeProject, planOptions, runOptions, withProject } from './project.ts'
 
 const people = Array.from({ length: 900 }, (_, index) => `P${String(index).padStart(3, '0')}`)
 const orders = people.flatMap((key, index) => {
@@ -82,7 +82,9 @@ async function lived(warehouse: string, env: Readonly<Record<string, string>>) {
       async wired => {
         const asOf = Date.parse('2026-03-20T00:00:00Z')
         const { experiments, health } = await readReport(wired, asOf, undefined)
-        const forecasts = await readForecasts(wired, asOf, wired.project.syncs, [])
+        const { onPlanned, entries } = forecaster(wired, asOf, wired.project.syncs)
+        await planSyncs(wired, wired.project.syncs, planOptions('2026-03-20T00:00:00Z'), onPlanned)
+        const forecasts = entries()
         const { latency: _, unknown, ...all } = health?.all ?? { latency: null, unknown: {} }
         return rounded({ experiments, all, unknown, match: health?.match_rate, forecasts })
       },
