@@ -58,16 +58,11 @@ function factsOf({ arms, epoch, share: withheld, status, first_at: first, shared
 
 /** `keep: it works. …` as a headline and a sentence. */
 function verdictBand({ arm, advice, text }: ExperimentEntry['verdicts'][number], several: boolean): Html {
-  const said = unbroken(text).replace(/^(keep|stop|do not rely on these figures): /, '')
+  const said = text.replace(/^(keep|stop|do not rely on these figures): /, '')
   const [, until, rest] = /^(wait(?:[^.:]*?))(?:[.:] |$)(.*)$/s.exec(said) ?? []
   const title = until === undefined ? headline[advice] : capital(until)
   const why = capital(until === undefined ? said : (rest ?? ''))
   return html`<div class="verdict ${advice}"><p class="say">${several ? `${arm}: ` : ''}${title}</p>${why === '' ? '' : html`<p class="why">${why.endsWith('.') ? why : `${why}.`}</p>`}</div>`
-}
-
-/** A number and its unit stay on one line. */
-function unbroken(text: string): string {
-  return text.replaceAll(/(?<=\d) (?=%|pp)/g, '\u00a0')
 }
 
 function capital(text: string): string {
