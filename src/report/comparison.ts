@@ -5,7 +5,7 @@ import type { Answer } from './stats/answer.ts'
 import type { Boundary } from './stats/boundary.ts'
 import { adjusted, type WithCovariate } from './stats/cuped.ts'
 import type { Lift } from './stats/lift.ts'
-import { compareMeans } from './stats/means.ts'
+import { compareMeans, type MeanLift } from './stats/means.ts'
 import { compareProportions } from './stats/proportions.ts'
 import { compareRatios, ratioMoments } from './stats/ratio-metrics.ts'
 
@@ -20,7 +20,7 @@ export interface Comparison {
   readonly arm: string
   readonly treated: ArmFigures
   readonly withheld: ArmFigures
-  readonly lift: Answer<Lift>
+  readonly lift: Answer<Lift | MeanLift>
   /** By how much a covariate narrowed the interval; undefined without one. */
   readonly reduction: number | undefined
 }
@@ -77,7 +77,7 @@ export function compareArms(
   })
 }
 
-function liftIn(measure: Measure, treated: ArmFigures, withheld: ArmFigures, boundary: Boundary): Answer<Lift> {
+function liftIn(measure: Measure, treated: ArmFigures, withheld: ArmFigures, boundary: Boundary): Comparison['lift'] {
   switch (measure) {
     case 'share':
       return compareProportions(countOf(treated), countOf(withheld), boundary)

@@ -48,6 +48,8 @@ export interface OutcomeEntry {
   /** Why it could not be measured, such as a source that is stale: then there are no figures. Empty when it was. */
   readonly problems: readonly Problem[]
   readonly rows: Readonly<Record<'total' | 'nobody' | 'undated' | 'unusable' | 'repeated', number>>
+  /** What would make its figures better, in a sentence each. */
+  readonly hints: readonly string[]
   readonly comparisons: readonly ComparisonEntry[]
   /** After each day (or week) the lift of those who were counted by then; one series for each treated arm. */
   readonly series: readonly Series[]

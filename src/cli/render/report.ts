@@ -103,8 +103,10 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
     )
     return parts.length === 0 ? [] : [`rows of ${outcome} that do not count: ${parts.join(', ')}`]
   })
-  const unmeasured = outcomes.flatMap(({ outcome, problems: [problem] }) =>
-    problem === undefined ? [] : [`! ${outcome} could not be measured: ${problem.message} (${problem.code})`],
+  const unmeasured = outcomes.flatMap(({ outcome, role, problems: [problem] }) =>
+    problem === undefined || role === 'primary'
+      ? []
+      : [`! ${outcome} could not be measured: ${problem.message} (${problem.code})`],
   )
   const open = outcomes
     .filter(each => each.open > 0)
@@ -122,6 +124,7 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
       : []),
     ...open,
     ...left,
+    ...outcomes.flatMap(({ hints }) => hints),
     ...outcomes.flatMap(powerNotes),
     ...outcomes.flatMap(worthNotes),
     ...(checks.mixed === 0

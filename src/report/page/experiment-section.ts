@@ -208,6 +208,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
         look: 'info' as const,
         text: `${people(open)} still within the ${window} of ${outcome}, and not counted yet`,
       })),
+    ...outcomes.flatMap(({ hints }) => hints.map(text => ({ look: 'info' as const, text }))),
     ...outcomes.flatMap(({ outcome, rows }) => {
       const left = (['nobody', 'undated', 'unusable', 'repeated'] as const).filter(why => rows[why] > 0)
       const parts = left.map(why => `${number(rows[why])} ${why}`)
