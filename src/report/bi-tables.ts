@@ -51,6 +51,8 @@ export const biTables: BiTables = {
       incremental: 'The difference times the treated people; NULL of a ratio.',
       incremental_lower: 'Lower end of its interval; NULL without a bound.',
       incremental_upper: 'Upper end of its interval; NULL without a bound.',
+      decided_at:
+        'The end of the first look that proved an effect (UTC), which later looks do not take back; NULL where none did.',
       p_value: 'Two-sided.',
       p_holm: 'Adjusted over all primary comparisons of the report (Holm).',
       q_value: 'Adjusted over all primary comparisons of the report (Benjamini and Hochberg).',

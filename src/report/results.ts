@@ -33,6 +33,8 @@ export const resultColumns = {
   incremental_lower: 'double',
   incremental_upper: 'double',
   p_value: 'double',
+  /** Of the first look that proved an effect; null where none did. */
+  decided_at: 'timestamp',
   p_holm: 'double',
   q_value: 'double',
   cost: 'double',
@@ -77,6 +79,7 @@ function resultRow(
     ...ends('difference', figures?.absolute),
     ...ends('lift', relative),
     ...ends('incremental', figures?.incremental ?? undefined),
+    decided_at: comparison.decided?.at ?? null,
     ...{ p_value: figures?.p_value ?? null, p_holm: comparison.p_holm, q_value: comparison.q_value },
     ...{ cost: worth?.cost ?? null, advice: verdict?.advice ?? null, verdict: verdict?.text ?? null },
     alarms: checks.alarms.length,
@@ -108,7 +111,9 @@ export function resultStatements(
   const names = Object.keys(resultColumns) as (keyof typeof resultColumns)[]
   const instant = (iso: string) => raw(dialect.timestamp(dialect.literal(iso)))
   const cell = (row: ResultRow, name: keyof typeof resultColumns): Fragment =>
-    resultColumns[name] === 'timestamp' ? instant(String(row[name])) : sql`${row[name] satisfies Value}`
+    resultColumns[name] === 'timestamp' && row[name] !== null
+      ? instant(String(row[name]))
+      : sql`${row[name] satisfies Value}`
   const line = (row: ResultRow) =>
     sql`(${join(
       names.map(name => cell(row, name)),

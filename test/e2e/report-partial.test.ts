@@ -140,13 +140,13 @@ test('terminal, page and table say what is missing, and show the rest', async ()
   const instance = await DuckDBInstance.create(join(project.root, 'state.duckdb'))
   const connection = await instance.connect()
   const read = await connection.runAndReadAll(
-    'select sync, outcome, answer, advice, lift is null from activate.results order by 1, 2',
+    'select sync, outcome, answer, advice, lift is null, decided_at is not null from activate.results order by 1, 2',
   )
   expect(read.getRows()).toEqual([
-    ['news', 'renewed', 'unmeasured', null, true],
-    ['news', 'visited', 'estimated', 'wait', false],
-    ['reminder', 'renewed', 'unmeasured', 'unmeasured', true],
-    ['reminder', 'visited', 'estimated', null, false],
+    ['news', 'renewed', 'unmeasured', null, true, false],
+    ['news', 'visited', 'estimated', 'wait', false, true],
+    ['reminder', 'renewed', 'unmeasured', 'unmeasured', true, false],
+    ['reminder', 'visited', 'estimated', null, false, false],
   ])
   connection.closeSync()
   instance.closeSync()
