@@ -59,7 +59,7 @@ const manyWithValue = 30
 
 /**
  * How many units tell of the variance. Of many zeros and few values the values alone do: with a t of all units the test says "lower" of nothing in 4.5 % of
- * experiments with ten withheld buyers expected, with that of the buyers in 3 % (`docs/validity.md`). To ask for more buyers instead would be
+ * experiments with ten withheld buyers expected, with that of the buyers in 3.2 % (`docs/validity.md`). To ask for more buyers instead would be
  * worse: experiments that have them are those in which more was bought by chance.
  */
 function informing({ n, nonZero }: Moments): number {

@@ -43,7 +43,7 @@ export function compareRatios(
   const estimate = treated.sumY / treated.sumX - withheld.sumY / withheld.sumX
   if (treated.nonZero < 2 || withheld.nonZero < 2) return notEstimable('single_unit', { estimate })
   if (isConstant(treated) || isConstant(withheld)) return notEstimable('zero_variance', { estimate })
-  const [t, w] = [ratioOf(treated), ratioOf(withheld)]
+  const [t, w] = [contributed(treated), contributed(withheld)]
   const portion = t.variance / (t.variance + w.variance)
   const df = 1 / (portion ** 2 / (treated.nonZero - 1) + (1 - portion) ** 2 / (withheld.nonZero - 1))
   const information = { units: treated.n + withheld.n, df }
@@ -60,6 +60,13 @@ export function compareRatios(
 export function ratioOf(arm: PairedMoments): MeanOf {
   const { n, sumX, sumY } = arm
   return { mean: sumY / sumX, variance: residualSquares(arm) / (n - 1) / n / (sumX / n) ** 2 }
+}
+
+/** Residuals sum to zero among those who contribute, so that it is one of them who tells nothing, and not one of all units. */
+function contributed(arm: RatioMoments): MeanOf {
+  const { mean, variance } = ratioOf(arm)
+  const { n, nonZero } = arm
+  return { mean, variance: (variance * nonZero * (n - 1)) / (nonZero - 1) / n }
 }
 
 /** Of sums with their third moments, y being divided by x. */
