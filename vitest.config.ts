@@ -17,9 +17,13 @@ function temporaryFolder(): string {
  * Rooms whose tests leave nothing behind that another file could see: they share processes and what these have loaded, which halves
  * their time. Not `plan` and `warehouse`, whose files are also imported by those that repeat them on other engines.
  */
-const sharing = ['cli', 'delivery', 'docs', 'ledger', 'models', 'project', 'report', 'run', 'sandbox', 'schedule'].map(
-  room => `test/${room}/**/*.test.ts`,
-)
+const sharing = [
+  ...['cli', 'delivery', 'docs', 'ledger', 'models', 'project', 'report', 'run', 'sandbox', 'schedule'].map(
+    room => `test/${room}/**/*.test.ts`,
+  ),
+  // Of the whole tool, those that kill nothing and have a project each.
+  ...['test/e2e/report*.test.ts', 'test/e2e/hillstrom-report.test.ts', 'test/validity/*.test.ts'],
+]
 
 export default defineConfig({
   test: {
