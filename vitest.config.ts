@@ -30,6 +30,7 @@ const sharing = [
   'run',
   'sandbox',
   'schedule',
+  'validity',
 ].map(room => `test/${room}/**/*.test.ts`)
 
 export default defineConfig({

@@ -86,6 +86,9 @@ export interface PlanOptions {
   readonly signal: AbortSignal
 }
 
+/** Told of each plan of a dry run while the rows of its model are still there. */
+export type OnPlanned = (night: Night, prepared: PreparedSync, plan: Plan) => Promise<void>
+
 export interface RunOptions extends PlanOptions {
   /** Executes what a guard holds. */
   readonly yes: boolean
@@ -96,7 +99,12 @@ export interface RunOptions extends PlanOptions {
 }
 
 /** Plans each sync and sends nothing. Throws ActivateError; the first failing sync ends it. */
-export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: PlanOptions): Promise<PlanDocument> {
+export async function planSyncs(
+  wired: Wired,
+  syncs: readonly Sync[],
+  options: PlanOptions,
+  onPlanned?: OnPlanned,
+): Promise<PlanDocument> {
   const night = await openNight(wired, options.asOf)
   const plans: Plan[] = []
   for (const sync of byPriority(syncs)) {
@@ -107,6 +115,7 @@ export async function planSyncs(wired: Wired, syncs: readonly Sync[], options: P
     const { plan } = planned
     if (objections(plan, sync, false).length === 0) await announceSends(night, sync, runId, planned)
     plans.push({ ...plan, warnings: [...plan.warnings, ...(await runWarnings(night, sync))] })
+    await onPlanned?.(night, prepared, plan)
     await dropScratch(night, runId)
     options.onProgress(progress(sync, 'done'))
   }

@@ -1,5 +1,5 @@
 /** How a run of several syncs ends: the worst of them decides. */
-import { type ExitReason, exitCodes } from '../project/problem.ts'
+import { type ExitReason, exitCodes, type Problem } from '../project/problem.ts'
 import type { RunSummary } from '../run.ts'
 import { codeBook } from './code-book.ts'
 
@@ -40,6 +40,11 @@ export function exitOfRun(run: Pick<RunSummary, 'status' | 'problems'>): ExitRea
     case 'failed':
       return worst(['failed', ...(run.problems ?? []).map(problem => failureOf(problem.code))])
   }
+}
+
+/** Why a report would end the process of which some outcomes could not be measured: the rest is there. */
+export function exitOfReport(problems: readonly Problem[]): ExitReason {
+  return worst(problems.map(({ code }) => (failureOf(code) === 'failed' ? 'partial' : failureOf(code))))
 }
 
 function failureOf(code: string): ExitReason {

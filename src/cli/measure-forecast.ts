@@ -6,6 +6,7 @@ import { keyExpression } from '../plan/population.ts'
 import { query, writeScratch } from '../plan/stage.ts'
 import { stateRelation, stateTables } from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
+import { measureOf } from '../project/outcomes.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { type Experiment, experimentsOf, type MeasuredOutcome } from '../report/experiment.ts'
@@ -13,42 +14,50 @@ import { membersOf, selectUnits } from '../report/experiment-sql.ts'
 import { type ForecastEntry, forecastOf } from '../report/forecast.ts'
 import { countExposed, countTriggered, selectPopulationUnits } from '../report/forecast-sql.ts'
 import { selectAggregates, selectValues } from '../report/outcome-sql.ts'
-import { computeModel, modelNamed, type Night, openNight } from '../run/night.ts'
+import { modelNamed, type Night, type PreparedSync } from '../run/night.ts'
+import type { OnPlanned } from '../run.ts'
 import type { Fragment } from '../warehouse/sql.ts'
 import type { Row } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
 import { eventsOf } from './measure.ts'
 
-/** Of the syncs with a holdout of their own, and of those with an outcome of their own under a shared one. */
-export async function readForecasts(
-  wired: Wired,
-  asOf: number,
-  syncs: readonly Sync[],
-  plans: readonly Plan[],
-): Promise<readonly ForecastEntry[]> {
+export interface Forecaster {
+  readonly onPlanned: OnPlanned
+  /** Of every sync that was planned so far, in the order of the experiments. */
+  readonly entries: () => readonly ForecastEntry[]
+}
+
+/**
+ * Forecasts for the syncs with a holdout of their own, and for those with an outcome of their own under a shared one. Each is made when its sync has just
+ * been planned, so that neither its model nor a source is computed once more.
+ */
+export function forecaster(wired: Wired, asOf: number, syncs: readonly Sync[]): Forecaster {
   const { date } = localTime(wired.project.timezone, asOf)
   const experiments = experimentsOf(wired.project, date, syncs).filter(
     ({ shared, outcomes }) => !shared || outcomes.length > 0,
   )
-  if (experiments.length === 0) return []
-  const night = await openNight(wired, asOf)
-  const entries: ForecastEntry[] = []
-  for (const [index, experiment] of experiments.entries()) {
-    const sync = syncs.find(({ name }) => name === experiment.sync)
-    if (sync === undefined) continue
-    const plan = plans.find(each => each.sync === sync.name)
-    entries.push(await readForecast(night, { ...experiment, sync: sync.name }, sync, plan, `${index}__${night.name}`))
+  const entries = new Map<Experiment, ForecastEntry>()
+  return {
+    onPlanned: async (night, prepared, plan) => {
+      const { name } = prepared.sync
+      for (const [index, experiment] of experiments.entries()) {
+        if (experiment.sync !== name) continue
+        const part = `${index}__${night.name}`
+        entries.set(experiment, await readForecast(night, { ...experiment, sync: name }, prepared, plan, part))
+      }
+    },
+    entries: () => experiments.flatMap(experiment => entries.get(experiment) ?? []),
   }
-  return entries
 }
 
 async function readForecast(
   night: Night,
   experiment: Experiment & { readonly sync: string },
-  sync: Sync,
-  plan: Plan | undefined,
+  prepared: PreparedSync,
+  plan: Plan,
   name: string,
 ): Promise<ForecastEntry> {
+  const { sync } = prepared
   const { warehouse, asOf } = night
   const { dialect, state } = warehouse
   const [exposures, decisions] = (['exposures', 'decisions'] as const).map(table =>
@@ -63,10 +72,10 @@ async function readForecast(
     countExposed(dialect, exposures, { sync: sync.name, holdout: experiment.holdout.name, asOf }),
   )
   const [decided = {}] = await query(warehouse, countTriggered(dialect, decisions, { sync: sync.name, op, asOf }))
-  const tonight = plan === undefined ? 0 : plan.decisions.send + plan.decisions.withhold
+  const tonight = plan.decisions.send + plan.decisions.withhold
   const primary = experiment.outcomes.find(({ role }) => role === 'primary')
   const history =
-    primary === undefined ? noHistory : await historyOf(night, experiment, sync, primary, { exposures, name })
+    primary === undefined ? noHistory : await historyOf(night, experiment, prepared, primary, { exposures, name })
   return forecastOf({ experiment, exposed, decided, tonight, ...history }, asOf)
 }
 
@@ -82,7 +91,7 @@ const noHistory: History = { withheld: undefined, population: undefined, problem
 async function historyOf(
   night: Night,
   experiment: Experiment & { readonly sync: string },
-  sync: Sync,
+  { sync, population: { stage } }: PreparedSync,
   { outcome }: MeasuredOutcome,
   { exposures, name }: { readonly exposures: Fragment; readonly name: string },
 ): Promise<History> {
@@ -94,16 +103,13 @@ async function historyOf(
     const sums = async (units: Fragment, part: string) => {
       const params = { units, events, outcome, asOf: new Date(asOf).toISOString() }
       const values = await writeScratch(warehouse, `${part}_values__${name}`, selectValues(dialect, params))
-      return query(warehouse, selectAggregates(values))
+      return query(warehouse, selectAggregates(values, measureOf(outcome)))
     }
     const { holdout } = experiment
     const scope = { exposures, sync: experiment.sync, holdout: holdout.name, epoch: holdout.epoch }
     const units = await writeScratch(warehouse, `forecast__${name}`, selectUnits(scope, members))
     const withheld = (await sums(units, 'withheld')).find(row => row.arm === 'withheld')
     const model = modelNamed(night, sync.model)
-    const { stage } = await night.once(`forecast ${model.name}`, () =>
-      computeModel(night, model, `forecast_model__${model.name}__${night.name}`),
-    )
     const own = stage.columns.find(column => column.name === night.wired.project.identity?.key)
     const keys = model.key.flatMap(key => stage.columns.find(column => column.name === key) ?? [])
     const person = keyExpression(dialect, own === undefined ? keys : [own])

@@ -6,6 +6,8 @@ import { query, writeScratch } from '../plan/stage.ts'
 import { snapshotColumns, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
 import { concerns, isCommunication } from '../project/communication.ts'
+import { measureOf } from '../project/outcomes.ts'
+import { ActivateError, type Problem } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
 import { type Experiment, experimentsOf, type MeasuredOutcome } from '../report/experiment.ts'
 import {
@@ -191,28 +193,27 @@ async function sharedAddresses(
   return row
 }
 
-/** What an outcome came to, and the relation of `selectValues`. */
+/** What an outcome came to, and the relation of `selectValues`; undefined where it could not be looked at. */
 interface MeasuredRows {
   readonly rows: OutcomeRows
-  readonly values: Fragment
+  readonly values: Fragment | undefined
 }
 
 /** Where the primary outcome is a share, how it goes together with what people spend. */
 async function withJoint({ warehouse }: Night, measures: readonly MeasuredRows[]): Promise<readonly OutcomeRows[]> {
-  const spent = measures.filter(({ rows }) => rows.measured.outcome.value !== undefined)
+  const spent = measures.flatMap(({ rows: { measured }, values }) =>
+    values === undefined || measureOf(measured.outcome) !== 'mean' ? [] : [{ outcome: measured.outcome.name, values }],
+  )
   const all: OutcomeRows[] = []
   for (const { rows, values } of measures) {
     const { role, outcome } = rows.measured
-    if (role !== 'primary' || outcome.value !== undefined || rows.detail === undefined) {
+    if (role !== 'primary' || outcome.value !== undefined || rows.detail === undefined || values === undefined) {
       all.push(rows)
       continue
     }
     const joint = []
-    for (const other of spent)
-      joint.push({
-        outcome: other.rows.measured.outcome.name,
-        rows: await query(warehouse, selectJoint(values, other.values)),
-      })
+    for (const { outcome: name, values: others } of spent)
+      joint.push({ outcome: name, rows: await query(warehouse, selectJoint(values, others)) })
     all.push({ ...rows, detail: { ...rows.detail, joint } })
   }
   return all
@@ -222,16 +223,27 @@ async function measureOutcome(measuring: Measuring, measured: MeasuredOutcome, n
   const { night, people, state } = measuring
   const { warehouse } = night
   const { dialect } = warehouse
-  const { events, counts, read } = await eventsOf(night, measured.outcome, state.members)
+  const staged = await eventsOf(night, measured.outcome, state.members).catch(problemsOf)
+  if ('problems' in staged)
+    return { rows: { measured, events: {}, aggregates: [], problems: staged.problems }, values: undefined }
+  const { events, counts, read } = staged
+  const measure = measureOf(measured.outcome)
   const asOf = new Date(night.asOf).toISOString()
   const carried = ['entity', 'day', 'stratum', 'share', 'several', 'delivered']
   const params = { units: people, events, outcome: measured.outcome, asOf, carried }
   const values = await writeScratch(warehouse, `values__${name}`, selectValues(dialect, params))
   const rows = {
-    ...{ measured, events: counts, aggregates: await query(warehouse, selectAggregates(values)) },
+    ...{ measured, events: counts, aggregates: await query(warehouse, selectAggregates(values, measure)) },
     detail: await outcomeDetail(measuring, measured, { name, asOf, events, values, read }),
   }
   return { rows, values }
+}
+
+/** A source that is stale, or a model that fails, is no reason to keep back what does not depend on it. */
+function problemsOf(error: unknown): { readonly problems: readonly Problem[] } {
+  if (error instanceof ActivateError && (error.exit === 'failed' || error.exit === 'invalid'))
+    return { problems: error.problems }
+  throw error
 }
 
 /** Where the rows of one outcome stand. */
@@ -254,7 +266,7 @@ async function outcomeDetail(
   const { warehouse } = night
   const { dialect } = warehouse
   const primary = role === 'primary'
-  const by = (column: string) => query(warehouse, selectAggregatesBy(dialect, values, column))
+  const by = (column: string) => query(warehouse, selectAggregatesBy(dialect, values, column, measureOf(outcome)))
   return {
     days: await by('day'),
     segments: experiment.holdout.stratify === undefined ? [] : await by('stratum'),
@@ -278,7 +290,7 @@ async function measureTriggers(
   const triggers = await writeScratch(warehouse, `triggers__${name}`, select)
   const params = { units: triggers, events, outcome, asOf, carried: ['nth'] }
   const values = await writeScratch(warehouse, `nth__${name}`, selectValues(dialect, params))
-  return query(warehouse, selectAggregatesBy(dialect, values, 'nth'))
+  return query(warehouse, selectAggregatesBy(dialect, values, 'nth', measureOf(outcome)))
 }
 
 /** Null when no sync says what a message costs. */

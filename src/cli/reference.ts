@@ -10,7 +10,7 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'all went well',
   failed: 'something failed, or a saved plan is stale',
   changes: 'there is something to send (`dry-run --exit-code` only)',
-  partial: 'some rows were rejected, parked or are still pending',
+  partial: 'some rows were rejected, parked or are still pending; some outcomes of a report could not be measured',
   credentials: 'a credential is missing or was refused',
   held: 'a guard or a hold stops the run, or its plan awaits approval',
   locked: 'another runner is at work on the sync',

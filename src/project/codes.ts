@@ -163,7 +163,7 @@ export const projectCodes = {
   ),
   A1198: invalid(
     'an outcome that measures nothing',
-    'A window of no length lets no event count, and a cap limits a sum, which there is only with a value.',
+    'A window of no length lets no event count, and a cap limits a sum, which there is only with a value. A quotient (`per`) divides such a sum, too; a cap on what a person has in total would cut those who have much of the divisor, and what was known before does not belong to a quotient, so that it goes without `cap` and `covariate`.',
   ),
 } as const satisfies ErrorCodes
 

@@ -97,11 +97,30 @@ function checkPrimaries(files: readonly OutcomeFile[]): readonly Problem[] {
   )
 }
 
-/** `cap` limits a sum, which there is only with a value. */
+/** `cap` limits a sum, which there is only with a value; a quotient has two sums. */
 function checkMeasure({ outcome, document }: OutcomeFile): readonly Problem[] {
   if (outcome === undefined || document === undefined) return []
-  const { cap, value, window } = outcome
+  const { cap, value, window, per, covariate } = outcome
+  const refused = (key: string, message: string, help: string): Problem => ({
+    ...{ code: 'A1198', message, help },
+    place: document.place([key], 'key'),
+  })
   return [
+    ...(per !== undefined && value === undefined
+      ? [refused('per', '"per" has no meaning without "value"', 'name the column that is summed and then divided')]
+      : []),
+    ...(per !== undefined && cap !== undefined
+      ? [
+          refused(
+            'cap',
+            '"cap" limits what a person has in total, and with "per" that grows with what it is divided by',
+            'limit each row in the model instead, such as least(amount, 500)',
+          ),
+        ]
+      : []),
+    ...(per !== undefined && covariate !== undefined
+      ? [refused('covariate', '"covariate" cannot be used with "per"', 'remove one of the two')]
+      : []),
     ...(cap !== undefined && value === undefined
       ? [
           {

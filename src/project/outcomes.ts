@@ -18,6 +18,11 @@ export interface Outcome {
   readonly at: string
   /** The column that is summed per person; undefined asks only whether there was an event. */
   readonly value?: string
+  /**
+   * What the summed value is divided by, over all people of an arm: the number of events (revenue per order), or the sum of another column (opens per
+   * mail). Undefined where it is not a quotient.
+   */
+  readonly per?: 'event' | { readonly sum: string }
   /** Milliseconds after the first trigger within which events count. */
   readonly window: number
   /** Which way is good. */
@@ -35,4 +40,12 @@ export interface Outcome {
   readonly holdouts: Readonly<Record<string, OutcomeRole>>
   readonly place: Place
   readonly places: Readonly<Record<string, Place>>
+}
+
+/** `share`: a person has the outcome or not. `mean`: a value per person. `ratio`: a sum over another sum, such as revenue per order. */
+export type Measure = 'share' | 'mean' | 'ratio'
+
+export function measureOf({ value, per }: Pick<Outcome, 'value' | 'per'>): Measure {
+  if (per !== undefined) return 'ratio'
+  return value === undefined ? 'share' : 'mean'
 }

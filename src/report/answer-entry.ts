@@ -1,4 +1,5 @@
 /** Answers of statistics as the report's JSON has them: no infinity, and no figure where there is none. */
+import type { Measure } from '../project/outcomes.ts'
 import type { Answer, Effect, NotEstimableReason } from './stats/answer.ts'
 import { incremental } from './stats/incremental.ts'
 import type { Lift, Verdict as Side } from './stats/lift.ts'
@@ -26,19 +27,19 @@ export interface LiftEntry {
   readonly absolute: EffectEntry
   /** Treated over withheld, minus 1. */
   readonly relative: AnswerEntry<EffectEntry>
-  /** `absolute` times the treated people. */
-  readonly incremental: EffectEntry
+  /** `absolute` times the treated people; null of a quotient, which is of no number of people. */
+  readonly incremental: EffectEntry | null
   readonly statistic: number
   readonly critical: number
   readonly p_value: number
   readonly side: Side
 }
 
-export function liftEntry(lift: Answer<Lift>, treatedPeople: number): AnswerEntry<LiftEntry> {
+export function liftEntry(lift: Answer<Lift>, treatedPeople: number, measure: Measure): AnswerEntry<LiftEntry> {
   return answerEntry(lift, ({ absolute, relative, statistic, critical, pValue, verdict }) => ({
     absolute: effectEntry(absolute),
     relative: answerEntry(relative, effectEntry),
-    incremental: effectEntry(incremental(absolute, treatedPeople)),
+    incremental: measure === 'ratio' ? null : effectEntry(incremental(absolute, treatedPeople)),
     ...{ statistic, critical, p_value: pValue, side: verdict },
   }))
 }

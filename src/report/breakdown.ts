@@ -1,7 +1,7 @@
 /** One outcome over time, by when people were first exposed, and by segment: from sums of days and segments, without another look at people. Pure. */
 import type { Row } from '../warehouse/warehouse.ts'
 import { type AnswerEntry, type LiftEntry, liftEntry } from './answer-entry.ts'
-import { type ArmFigures, compareArms, figuresOf, withheldArm } from './comparison.ts'
+import { type ArmFigures, averageOf, type Compared, compareArms, figuresOf, withheldArm } from './comparison.ts'
 import type { Boundary } from './stats/boundary.ts'
 import { mergeMoments, noMoments } from './stats/joint-moments.ts'
 
@@ -32,13 +32,8 @@ export interface PartEntry {
   readonly lift: AnswerEntry<LiftEntry>
 }
 
-export interface Compared {
-  readonly counts: boolean
-  readonly covariate: boolean
-}
-
 /** Sums of one part of the people, of every arm. */
-interface Part {
+export interface Part {
   readonly part: string
   readonly arms: readonly ArmFigures[]
 }
@@ -97,7 +92,7 @@ export function seriesOf(
           ? [
               {
                 at: new Date(at).toISOString(),
-                ...{ treated: treated.n, withheld: withheld.n, lift: liftEntry(lift, treated.n) },
+                ...{ treated: treated.n, withheld: withheld.n, lift: liftEntry(lift, treated.n, compared.measure) },
               },
             ]
           : [],
@@ -145,12 +140,12 @@ function entriesOf(parts: readonly Part[], boundary: Boundary, compared: Compare
     // People of a part may all be in one arm; then there is nothing to compare them with.
     const known = arms.some(({ arm }) => arm === withheldArm) ? arms : [...arms, { arm: withheldArm, ...noMoments }]
     return compareArms(known, divided, compared).map(({ arm, treated, withheld, lift }) => ({
-      ...{ part, arm, treated: meanOf(treated), withheld: meanOf(withheld) },
-      lift: liftEntry(lift, treated.n),
+      ...{ part, arm, treated: meanOf(treated, compared), withheld: meanOf(withheld, compared) },
+      lift: liftEntry(lift, treated.n, compared.measure),
     }))
   })
 }
 
-function meanOf({ n, sum }: ArmFigures): PartEntry['treated'] {
-  return { people: n, mean: n === 0 ? null : sum / n }
+function meanOf(figures: ArmFigures, { measure }: Compared): PartEntry['treated'] {
+  return { people: figures.n, mean: averageOf(figures, measure) }
 }

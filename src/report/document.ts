@@ -1,5 +1,6 @@
 /** The report as a document: what `activate report --json` prints, and every rendering is made of. */
-import type { OutcomeRole } from '../project/outcomes.ts'
+import type { Measure, OutcomeRole } from '../project/outcomes.ts'
+import type { Problem } from '../project/problem.ts'
 import type { AnswerEntry, LiftEntry } from './answer-entry.ts'
 import type { PartEntry, Series } from './breakdown.ts'
 import type { Finding } from './findings.ts'
@@ -12,8 +13,9 @@ import type { NoveltyEntry, WorthEntry } from './worth.ts'
 
 export interface ArmEntry {
   readonly people: number
-  /** People whose value is not zero. */
+  /** People whose value is not zero; of a quotient, those who have a part in it. */
   readonly with_outcome: number
+  /** Per person; of a quotient, the quotient of the arm. */
   readonly mean: number | null
 }
 
@@ -22,6 +24,8 @@ export interface ComparisonEntry {
   readonly treated: ArmEntry
   readonly withheld: ArmEntry
   readonly lift: AnswerEntry<LiftEntry>
+  /** The end (ISO 8601) of the first look that proved an effect for all that followed; null where none did, and of secondary outcomes. */
+  readonly decided: { readonly side: 'higher' | 'lower'; readonly at: string } | null
   /** By which share a covariate narrowed the interval; null without one. */
   readonly noise_removed: number | null
   /** Adjusted over every primary comparison of the report (Holm; Benjamini and Hochberg); null for others. */
@@ -35,13 +39,17 @@ export interface OutcomeEntry {
   readonly outcome: string
   readonly role: OutcomeRole
   readonly direction: 'up' | 'down'
-  readonly measure: 'share' | 'mean'
+  readonly measure: Measure
   readonly window: string
   /** `sequential` may be looked at every day; `fixed` is for an experiment that is over. */
   readonly boundary: Boundary['kind']
   /** People whose window is still open, who are not counted. */
   readonly open: number
+  /** Why it could not be measured, such as a source that is stale: then there are no figures. Empty when it was. */
+  readonly problems: readonly Problem[]
   readonly rows: Readonly<Record<'total' | 'nobody' | 'undated' | 'unusable' | 'repeated', number>>
+  /** What would make its figures better, in a sentence each. */
+  readonly hints: readonly string[]
   readonly comparisons: readonly ComparisonEntry[]
   /** After each day (or week) the lift of those who were counted by then; one series for each treated arm. */
   readonly series: readonly Series[]
@@ -84,4 +92,6 @@ export interface ReportDocument {
   readonly experiments: readonly ExperimentEntry[]
   /** Null where only experiments were asked for. */
   readonly health: HealthDocument | null
+  /** All that kept outcomes from being measured, each once; what does not depend on it is reported nevertheless. */
+  readonly problems: readonly Problem[]
 }

@@ -1,5 +1,6 @@
 /** Checks that speak up: what makes an experiment's figures worthless, and what a reader has to know of them. Pure. */
 import type { Row } from '../warehouse/warehouse.ts'
+import type { Decision } from './decision.ts'
 import type { Count } from './stats/aggregates.ts'
 import type { Arm } from './stats/answer.ts'
 import { compareProportions } from './stats/proportions.ts'
@@ -112,6 +113,20 @@ export function missingFindings({ outcome, before, unusable, after }: OutcomeChe
 
 /** So many would be expected, were the arms alike: none of them is then less likely than one in 20,000. */
 const expectedAtLeast = 10
+
+/** An effect that is not the same at all times: what held of those who came first does not hold of all. */
+export function changeFindings(outcome: string, decisions: ReadonlyMap<string, Decision>): readonly Finding[] {
+  return [...decisions].flatMap(([arm, decision]) =>
+    decision.kind === 'changed'
+      ? [
+          warning(
+            'novelty',
+            `the effect of "${arm}" on "${outcome}" has changed over time: by ${new Date(decision.at).toISOString().slice(0, 10)} its range has nothing in common with an earlier one, so that only the present one counts`,
+          ),
+        ]
+      : [],
+  )
+}
 
 function absentIn(outcome: string, { treated, withheld }: OutcomeChecks['after']): readonly Finding[] {
   const absent = (arm: Arm, own: Count, other: Count) =>

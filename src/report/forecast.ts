@@ -1,6 +1,6 @@
 /** Before the rollout: how many people will come, which lift they can show, and when. Pure. */
 import { formatDuration } from '../project/duration.ts'
-import type { OutcomeRole } from '../project/outcomes.ts'
+import { type Measure, measureOf, type OutcomeRole } from '../project/outcomes.ts'
 import type { Row } from '../warehouse/warehouse.ts'
 import { figuresOf } from './comparison.ts'
 import type { Experiment } from './experiment.ts'
@@ -28,7 +28,7 @@ export interface ForecastEntry {
   readonly people_tonight: number
   /** What people do without it: of the withheld, or of those in the model, over as long a time as the window. */
   readonly baseline: { readonly mean: number; readonly people: number; readonly from: 'withheld' | 'model' } | null
-  readonly measure: 'share' | 'mean' | null
+  readonly measure: Measure | null
   readonly direction: 'up' | 'down'
   readonly reach: readonly (Reach & { readonly weeks: number })[]
   readonly least_lift: number
@@ -72,8 +72,8 @@ export function forecastOf(rows: ForecastRows, asOf: number): ForecastEntry {
     return { ...head, ...none, least_lift: usualLeastLift, decided_in_weeks: null, warnings: [warning] }
   }
   const { direction, window, leastLift: least = usualLeastLift, plannedUnits } = primary
-  const counts = primary.value === undefined
-  const told = baselineFrom(rows, direction, counts)
+  const measure = measureOf(primary)
+  const told = baselineFrom(rows, direction, measure)
   const boundary: Boundary = { kind: 'sequential', alpha: 0.05, plannedUnits }
   const reachAfter = (weeks: number) =>
     told === undefined || pace === undefined ? null : reachOf(told.baseline, pace * weeks, holdout.share, boundary)
@@ -87,7 +87,7 @@ export function forecastOf(rows: ForecastRows, asOf: number): ForecastEntry {
   const atEnd = horizon < 1 ? null : reachAfter(horizon)
   return {
     ...head,
-    ...{ outcome: primary.name, window: formatDuration(window), measure: counts ? 'share' : 'mean', direction },
+    ...{ outcome: primary.name, window: formatDuration(window), measure, direction },
     baseline: told === undefined ? null : { mean: told.baseline.mean, people: told.people, from: told.from },
     reach: milestones.flatMap(each => {
       const reach = each > horizon ? null : reachAfter(each)
@@ -122,11 +122,11 @@ interface Told {
 function baselineFrom(
   { withheld, population }: ForecastRows,
   direction: 'up' | 'down',
-  counts: boolean,
+  measure: Measure,
 ): Told | undefined {
   const of = (row: Row | undefined, from: Told['from'], atLeast: number): Told | undefined => {
     if (row === undefined || Number(row.n) < atLeast) return undefined
-    const baseline = baselineOf(figuresOf(row), direction, counts)
+    const baseline = baselineOf(figuresOf(row), direction, measure)
     return baseline === null ? undefined : { baseline, people: Number(row.n), from }
   }
   return of(withheld, 'withheld', withheldNeeded) ?? of(population, 'model', 2) ?? of(withheld, 'withheld', 2)

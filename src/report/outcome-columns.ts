@@ -13,7 +13,7 @@ export function columnsOf(
   model: Pick<Model, 'name' | 'key'>,
   columns: readonly Column[],
   identity: Identity | undefined,
-): Pick<EventsParams, 'unit' | 'at' | 'value' | 'key'> {
+): Pick<EventsParams, 'unit' | 'at' | 'value' | 'per' | 'key'> {
   const named = (name: string, key: string) => {
     const column = columns.find(candidate => candidate.name === name)
     if (column !== undefined) return column
@@ -29,10 +29,13 @@ export function columnsOf(
   }
   const at = typed(named(outcome.at, 'at'), ['timestamp', 'date'], outcome, 'at')
   const value = outcome.value === undefined ? undefined : named(outcome.value, 'value')
+  const { per } = outcome
+  const divisor = per === undefined || per === 'event' ? per : named(per.sum, 'per')
   return {
     unit: unitOf(outcome, model, columns, identity, named),
     at,
     value: value === undefined ? undefined : typed(value, ['integer', 'number'], outcome, 'value'),
+    per: divisor === undefined || divisor === 'event' ? divisor : typed(divisor, ['integer', 'number'], outcome, 'per'),
     key: model.key.map(name => named(name, 'model')),
   }
 }
@@ -55,11 +58,16 @@ function unitOf(
   })
 }
 
-function typed(column: Column, types: readonly Column['type'][], outcome: Outcome, key: 'at' | 'value'): Column {
+function typed(
+  column: Column,
+  types: readonly Column['type'][],
+  outcome: Outcome,
+  key: 'at' | 'value' | 'per',
+): Column {
   if (types.includes(column.type)) return column
   throw refused(
     'A8513',
-    `column "${column.name}" of model "${outcome.model}" is ${column.native}, and ${key} must be a ${types.join(' or a ')}`,
+    `column "${column.name}" of model "${outcome.model}" is ${column.native}, and ${key} must be of type ${types.join(' or ')}`,
     {
       place: outcome.places[key] ?? outcome.place,
       help: `cast it in the model: cast(${column.name} as ${key === 'at' ? 'timestamp' : 'double'})`,

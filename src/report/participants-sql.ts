@@ -75,7 +75,7 @@ from ${units} u left join (
 export function countUnusable(dialect: Dialect, units: Fragment, events: EventsParams): Fragment {
   return sql`select u.arm as arm, count(*) as n, sum(case when b.entity is null then 0 else 1 end) as unusable
 from ${units} u left join (
-  select entity from (${everyEvent(dialect, events)}) events where entity is not null and not (${counts(dialect)}) group by 1
+  select entity from (${everyEvent(dialect, events)}) events where entity is not null and not (${counts(dialect, events)}) group by 1
 ) b on b.entity = u.entity group by u.arm order by u.arm`
 }
 

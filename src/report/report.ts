@@ -1,30 +1,17 @@
 /** From what the warehouse and the ledger said to the report's document. Pure. */
-import { formatDuration } from '../project/duration.ts'
+import { measureOf } from '../project/outcomes.ts'
+import type { Problem } from '../project/problem.ts'
 import type { Row } from '../warehouse/warehouse.ts'
-import { liftEntry } from './answer-entry.ts'
-import { cohortsOf, partsOf, segmentsOf, seriesOf } from './breakdown.ts'
-import { type ArmFigures, type Comparison, compareArms, figuresOf, withheldArm } from './comparison.ts'
-import type { ArmEntry, ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument } from './document.ts'
-import type { Experiment, MeasuredOutcome } from './experiment.ts'
-import {
-  contaminationFindings,
-  epochFindings,
-  type Finding,
-  missingFindings,
-  type StageRows,
-  sampleRatioFindings,
-} from './findings.ts'
+import type { Comparison } from './comparison.ts'
+import type { ComparisonEntry, ExperimentEntry, ReportDocument } from './document.ts'
+import type { Experiment } from './experiment.ts'
+import { contaminationFindings, epochFindings, type Finding, type StageRows, sampleRatioFindings } from './findings.ts'
 import { funnelOf } from './funnel.ts'
 import type { HealthDocument } from './health/health.ts'
 import { type Integrity, type IntegrityRows, judgeIntegrity } from './integrity.ts'
-import { type PowerLeft, powerLeft } from './power-left.ts'
-import type { Boundary } from './stats/boundary.ts'
+import { type Measured, measure, type OutcomeRows } from './outcome-entry.ts'
 import { benjaminiHochberg, holm } from './stats/multiplicity.ts'
-import { type Judged, type Verdict, verdictOn } from './verdict.ts'
-import { type JointRows, noveltyOf, type WorthEntry, worthOf } from './worth.ts'
-
-/** Two-sided risk of a false alarm of each interval. */
-export const alpha = 0.05
+import { type Judged, type Verdict, verdictOn, verdictOnUnmeasured } from './verdict.ts'
 
 /** What the warehouse said of an experiment. */
 export interface ExperimentRows extends Omit<IntegrityRows, 'mixed' | 'ended'> {
@@ -49,31 +36,6 @@ export interface ExperimentDetail {
   readonly ineligible: readonly Row[]
 }
 
-export interface OutcomeRows {
-  readonly measured: MeasuredOutcome
-  /** Of `countEvents` and `selectAggregates`. */
-  readonly events: Row
-  readonly aggregates: readonly Row[]
-  readonly detail?: OutcomeDetail
-}
-
-export interface OutcomeDetail {
-  /** Of `selectAggregatesBy`: by the day of the first trigger, by segment, by which trigger of the person it was. */
-  readonly days: readonly Row[]
-  readonly segments: readonly Row[]
-  readonly triggers: readonly Row[]
-  /** Of `countMatured`, `countBefore` and `countUnusable`. */
-  readonly matured: readonly Row[]
-  readonly before: readonly Row[]
-  readonly unusable: readonly Row[]
-  /** Of `selectCompliance`; empty unless primary. */
-  readonly compliance: readonly Row[]
-  /** Of the messages within the window, in the unit of the syncs' `cost_per_message`; null when none has one. */
-  readonly cost: number | null
-  /** Of `selectJoint`, with each outcome that sums values; absent unless this one is primary and a share. */
-  readonly joint?: readonly JointRows[]
-}
-
 /** `asOf` in milliseconds. */
 export function assembleReport(
   rows: readonly ExperimentRows[],
@@ -83,8 +45,14 @@ export function assembleReport(
   const entries = rows.map(each => experimentEntry(each, asOf))
   return {
     ...{ schema: 'activate.report/1', as_of: new Date(asOf).toISOString() },
-    ...{ experiments: withAdjustedP(entries), health },
+    ...{ experiments: withAdjustedP(entries), health, problems: problemsOf(entries) },
   }
+}
+
+/** Each once, however many outcomes depend on it. */
+function problemsOf(entries: readonly ExperimentEntry[]): readonly Problem[] {
+  const all = entries.flatMap(({ outcomes }) => outcomes.flatMap(({ problems }) => problems))
+  return [...new Map(all.map(problem => [JSON.stringify(problem), problem])).values()]
 }
 
 function experimentEntry(rows: ExperimentRows, asOf: number): ExperimentEntry {
@@ -175,122 +143,6 @@ function checksOf({
   }
 }
 
-interface Measured {
-  readonly measured: MeasuredOutcome
-  readonly finished: boolean
-  readonly comparisons: readonly Comparison[]
-  readonly findings: readonly Finding[]
-  readonly entry: OutcomeEntry
-}
-
-interface Surroundings {
-  readonly total: number
-  readonly ended: boolean
-  readonly firstAt: number | undefined
-  readonly asOf: number
-  readonly holdout: Experiment['holdout']
-}
-
-function measure({ measured, events, aggregates, detail }: OutcomeRows, around: Surroundings): Measured {
-  const { outcome, role } = measured
-  const { total, ended } = around
-  const figures = aggregates.map(figuresOf)
-  const open = total - figures.reduce((sum, { n }) => sum + n, 0)
-  const finished = ended && open === 0
-  const sequence: Boundary = { kind: 'sequential', alpha, plannedUnits: outcome.plannedUnits }
-  const boundary: Boundary = finished ? { kind: 'fixed', alpha } : sequence
-  const counts = outcome.value === undefined
-  const compared = { counts, covariate: outcome.covariate !== undefined }
-  const comparisons = compareArms(figures, boundary, compared)
-  const number = (column: string) => Number(events[column] ?? 0)
-  const days = partsOf(detail?.days ?? [])
-  const nth = partsOf(detail?.triggers ?? [])
-  const wearing = role === 'primary' && nth.length > 1 ? noveltyOf(nth, comparisons[0]?.arm ?? '', alpha) : null
-  const entry: OutcomeEntry = {
-    ...{ outcome: outcome.name, role, direction: outcome.direction, measure: counts ? 'share' : 'mean' },
-    ...{ window: formatDuration(outcome.window), boundary: boundary.kind, open },
-    rows: {
-      ...{ total: number('n'), nobody: number('nobody'), undated: number('undated') },
-      ...{ unusable: number('unusable'), repeated: number('repeated') },
-    },
-    comparisons: comparisons.map(each => {
-      const worth = worthEntry(each, detail, boundary, outcome.direction)
-      return { ...comparisonEntry(each), worth: role === 'primary' ? worth : null }
-    }),
-    series: seriesOf(days, sequence, { ...compared, window: outcome.window, asOf: around.asOf }),
-    cohorts: cohortsOf(days, boundary, compared),
-    segments: segmentsOf(partsOf(detail?.segments ?? []), boundary, compared),
-    power: role === 'primary' ? powerOf(figures, measured, boundary, around) : null,
-    novelty: wearing,
-  }
-  const fades: readonly Finding[] =
-    wearing?.trend === 'fades'
-      ? [
-          {
-            ...{ check: 'novelty', severity: 'warning' },
-            text: `the effect on "${outcome.name}" wears off with each further trigger: what is measured of new people is more than what stays`,
-          },
-        ]
-      : []
-  const findings = [
-    ...(detail === undefined ? [] : missingFindings(outcomeChecks(outcome.name, detail, figures))),
-    ...fades,
-  ]
-  return { measured, finished, comparisons, findings, entry }
-}
-
-function outcomeChecks(outcome: string, { before, unusable }: OutcomeDetail, figures: readonly ArmFigures[]) {
-  const of = (some: readonly ArmFigures[]) => ({
-    n: some.reduce((sum, { n }) => sum + n, 0),
-    x: some.reduce((sum, { nonZero }) => sum + nonZero, 0),
-  })
-  const withheld = figures.filter(({ arm }) => arm === withheldArm)
-  const treated = figures.filter(({ arm }) => arm !== withheldArm)
-  return { outcome, before, unusable, after: { treated: of(treated), withheld: of(withheld) } }
-}
-
-function worthEntry(
-  comparison: Comparison,
-  detail: OutcomeDetail | undefined,
-  boundary: Boundary,
-  direction: 'up' | 'down',
-): WorthEntry | null {
-  if (detail === undefined || detail.compliance.length === 0) return null
-  return worthOf(comparison, { ...detail, boundary, direction })
-}
-
-function powerOf(
-  figures: readonly ArmFigures[],
-  { outcome }: MeasuredOutcome,
-  boundary: Boundary,
-  { total, ended, firstAt, asOf, holdout }: Surroundings,
-): PowerLeft | null {
-  if (firstAt === undefined) return null
-  const counted = figures.reduce((sum, { n }) => sum + n, 0)
-  return powerLeft(
-    figures.find(({ arm }) => arm === withheldArm),
-    {
-      ...{ direction: outcome.direction, counts: outcome.value === undefined, boundary, share: holdout.share },
-      ...{ people: { exposed: total, counted }, firstAt, asOf, window: outcome.window },
-      ...{ expires: holdout.expires, ended },
-    },
-  )
-}
-
-function comparisonEntry({ arm, treated, withheld, lift, reduction }: Comparison): ComparisonEntry {
-  return {
-    arm,
-    treated: armEntry(treated),
-    withheld: armEntry(withheld),
-    lift: liftEntry(lift, treated.n),
-    ...{ noise_removed: reduction ?? null, p_holm: null, q_value: null, worth: null },
-  }
-}
-
-function armEntry({ n, nonZero, sum }: ArmFigures): ArmEntry {
-  return { people: n, with_outcome: nonZero, mean: n === 0 ? null : sum / n }
-}
-
 interface Around {
   readonly integrity: Integrity
   readonly firstAt: number | undefined
@@ -305,9 +157,12 @@ function verdictsOf(outcomes: readonly Measured[], around: Around): readonly Ver
   if (around.total === 0 || firstAt === undefined) return nothing('nobody has been exposed in this epoch yet')
   const primary = outcomes.find(({ measured }) => measured.role === 'primary')
   if (primary === undefined) return nothing('no outcome is declared as primary: name one in outcomes/*.yml')
+  const [problem] = primary.entry.problems
+  if (problem !== undefined) return [verdictOnUnmeasured(primary.entry.outcome, problem, integrity)]
   const guardrails = outcomes.filter(({ measured }) => measured.role === 'guardrail')
+  const unseen = guardrails.flatMap(({ entry }) => (entry.problems.length > 0 ? [entry.outcome] : []))
   const { finished, measured } = primary
-  const circumstances = { integrity, finished, firstAt, asOf, window: measured.outcome.window, expires }
+  const circumstances = { unseen, integrity, finished, firstAt, asOf, window: measured.outcome.window, expires }
   return primary.comparisons.map(comparison =>
     verdictOn(
       judged(primary, comparison),
@@ -319,8 +174,9 @@ function verdictsOf(outcomes: readonly Measured[], around: Around): readonly Ver
   )
 }
 
-function judged({ measured: { outcome } }: Measured, comparison: Comparison): Judged {
-  return { comparison, outcome: outcome.name, direction: outcome.direction, counts: outcome.value === undefined }
+function judged({ measured: { outcome }, decisions }: Measured, comparison: Comparison): Judged {
+  const decision = decisions.get(comparison.arm)
+  return { comparison, outcome: outcome.name, direction: outcome.direction, measure: measureOf(outcome), decision }
 }
 
 /** Of many syncs one looks good by chance: every primary comparison of the report is adjusted for the others. */
@@ -341,4 +197,5 @@ function withAdjustedP(entries: readonly ExperimentEntry[]): readonly Experiment
 }
 
 export type { ComparisonEntry, ExperimentEntry, OutcomeEntry, ReportDocument } from './document.ts'
+export type { OutcomeDetail, OutcomeRows } from './outcome-entry.ts'
 export type { Verdict }

@@ -33,6 +33,8 @@ export const resultColumns = {
   incremental_lower: 'double',
   incremental_upper: 'double',
   p_value: 'double',
+  /** Of the first look that proved an effect; null where none did. */
+  decided_at: 'timestamp',
   p_holm: 'double',
   q_value: 'double',
   cost: 'double',
@@ -47,9 +49,11 @@ export type ResultRow = Readonly<Record<keyof typeof resultColumns, string | num
 export function resultRows({ experiments, as_of }: ReportDocument, writtenAt: number): readonly ResultRow[] {
   const clock = { as_of, written_at: new Date(writtenAt).toISOString() }
   return experiments.flatMap(entry =>
-    entry.outcomes.flatMap(outcome =>
-      outcome.comparisons.map(comparison => ({ ...clock, ...resultRow(entry, outcome, comparison) })),
-    ),
+    entry.outcomes.flatMap(outcome => {
+      const unmeasured = outcome.problems.length > 0 ? [unmeasuredRow(entry, outcome)] : []
+      const measured = outcome.comparisons.map(comparison => resultRow(entry, outcome, comparison))
+      return [...measured, ...unmeasured].map(row => ({ ...row, ...clock }))
+    }),
   )
 }
 
@@ -74,9 +78,25 @@ function resultRow(
     answer: lift.kind === 'not_estimable' ? lift.reason : lift.kind,
     ...ends('difference', figures?.absolute),
     ...ends('lift', relative),
-    ...ends('incremental', figures?.incremental),
+    ...ends('incremental', figures?.incremental ?? undefined),
+    decided_at: comparison.decided?.at ?? null,
     ...{ p_value: figures?.p_value ?? null, p_holm: comparison.p_holm, q_value: comparison.q_value },
     ...{ cost: worth?.cost ?? null, advice: verdict?.advice ?? null, verdict: verdict?.text ?? null },
+    alarms: checks.alarms.length,
+  } as Omit<ResultRow, 'as_of' | 'written_at'>
+}
+
+/** A row without figures, so that a dashboard shows a hole where there is one. */
+function unmeasuredRow(
+  { sync, holdout, epoch, status, verdicts, checks }: ExperimentEntry,
+  { outcome, role, direction, measure, boundary }: OutcomeEntry,
+): Omit<ResultRow, 'as_of' | 'written_at'> {
+  const empty = Object.fromEntries(Object.keys(resultColumns).map(name => [name, null]))
+  const [verdict] = role === 'primary' ? verdicts : []
+  return {
+    ...empty,
+    ...{ sync, holdout, epoch, status, outcome, role, direction, measure, boundary },
+    ...{ arm: 'treated', answer: 'unmeasured', advice: verdict?.advice ?? null, verdict: verdict?.text ?? null },
     alarms: checks.alarms.length,
   } as Omit<ResultRow, 'as_of' | 'written_at'>
 }
@@ -91,7 +111,9 @@ export function resultStatements(
   const names = Object.keys(resultColumns) as (keyof typeof resultColumns)[]
   const instant = (iso: string) => raw(dialect.timestamp(dialect.literal(iso)))
   const cell = (row: ResultRow, name: keyof typeof resultColumns): Fragment =>
-    resultColumns[name] === 'timestamp' ? instant(String(row[name])) : sql`${row[name] satisfies Value}`
+    resultColumns[name] === 'timestamp' && row[name] !== null
+      ? instant(String(row[name]))
+      : sql`${row[name] satisfies Value}`
   const line = (row: ResultRow) =>
     sql`(${join(
       names.map(name => cell(row, name)),

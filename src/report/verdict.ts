@@ -1,15 +1,19 @@
 /** What a lift means to somebody who has to decide, in plain words. Pure. */
-import type { Comparison } from './comparison.ts'
+import type { Measure } from '../project/outcomes.ts'
+import type { Problem } from '../project/problem.ts'
+import { averageOf, type Comparison } from './comparison.ts'
+import type { Decision } from './decision.ts'
 import type { Integrity } from './integrity.ts'
 import type { NotEstimable, TooFew } from './stats/answer.ts'
 import { normalUpperQuantile } from './stats/distributions.ts'
-import type { Lift } from './stats/lift.ts'
+import type { Lift, Verdict as Side } from './stats/lift.ts'
 
 /**
  * `keep`: better than nothing. `stop`: worse. `wait`: cannot be told yet. `unclear`: over, and could not be told. `unreliable`: the figures
- * must not be relied upon. `nothing_to_measure`: no primary outcome, or nobody took part.
+ * must not be relied upon. `unmeasured`: the primary outcome could not be looked at. `nothing_to_measure`: no primary outcome, or nobody
+ * took part.
  */
-export type Advice = 'keep' | 'stop' | 'wait' | 'unclear' | 'unreliable' | 'nothing_to_measure'
+export type Advice = 'keep' | 'stop' | 'wait' | 'unclear' | 'unreliable' | 'unmeasured' | 'nothing_to_measure'
 
 export interface Verdict {
   /** Which treated arm it is about. */
@@ -23,8 +27,9 @@ export interface Judged {
   readonly comparison: Comparison
   readonly outcome: string
   readonly direction: 'up' | 'down'
-  /** Each person has the outcome or has it not. */
-  readonly counts: boolean
+  readonly measure: Measure
+  /** What the looks so far have proven; undefined where that is nothing. */
+  readonly decision: Decision | undefined
 }
 
 export interface Circumstances {
@@ -38,6 +43,8 @@ export interface Circumstances {
   readonly window: number
   /** `2026-07-01`, when the holdout ends. */
   readonly expires: string | undefined
+  /** Guardrails that could not be looked at. */
+  readonly unseen?: readonly string[]
 }
 
 /** The verdict on one treated arm, from its primary outcome and its guardrails. */
@@ -45,37 +52,72 @@ export function verdictOn(primary: Judged, guardrails: readonly Judged[], circum
   const { arm, lift } = primary.comparison
   const say = (advice: Advice, text: string): Verdict => ({ arm, advice, text })
   const [alarm] = circumstances.integrity.alarms
-  if (alarm !== undefined) return say('unreliable', `do not rely on these figures: ${alarm}`)
+  if (alarm !== undefined) return say('unreliable', unreliable(alarm))
   if (lift.kind === 'too_few') return say(...tooFewYet(lift, primary, circumstances))
   if (lift.kind === 'not_estimable') return say(circumstances.finished ? 'unclear' : 'wait', notEstimableYet(lift))
   const harmed = guardrails.find(isWorse)
-  if (isWorse(primary)) return say('stop', `stop: it makes "${primary.outcome}" worse. ${evidence(primary, lift)}`)
+  if (isWorse(primary)) return say('stop', `stop: it makes "${primary.outcome}" worse${proof(primary, lift)}`)
   if (harmed !== undefined && harmed.comparison.lift.kind === 'estimated')
-    return say(
-      'stop',
-      `stop: it makes the guardrail "${harmed.outcome}" worse. ${evidence(harmed, harmed.comparison.lift)}`,
-    )
-  if (lift.verdict !== 'undecided') return say('keep', `keep: it works. ${evidence(primary, lift)}`)
+    return say('stop', `stop: it makes the guardrail "${harmed.outcome}" worse${proof(harmed, harmed.comparison.lift)}`)
+  if (sideOf(primary) !== 'undecided') {
+    const [unseen] = circumstances.unseen ?? []
+    return unseen === undefined
+      ? say('keep', `keep: it works${proof(primary, lift)}`)
+      : say('wait', `wait: it works, but the guardrail "${unseen}" could not be measured${proof(primary, lift)}`)
+  }
   if (circumstances.finished) return say('unclear', `no difference was found. ${evidence(primary, lift)}`)
   return say('wait', `${waitUntil(primary, lift, circumstances)}. So far: ${evidence(primary, lift)}`)
 }
 
-function isWorse({ comparison: { lift }, direction }: Judged): boolean {
-  return lift.kind === 'estimated' && lift.verdict === (direction === 'up' ? 'lower' : 'higher')
+/** The verdict on every treated arm where nobody could look at the primary outcome. */
+export function verdictOnUnmeasured(
+  outcome: string,
+  { code, message }: Problem,
+  { alarms: [alarm] }: Integrity,
+): Verdict {
+  const said = `"${outcome}" could not be measured, so that nothing is known of the lift: ${message} (${code})`
+  return alarm === undefined
+    ? { arm: 'treated', advice: 'unmeasured', text: said }
+    : { arm: 'treated', advice: 'unreliable', text: unreliable(alarm) }
+}
+
+function unreliable(alarm: string): string {
+  return `do not rely on these figures: ${alarm}`
+}
+
+function isWorse(judged: Judged): boolean {
+  return sideOf(judged) === (judged.direction === 'up' ? 'lower' : 'higher')
+}
+
+/** What the present look says, or else an earlier one that has proven it for all. */
+function sideOf({ comparison: { lift }, decision }: Judged): Side {
+  if (lift.kind !== 'estimated') return 'undecided'
+  if (lift.verdict !== 'undecided' || decision?.kind !== 'decided') return lift.verdict
+  return decision.side
+}
+
+/** The evidence, and since when it is enough where the present look alone would not be. */
+function proof(judged: Judged, lift: Lift): string {
+  const { decision } = judged
+  const earlier = lift.verdict === 'undecided' && decision?.kind === 'decided' ? decision : undefined
+  if (earlier === undefined) return `. ${evidence(judged, lift)}`
+  return `, as was proven by ${new Date(earlier.at).toISOString().slice(0, 10)}. By now: ${evidence(judged, lift)}`
 }
 
 /** `12.3 % against 11.0 %: +11.8 % (between +1.0 % and +23.5 %)`. */
-function evidence({ comparison, outcome, counts }: Judged, lift: Lift): string {
+function evidence({ comparison, outcome, measure }: Judged, lift: Lift): string {
   const { treated, withheld } = comparison
-  const mean = ({ n, sum }: { readonly n: number; readonly sum: number }) => (n === 0 ? 0 : sum / n)
-  const shown = (value: number) => (counts ? percent(value) : decimal(value))
-  const moved = (value: number) => signed(counts ? points(value) : decimal(value))
+  const shown = (of: typeof treated) => {
+    const value = averageOf(of, measure) ?? 0
+    return measure === 'share' ? percent(value) : decimal(value)
+  }
+  const moved = (value: number) => signed(measure === 'share' ? points(value) : decimal(value))
   const { relative, absolute } = lift
   const effect =
     relative.kind === 'estimated'
       ? `${signed(percent(relative.estimate))} (between ${signed(percent(relative.lower))} and ${signed(percent(relative.upper))})`
       : `${moved(absolute.estimate)} (between ${moved(absolute.lower)} and ${moved(absolute.upper)})`
-  return `"${outcome}" is ${shown(mean(treated))} with it and ${shown(mean(withheld))} without: ${effect}`
+  return `"${outcome}" is ${shown(treated)} with it and ${shown(withheld)} without: ${effect}`
 }
 
 const day = 86_400_000

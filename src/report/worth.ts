@@ -1,14 +1,16 @@
 /** What a lift amounts to: on those who were reached, in money, and with each further trigger. Pure. */
+import type { Measure } from '../project/outcomes.ts'
 import type { Row } from '../warehouse/warehouse.ts'
 import { type AnswerEntry, answerEntry, type EffectEntry, effectEntry } from './answer-entry.ts'
 import type { partsOf } from './breakdown.ts'
-import { type Comparison, withheldArm } from './comparison.ts'
+import { type ArmFigures, averageOf, type Comparison, withheldArm } from './comparison.ts'
 import type { PairedMoments } from './stats/aggregates.ts'
 import { type Boundary, critical } from './stats/boundary.ts'
 import { normalUpper } from './stats/distributions.ts'
 import { costPerIncremental } from './stats/incremental.ts'
 import { type NthEffect, novelty } from './stats/novelty.ts'
 import { quotientOfEffects } from './stats/quotient-of-effects.ts'
+import { ratioMoments, ratioOf } from './stats/ratio-metrics.ts'
 
 export interface WorthEntry {
   /** Of the treated people who are counted, those to whom anything was delivered. */
@@ -43,16 +45,21 @@ export function worthOf(
     joint = [],
     boundary,
     direction,
+    measure,
   }: {
     readonly compliance: readonly Row[]
     readonly cost: number | null
     readonly joint?: readonly JointRows[]
     readonly boundary: Boundary
     readonly direction: 'up' | 'down'
+    readonly measure: Measure
   },
 ): WorthEntry {
   const [own, other] = [pairedOf(compliance, arm, 'z'), pairedOf(compliance, withheldArm, 'z')]
   const share = own === undefined || own.n === 0 ? null : own.sumX / own.n
+  // A quotient is of nobody in particular: it has no effect on a person, and no number of increments.
+  if (measure === 'ratio')
+    return { delivered_share: share, on_reached: null, cost, cost_per_incremental: null, value_per_incremental: [] }
   const risk = riskAt(boundary, treated.n + withheld.n)
   const sign = direction === 'up' ? 1 : -1
   const gained =
@@ -106,19 +113,28 @@ export interface NoveltyEntry {
   readonly trend: 'fades' | 'grows' | 'steady' | null
 }
 
+/** Of an average. */
+function varianceOf(figures: ArmFigures, measure: Measure): number {
+  return measure === 'ratio' ? ratioOf(ratioMoments(figures)).variance : figures.m2 / (figures.n - 1) / figures.n
+}
+
 /** People of the smaller arm below which a trigger is left out. */
 const peopleNeeded = 30
 
 /** `parts`: of `partsOf`, by which trigger of a person it was; `arm` is the treated one. */
-export function noveltyOf(parts: ReturnType<typeof partsOf>, arm: string, alpha: number): NoveltyEntry | null {
+export function noveltyOf(
+  parts: ReturnType<typeof partsOf>,
+  arm: string,
+  { alpha, measure }: { readonly alpha: number; readonly measure: Measure },
+): NoveltyEntry | null {
   const effects = parts.flatMap(({ part, arms }): readonly (NthEffect & { readonly people: number })[] => {
     const treated = arms.find(each => each.arm === arm)
     const withheld = arms.find(each => each.arm === withheldArm)
     if (treated === undefined || withheld === undefined || Math.min(treated.n, withheld.n) < peopleNeeded) return []
-    const variance = treated.m2 / (treated.n - 1) / treated.n + withheld.m2 / (withheld.n - 1) / withheld.n
-    if (!(variance > 0)) return []
-    const estimate = treated.sum / treated.n - withheld.sum / withheld.n
-    return [{ nth: Number(part), estimate, se: Math.sqrt(variance), people: treated.n + withheld.n }]
+    const [own, other] = [averageOf(treated, measure), averageOf(withheld, measure)]
+    const variance = varianceOf(treated, measure) + varianceOf(withheld, measure)
+    if (own === null || other === null || !(variance > 0)) return []
+    return [{ nth: Number(part), estimate: own - other, se: Math.sqrt(variance), people: treated.n + withheld.n }]
   })
   if (effects.length < 2) return null
   const found = novelty(effects, alpha)

@@ -156,7 +156,7 @@ test('says what it cost, and what the effect on those reached is', async () => {
   if (lift?.kind !== 'estimated' || worth?.on_reached?.kind !== 'estimated') throw new Error('no figures')
   expect(worth.on_reached.estimate).toBeCloseTo(lift.absolute.estimate, 9)
   if (worth.cost_per_incremental?.kind !== 'estimated') throw new Error('no price')
-  expect(worth.cost_per_incremental.estimate).toBeCloseTo((worth.cost ?? 0) / lift.incremental.estimate, 9)
+  expect(worth.cost_per_incremental.estimate).toBeCloseTo((worth.cost ?? 0) / (lift.incremental?.estimate ?? 0), 9)
 })
 
 test('half of the treated who were never reached double the effect on the others', async () => {
@@ -257,6 +257,22 @@ test('a dry run tells when the experiment can be decided, from those who came an
   expect(experiments[0]?.decided_in_weeks).toBeGreaterThan(4)
   const text = await activate(project.root, 'dry-run', '--as-of', '2026-04-05T02:00:00Z')
   expect(text.stdout).toContain('about 600 people a week, as in the last weeks; without it 2')
+})
+
+test('a dry run computes a model once, for its plan and its forecast', async () => {
+  await inWarehouse('create sequence computed')
+  const path = join(project.root, 'models/people.sql')
+  const model = await readFile(path, 'utf8')
+  await project.write({ 'models/people.sql': model.replace(' as tier', " as tier, nextval('computed') as nr") })
+  try {
+    const planned = await activate(project.root, 'dry-run', '--json', '--as-of', '2026-04-05T02:00:00Z')
+    expect(planned.code, planned.stderr).toBe(0)
+    const { experiments } = planned.json<{ readonly experiments: readonly ForecastEntry[] }>()
+    expect(experiments[0]?.baseline).not.toBeNull()
+    expect(await inWarehouse("select nextval('computed')")).toEqual([[BigInt(people.length + 1)]])
+  } finally {
+    await project.write({ 'models/people.sql': model })
+  }
 })
 
 test('results are kept in a table of the state, once for each report', async () => {

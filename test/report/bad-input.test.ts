@@ -2,6 +2,7 @@
 import picocolors from 'picocolors'
 import { expect, test } from 'vitest'
 import { renderReport } from '../../src/cli/render/report.ts'
+import type { Outcome } from '../../src/project/outcomes.ts'
 import { renderReportPage } from '../../src/report/page/page.ts'
 import { assembleReport } from '../../src/report/report.ts'
 import { resultRows } from '../../src/report/results.ts'
@@ -18,8 +19,9 @@ import {
 
 const plain = picocolors.createColors(false)
 
-function reportOf(arms: readonly Row[], value: boolean) {
-  const outcome = sampleOutcome(value ? { value: 'amount' } : {})
+function reportOf(arms: readonly Row[], value: boolean | 'per event', more: Partial<Outcome> = {}) {
+  const per = value === 'per event' ? { per: 'event' as const } : {}
+  const outcome = sampleOutcome(value === false ? {} : { value: 'amount', ...per, ...more })
   const part = '2026-01-05'
   const days = arms.map(arm => ({ ...arm, part }))
   const rows = sampleRows()
@@ -43,6 +45,13 @@ function reportOf(arms: readonly Row[], value: boolean) {
 /** Everybody gave the same back. */
 const negative = (arm: string, n: number, each: number) => ({ ...sums(arm, n, n), sum_y: n * each, myy: 0, myyy: 0 })
 
+/** With so many events, of those who have any: as many as the outcome has people, or none. */
+const over = (row: Row, events: number): Row => ({
+  ...row,
+  ...(events === 0 ? {} : { sum_x: events, mxx: row.myy ?? 0, mxy: row.myy ?? 0, mxxx: row.myyy ?? 0 }),
+  ...(events === 0 ? {} : { mxxy: row.myyy ?? 0, mxyy: row.myyy ?? 0 }),
+})
+
 test.each([
   ['nobody at all', [], false, /nobody is counted in one arm yet/],
   ['an empty arm', [sums('treated', 900, 300)], false, /nobody is counted in one arm yet/],
@@ -61,6 +70,25 @@ test.each([
     'values that are all negative',
     [negative('treated', 900, -5), negative('withheld', 100, -5)],
     true,
+    /people of an arm do not differ/,
+  ],
+  ['a quotient of nobody', [], 'per event', /nobody is counted in one arm yet/],
+  [
+    'a quotient over nothing',
+    [over(sums('treated', 900, 300), 900), over(sums('withheld', 100, 40), 0)],
+    'per event',
+    /too near zero to divide by/,
+  ],
+  [
+    'a quotient in which hardly anybody has a part',
+    [over(sums('treated', 900, 300), 300), over(sums('withheld', 100, 3), 3)],
+    'per event',
+    /too few/,
+  ],
+  [
+    'a quotient that is the same for everybody',
+    [over(sums('treated', 900, 300), 300), over(sums('withheld', 100, 40), 40)],
+    'per event',
     /people of an arm do not differ/,
   ],
 ] as const)('%s: the same answer in all outputs', (_, arms, value, said) => {
@@ -90,6 +118,22 @@ test('negative values that differ are values like others', () => {
   const lift = report.experiments[0]?.outcomes[0]?.comparisons[0]?.lift
   expect(lift).toMatchObject({ kind: 'estimated', side: 'lower' })
   expect(renderReportPage(report, 'acme')).toContain('−1.00')
+})
+
+test('values of which a few decide everything ask for a cap, unless there is one', () => {
+  const skewed = (arm: string, n: number, x: number) => ({
+    ...sums(arm, n, x),
+    sum_y: 30 * x,
+    myy: 5000 * x,
+    myyy: 6e6 * x,
+  })
+  const arms = [skewed('treated', 9000, 900), skewed('withheld', 1000, 100)]
+  const report = reportOf(arms, true)
+  const said = /a few large values of "renewed" weigh much \(skewness 5\d\.\d\).*with a cap/
+  expect(report.experiments[0]?.outcomes[0]?.hints).toEqual([expect.stringMatching(said)])
+  expect(renderReport(report, plain)).toMatch(said)
+  expect(renderReportPage(report, 'acme').replaceAll('&quot;', '"')).toMatch(/A few large values of "renewed"/)
+  expect(reportOf(arms, true, { cap: 500 }).experiments[0]?.outcomes[0]?.hints).toEqual([])
 })
 
 test('rows that do not count are told in all outputs', () => {

@@ -9,7 +9,7 @@ import { withCovariate } from './stats/samples.ts'
 
 const day = 86_400_000
 const sequence: Boundary = { kind: 'sequential', alpha: 0.05, plannedUnits: 6000 }
-const shares = { counts: true, covariate: false }
+const shares = { measure: 'share', covariate: false } as const
 const later = Date.parse('2027-01-01T00:00:00Z')
 
 test('groups that are merged have the moments of all their people', () => {

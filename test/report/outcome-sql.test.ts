@@ -13,6 +13,7 @@ import {
   selectValues,
   type ValuesParams,
 } from '../../src/report/outcome-sql.ts'
+import { ratioMoments } from '../../src/report/stats/ratio-metrics.ts'
 import { openDuckdb } from '../../src/warehouse/duckdb.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 import { type Fragment, raw, render, sql } from '../../src/warehouse/sql.ts'
@@ -205,11 +206,72 @@ describe('an outcome', () => {
   })
 })
 
+describe('a quotient', () => {
+  const mails = { ...eventColumns, mails: 'DOUBLE' }
+  const mailed = (values: readonly (readonly (string | number | null)[])[], more: Partial<EventsParams> = {}) =>
+    events([], { stage: sql`${rows(mails, values)} stage`, per: column('mails', 'number', 'DOUBLE'), ...more })
+
+  test('divides what a person has by how many events there were, or by another sum, both within the window', async () => {
+    const values = [
+      ['1', 'a', '2026-03-01 02:00:00', 1, 50],
+      ['2', 'a', '2026-03-02 00:00:00', 10, 3],
+      ['3', 'a', '2026-03-31 02:00:00', 100, 2],
+      ['4', 'a', '2026-03-31 02:00:01', 1000, 70],
+      ['5', 'b', '2026-03-05 00:00:00', 0, 4],
+    ] as const
+    const units = [
+      ['a', 'treated', exposed],
+      ['b', 'withheld', exposed],
+      ['c', 'withheld', exposed],
+    ] as const
+    expect(await valuesOf(units, mailed(values), { per: { sum: 'mails' } })).toEqual([
+      { arm: 'treated', y: 110, x: 5 },
+      { arm: 'withheld', y: 0, x: 0 },
+      { arm: 'withheld', y: 0, x: 4 },
+    ])
+    expect(await valuesOf(units, mailed(values, { per: 'event' }), { per: 'event' })).toMatchObject([
+      { arm: 'treated', y: 110, x: 2 },
+      ...[{ x: 0 }, { x: 1 }],
+    ])
+  })
+
+  test('leaves out rows whose divisor is missing, negative or no number, whole, and says how many', async () => {
+    const values = [
+      ['1', 'a', '2026-03-02 00:00:00', 10, 2],
+      ['2', 'a', '2026-03-02 00:00:00', 1, null],
+      ['3', 'a', '2026-03-02 00:00:00', 1, -1],
+      ['4', 'a', '2026-03-02 00:00:00', 1, 'NaN'],
+      ['5', 'a', '2026-03-02 00:00:00', 1, 'Infinity'],
+      ['6', 'a', '2026-03-02 00:00:00', null, 3],
+      ['7', 'a', '2026-03-02 00:00:00', 10, 2],
+      ['8', 'a', '2026-03-02 00:00:00', 10, 5],
+    ] as const
+    const found = await valuesOf([['a', 'treated', exposed]], mailed(values), { per: { sum: 'mails' } })
+    expect(found).toEqual([{ arm: 'treated', y: 20, x: 7 }])
+    const [counted] = await query(countEvents(duckdbDialect, mailed(values)))
+    expect(Object.values(counted ?? {}).map(Number)).toEqual([8, 0, 0, 5, 1])
+  })
+
+  test('is summed up so that its residuals have the moments of the rows', async () => {
+    const x = heavyRevenue.control.map((y, index) => (y > 0 || index % 9 === 0 ? 1 + (index % 4) : 0))
+    const rowsOf = heavyRevenue.control.map((y, index) => ['withheld', y, x[index] ?? 0])
+    const values = rows({ arm: 'VARCHAR', y: 'DOUBLE', x: 'DOUBLE' }, rowsOf)
+    const [row = {}] = await query(selectAggregates(values, 'ratio'))
+    const total = (some: readonly number[]) => some.reduce((sum, value) => sum + value, 0)
+    const ratio = total(heavyRevenue.control) / total(x)
+    const residuals = heavyRevenue.control.map((y, index) => y - ratio * (x[index] ?? 0))
+    const found = ratioMoments(figuresOf(row))
+    expect(found.nonZero).toBe(x.filter(value => value > 0).length)
+    expect(found.m3 / total(residuals.map(value => value ** 3))).toBeCloseTo(1, 9)
+    expect(found.sumY / found.sumX).toBeCloseTo(ratio, 12)
+  })
+})
+
 test('the two passes give the centred sums of the rows', async () => {
   const x = heavyRevenue.control.map((_, index) => (index * 7) % 23)
   const rowsOf = heavyRevenue.control.map((y, index) => ['withheld', y, x[index] ?? 0])
   const values = rows({ arm: 'VARCHAR', y: 'DOUBLE', x: 'DOUBLE' }, rowsOf)
-  const [row = {}] = await query(selectAggregates(values))
+  const [row = {}] = await query(selectAggregates(values, 'mean'))
   const { arm, ...figures } = figuresOf(row)
   expect(arm).toBe('withheld')
   for (const [name, expected] of Object.entries(withCovariate(x, heavyRevenue.control)))
@@ -221,7 +283,7 @@ test('sums about the mean keep their digits far from zero', async () => {
     { arm: 'VARCHAR', y: 'DOUBLE', x: 'DOUBLE' },
     [1_000_000_004, 1_000_000_007, 1_000_000_013, 1_000_000_016].map(y => ['withheld', y, 0]),
   )
-  const [row = {}] = await query(selectAggregates(values))
+  const [row = {}] = await query(selectAggregates(values, 'mean'))
   expect(figuresOf(row).m2 / 3).toBe(30)
 })
 
@@ -342,7 +404,7 @@ test('the statements are what they were', async () => {
       ...{ units: raw('units'), events: raw('events'), asOf: '2026-06-01T00:00:00.000Z' },
       outcome: { window: 30 * day, value: 'amount', cap: 500, covariate: 90 * day },
     }),
-    selectAggregates(raw('person_values')),
+    selectAggregates(raw('person_values'), 'mean'),
   ]
   await expect(statements.map(golden).join('\n')).toMatchFileSnapshot('golden/experiment.sql')
 })

@@ -114,8 +114,6 @@ test('shows what names say as text, without running any of it', async () => {
   expect(await ask<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375)
 })
 
-const stored = join(import.meta.dirname, 'golden/report-page.png')
-
 /** Letters without any size on lines of one height: what is left does not depend on the fonts of a machine. */
 function withoutLetters(html: string): string {
   return html.replace('</style>', '* { font: 0/18px monospace !important }</style>')
@@ -123,13 +121,26 @@ function withoutLetters(html: string): string {
 
 /**
  * Boxes, bands, bars and drawings are where and as they were. Compared are blurs of 80 by 120 spots, because edges are drawn a little differently
- * by other versions of a browser. `ACTIVATE_UPDATE_PICTURES=1` stores the present picture.
+ * by other versions of a browser. `ACTIVATE_UPDATE_PICTURES=1` stores the present pictures.
  */
-test('looks as it did', async () => {
+test.each([
+  ['on a screen', 'report-page', 1100, 1400, 'screen', 'light'],
+  ['in the dark', 'report-page-dark', 1100, 1400, 'screen', 'dark'],
+  ['on a phone', 'report-page-phone', 375, 2400, 'screen', 'light'],
+  ['on paper', 'report-page-paper', 688, 1500, 'print', 'light'],
+] as const)('looks as it did %s', async (_, name, width, height, media, colorScheme) => {
+  const stored = join(import.meta.dirname, `golden/${name}.png`)
+  await page.setViewportSize({ width, height: 900 })
+  await page.emulateMedia({ media, colorScheme })
   await page.setContent(withoutLetters(renderReportPage(sampleReport(), 'acme')))
-  const now = await page.screenshot({ clip: { x: 0, y: 0, width: 1100, height: 1400 }, fullPage: true })
+  const now = await page.screenshot({ clip: { x: 0, y: 0, width, height }, fullPage: true })
   if (process.env.ACTIVATE_UPDATE_PICTURES === '1') await writeFile(stored, now)
-  const pictures = [now, await readFile(stored)].map(bytes => `data:image/png;base64,${bytes.toString('base64')}`)
+  expect(await differing(now, await readFile(stored))).toBeLessThan(0.005)
+})
+
+/** The share of spots that are not as they were. */
+async function differing(now: Buffer, before: Buffer): Promise<number> {
+  const pictures = [now, before].map(bytes => `data:image/png;base64,${bytes.toString('base64')}`)
   await page.goto('about:blank') // the report itself lets no picture be shown
   const spots = await ask<number[]>(`(async () => {
     const blurred = async url => {
@@ -147,5 +158,38 @@ test('looks as it did', async () => {
     const [left, right] = [await blurred(${JSON.stringify(pictures[0])}), await blurred(${JSON.stringify(pictures[1])})]
     return [...left].map((value, index) => Math.abs(value - right[index]))
   })()`)
-  expect(spots.filter(difference => difference > 12).length / spots.length).toBeLessThan(0.005)
+  return spots.filter(difference => difference > 12).length / spots.length
+}
+
+test('a picture that differs is told from one that does not', async () => {
+  const [light, dark] = await Promise.all(
+    ['report-page', 'report-page-dark'].map(name => readFile(join(import.meta.dirname, `golden/${name}.png`))),
+  )
+  if (light === undefined || dark === undefined) throw new Error('no pictures')
+  expect(await differing(light, light)).toBe(0)
+  expect(await differing(light, dark)).toBeGreaterThan(0.5)
+})
+
+test.each([375, 320])('every verdict and every reason has room on a phone of %d dots', async width => {
+  const problem = { code: 'A2023', message: 'the source "renewals" is stale' }
+  const primary = sampleRows().outcomes
+  const rows = [
+    sampleRows({ reached: 3, experiment: sampleExperiment({ sync: 'win_back_after_cancellation_of_a_contract' }) }),
+    sampleRows({ outcomes: primary.map(each => ({ ...each, aggregates: [], problems: [problem] })) }),
+    sampleRows({ outcomes: [] }),
+    sampleRows({
+      outcomes: primary.map(each => ({ ...each, aggregates: [sums('treated', 900, 300), sums('withheld', 100, 9)] })),
+    }),
+  ]
+  await page.setViewportSize({ width, height: 900 })
+  await page.setContent(renderReportPage(sampleReport(rows), 'acme'))
+  expect(await page.locator('.tag').allInnerTexts()).toEqual([
+    ...['Do not rely on these figures', 'Could not be measured', 'Nothing to measure yet', 'Wait'],
+  ])
+  expect(await ask<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+  const outside = await ask<string[]>(`[...document.querySelectorAll('section *')].filter(element => {
+    const [own, card] = [element.getBoundingClientRect(), element.closest('section').getBoundingClientRect()]
+    return own.width > 1 && element.closest('table.cards thead') === null && (own.right > card.right + 1 || own.left < card.left - 1)
+  }).map(element => element.outerHTML.slice(0, 100))`)
+  expect(outside).toEqual([])
 })

@@ -17,9 +17,9 @@ function share(arm: string, x: number, n: number): ArmFigures {
 }
 
 function judged(treated: ArmFigures, withheld: ArmFigures, boundary: Boundary, more: Partial<Judged> = {}): Judged {
-  const [comparison] = compareArms([treated, withheld], boundary, { counts: true, covariate: false })
+  const [comparison] = compareArms([treated, withheld], boundary, { measure: 'share', covariate: false })
   if (comparison === undefined) throw new Error('nothing to compare')
-  return { comparison, outcome: 'renewed', direction: 'up', counts: true, ...more }
+  return { comparison, outcome: 'renewed', direction: 'up', measure: 'share', decision: undefined, ...more }
 }
 
 const day = 86_400_000
@@ -151,7 +151,7 @@ describe('the size of the arms while a holdout runs', () => {
 describe('arms', () => {
   test('that are several are each compared with the withheld one', () => {
     const figures = [share('red', 300, 1000), share('blue', 200, 1000), share('withheld', 100, 1000)]
-    const found = compareArms(figures, fixed, { counts: true, covariate: false })
+    const found = compareArms(figures, fixed, { measure: 'share', covariate: false })
     expect(found.map(({ arm, lift }) => [arm, lift.kind === 'estimated' && lift.absolute.estimate.toFixed(2)])).toEqual(
       [
         ['red', '0.20'],
@@ -161,7 +161,7 @@ describe('arms', () => {
   })
 
   test('that are missing are an answer', () => {
-    const [alone] = compareArms([share('withheld', 10, 100)], fixed, { counts: true, covariate: false })
+    const [alone] = compareArms([share('withheld', 10, 100)], fixed, { measure: 'share', covariate: false })
     expect(alone).toMatchObject({ arm: 'treated', lift: { kind: 'not_estimable', reason: 'empty_arm' } })
   })
 
@@ -179,7 +179,7 @@ describe('arms', () => {
     }
     const figures = [arm('treated', 1, 400), arm('withheld', 0, 100)]
     const width = (covariate: boolean) => {
-      const [found] = compareArms(figures, fixed, { counts: false, covariate })
+      const [found] = compareArms(figures, fixed, { measure: 'mean', covariate })
       if (found?.lift.kind !== 'estimated') throw new Error('not estimated')
       return found.lift.absolute.upper - found.lift.absolute.lower
     }

@@ -12,7 +12,7 @@ const sequence: Boundary = { kind: 'sequential', alpha: 0.05, plannedUnits: 10_0
 
 describe('what a lift amounts to', () => {
   const [comparison] = compareArms([sums('treated', 9000, 3600), sums('withheld', 1000, 300)].map(figuresOf), fixed, {
-    ...{ counts: true, covariate: false },
+    ...{ measure: 'share', covariate: false },
   })
   if (comparison === undefined) throw new Error('nothing to compare')
   /** As a row of `selectJoint`: who has the outcome spends 20 more. */
@@ -25,7 +25,7 @@ describe('what a lift amounts to', () => {
     return { arm, ...centred, n, sum_x: sumX, sum_y: sumY }
   }
   const rows = [joint('treated', 9000, 3600), joint('withheld', 1000, 300)]
-  const around = { compliance: [], boundary: fixed, joint: [{ outcome: 'spent', rows }] }
+  const around = { compliance: [], boundary: fixed, measure: 'share' as const, joint: [{ outcome: 'spent', rows }] }
 
   test('in money is the effect on it, for each outcome that would not have been', () => {
     const { value_per_incremental: values } = worthOf(comparison, { ...around, cost: 45, direction: 'up' })
@@ -69,7 +69,7 @@ test('a funnel adds up: what was due was withheld, skipped, is waiting or was se
 })
 
 describe('what can be seen', () => {
-  const base = baselineOf(figuresOf(sums('withheld', 1000, 300)), 'up', true)
+  const base = baselineOf(figuresOf(sums('withheld', 1000, 300)), 'up', 'share')
   if (base === null) throw new Error('no baseline')
 
   test('is less the more people there are, and less easily by one of many looks', () => {
@@ -83,7 +83,7 @@ describe('what can be seen', () => {
   test('is nothing while too few withheld people are expected to have the outcome, or of nobody', () => {
     expect(reachOf(base, 100, 0.1, sequence)).toBeNull()
     expect(reachOf(base, 0, 0.1, fixed)).toBeNull()
-    expect(baselineOf(figuresOf(sums('withheld', 1, 1)), 'up', true)).toBeNull()
+    expect(baselineOf(figuresOf(sums('withheld', 1, 1)), 'up', 'share')).toBeNull()
   })
 
   test('at the end of the holdout is told at the pace so far, which is not known in the first two weeks', () => {
@@ -93,7 +93,7 @@ describe('what can be seen', () => {
       powerLeft(figuresOf(sums('withheld', 1000, 300)), {
         ...{
           direction: 'up',
-          counts: true,
+          measure: 'share',
           boundary: sequence,
           share: 0.1,
           people: { exposed: 12_000, counted: 10_000 },

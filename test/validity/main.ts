@@ -3,9 +3,18 @@
  * with 1 when a figure is out of its bounds.
  */
 import { parseArgs } from 'node:util'
-import { isWithin } from './chance.ts'
+import { realSpending } from './customers.ts'
+import { draws } from './draws.ts'
+import { type Figure, figure, row } from './figure.ts'
 import { type Life, liveProgramme } from './programme.ts'
-import { type Figure, peekedShares, revenueTails, sampleRatios, singleLookShares } from './sums.ts'
+import {
+  bootstrapped,
+  peekedRevenue,
+  quotientsWithoutEffect,
+  revenueWithEffects,
+  revenueWithoutEffect,
+} from './revenue.ts'
+import { exactCoverage, peekedShares, sampleRatios, singleLookShares } from './sums.ts'
 
 const { values } = parseArgs({
   options: {
@@ -42,10 +51,7 @@ for (let index = 0; index < programmes; index++) {
 
 const figures = [...programmeFigures(lives), ...sumFigures()]
 console.log('| what | misses | of | share | bound | |\n|---|--:|--:|--:|--:|---|')
-for (const { what, misses, repetitions: of, bound, mustFail, holds } of figures)
-  console.log(
-    `| ${what} | ${misses} | ${of} | ${of === 0 ? '–' : (misses / of).toFixed(4)} | ${mustFail ? `> ${bound}, as is known` : `≤ ${bound}`} | ${holds ? 'holds' : '**broken**'} |`,
-  )
+for (const each of figures) console.log(row(each))
 const alarms = lives.flatMap(({ falseAlarms }) => falseAlarms)
 console.log(
   `\n${lives.length} syncs of ${programmes} programmes with ${nights} nights; false alarms of checks: ${alarms.length}. ${elapsed()} s.`,
@@ -55,53 +61,54 @@ if (figures.some(({ holds }) => !holds)) process.exitCode = 1
 
 function programmeFigures(all: readonly Life[]): readonly Figure[] {
   if (all.length === 0) return []
-  const figure = (what: string, some: readonly Life[], is: (life: Life) => boolean, bound: number): Figure => {
-    const misses = some.filter(is).length
-    return {
-      what,
-      misses,
-      repetitions: some.length,
-      bound,
-      mustFail: false,
-      holds: isWithin(misses, some.length, bound),
-    }
-  }
+  const share = (what: string, some: readonly Life[], is: (life: Life) => boolean, bound: number): Figure =>
+    figure(what, some.filter(is).length, some.length, bound)
   const of = (lift: number) => all.filter(life => life.lift === lift)
   const large = of(0.12)
   return [
-    figure(
-      'programmes: the interval of the difference misses the truth at any look',
-      all,
-      ({ missed }) => missed,
-      0.05,
-    ),
-    figure(
+    share('programmes: the interval of the difference misses the truth at any look', all, ({ missed }) => missed, 0.05),
+    share(
       'programmes: the interval of the relative lift misses the truth at any look',
       all,
       ({ missedRelative }) => missedRelative,
       0.05,
     ),
-    figure('programmes without a lift: keep or stop at any look', of(0), ({ decided }) => decided !== undefined, 0.05),
-    figure(
+    share(
+      'programmes: the interval of revenue misses the truth at any look',
+      all,
+      ({ missedRevenue }) => missedRevenue,
+      0.05,
+    ),
+    share(
+      'programmes: the interval of revenue per order misses the truth at any look',
+      all,
+      ({ missedQuotient }) => missedQuotient,
+      0.05,
+    ),
+    share('programmes: a verdict is taken back', all, ({ takenBack }) => takenBack, 0),
+    share('programmes without a lift: keep or stop at any look', of(0), ({ decided }) => decided !== undefined, 0.05),
+    share(
       'programmes with a lift: the wrong side at any look',
       all.filter(({ lift }) => lift !== 0),
       life => life.decided !== undefined && life.decided !== (life.lift > 0 ? 'better' : 'worse'),
       0.025,
     ),
-    figure(
+    share(
       'programmes at their end, one look: the interval misses the truth',
       all,
       ({ missedAtEnd }) => missedAtEnd,
       0.06,
     ),
-    figure('programmes with a large lift: not found while running', large, ({ decided }) => decided === undefined, 0.2),
-    figure(
+    share('the same of revenue', all, ({ missedRevenueAtEnd }) => missedRevenueAtEnd, 0.06),
+    share('the same of revenue per order', all, ({ missedQuotientAtEnd }) => missedQuotientAtEnd, 0.06),
+    share('programmes with a large lift: not found while running', large, ({ decided }) => decided === undefined, 0.2),
+    share(
       'programmes with a large lift: not found at the end',
       large,
       ({ decidedAtEnd }) => decidedAtEnd === undefined,
       0.1,
     ),
-    figure(
+    share(
       'programmes: a check speaks up although nothing is wrong',
       all,
       ({ falseAlarms }) => falseAlarms.length > 0,
@@ -113,10 +120,18 @@ function programmeFigures(all: readonly Life[]): readonly Figure[] {
 function sumFigures(): readonly Figure[] {
   if (repetitions === 0) return []
   return [
+    ...exactCoverage(),
     singleLookShares(repetitions, seed),
     ...peekedShares(repetitions, seed + 1, 0),
     ...peekedShares(repetitions, seed + 2, 0.1),
-    ...revenueTails(repetitions, seed + 3),
-    ...sampleRatios(Math.ceil(repetitions / 10), seed + 4),
+    ...revenueWithoutEffect(repetitions, seed + 3),
+    ...revenueWithEffects(repetitions, seed + 4),
+    ...peekedRevenue(Math.ceil(repetitions / 4), seed + 5),
+    ...quotientsWithoutEffect(repetitions, seed + 6),
+    ...realSpending().flatMap(({ name, spent, sizes }, index) =>
+      bootstrapped(name, spent, sizes, { repetitions, seed: seed + 7 + index }),
+    ),
+    ...sampleRatios(Math.ceil(repetitions / 10), seed + 9),
+    ...draws(Math.min(1000, Math.ceil(repetitions / 2)), 20_000),
   ]
 }

@@ -7,15 +7,21 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readReport } from '../../src/cli/measure.ts'
 import type { ExperimentEntry } from '../../src/report/report.ts'
+import { normalUpper } from '../../src/report/stats/distributions.ts'
 import { runSyncs } from '../../src/run.ts'
 import { makeProject, runOptions, withProject } from '../e2e/project.ts'
-import { seeded } from './chance.ts'
+import { normal, seeded } from './chance.ts'
 
 const day = 86_400_000
 const start = Date.parse('2026-03-02T02:00:00Z')
 /** Share of people who have the outcome without any message. */
 export const baseline = 0.3
 const windowDays = 2
+/** What an order is worth: log-normal, cut in the outcome where one in a hundred is larger. */
+const sigma = 0.8
+const cap = Math.round(Math.exp(sigma * 2.3263) * 100) / 100
+/** Whoever got a message of a programme with a lift also spends more (or less) on each order, by as many per cent as the lift has points twice. */
+const spendFactor = (lift: number) => 1 + 2 * lift
 
 export interface Plan {
   readonly seed: number
@@ -34,10 +40,17 @@ export interface Life {
   /** At some look the interval did not hold the truth, or a verdict was given that is wrong. */
   readonly missed: boolean
   readonly missedRelative: boolean
+  /** The same of what people spend, and of what they spend per order. */
+  readonly missedRevenue: boolean
+  readonly missedQuotient: boolean
+  /** A look that decided was followed by one that did not, or did otherwise. */
+  readonly takenBack: boolean
   /** keep or stop, at any look while it ran. */
   readonly decided: 'better' | 'worse' | undefined
   /** After its end, at the one look that was planned. */
   readonly missedAtEnd: boolean
+  readonly missedRevenueAtEnd: boolean
+  readonly missedQuotientAtEnd: boolean
   readonly decidedAtEnd: 'better' | 'worse' | undefined
   /** A check that spoke up although nothing was wrong. */
   readonly falseAlarms: readonly string[]
@@ -59,9 +72,11 @@ channel: email
 purpose: renewals
 holdout: { share: 30%, epoch: "1", salt: seed-${seed}-${name}, expires: "${end}" }
 `,
-      [`models/renewals_${name}.sql`]: `select customer_id, renewed_at from {{source "${name}"}}`,
+      [`models/renewals_${name}.sql`]: `select customer_id, renewed_at, amount from {{source "${name}"}}`,
       [`outcomes/renewed_${name}.yml`]: `model: renewals_${name}\nunit: customer_id\nat: renewed_at\nwindow: ${windowDays}d\nplanned_units: ${nights * perNight}\nsyncs: { ${name}: primary }\n`,
-      [`data/${name}.csv`]: 'customer_id,renewed_at\n',
+      [`outcomes/spent_${name}.yml`]: `model: renewals_${name}\nunit: customer_id\nat: renewed_at\nvalue: amount\ncap: ${cap}\nwindow: ${windowDays}d\nplanned_units: ${nights * perNight}\nsyncs: { ${name}: secondary }\n`,
+      [`outcomes/each_${name}.yml`]: `model: renewals_${name}\nunit: customer_id\nat: renewed_at\nvalue: amount\nper: event\nwindow: ${windowDays}d\nplanned_units: ${nights * perNight}\nsyncs: { ${name}: secondary }\n`,
+      [`data/${name}.csv`]: 'customer_id,renewed_at,amount\n',
     }
   })
   const names = lifts.map((_, index) => `s${index}`)
@@ -71,7 +86,7 @@ holdout: { share: 30%, epoch: "1", salt: seed-${seed}-${name}, expires: "${end}"
 name: validity
 warehouse: { type: duckdb, path: state.duckdb }
 sources:
-${names.map(name => `  ${name}: { csv: data/${name}.csv, columns: { customer_id: { type: string }, renewed_at: { type: timestamp } } }`).join('\n')}
+${names.map(name => `  ${name}: { csv: data/${name}.csv, columns: { customer_id: { type: string }, renewed_at: { type: timestamp }, amount: { type: number } } }`).join('\n')}
 destinations:
 ${names.map(name => `  ${name}: { type: file, path: out/${name}, format: csv }`).join('\n')}
 `,
@@ -115,10 +130,14 @@ export async function liveProgramme(
           const chance = baseline + (reached.has(key) ? lift : 0)
           if (random() >= chance) continue
           const at = new Date(asOf + 1 + random() * windowDays * (day - 1000)).toISOString().slice(0, 19)
-          lines[index]?.push(`${key},${at.replace('T', ' ')}`)
+          const factor = reached.has(key) ? spendFactor(lift) : 1
+          const amount = factor * Math.exp(sigma * normal(random))
+          lines[index]?.push(`${key},${at.replace('T', ' ')},${amount}`)
         }
         for (const key of reached) known.add(key)
-        await project.write({ [`data/s${index}.csv`]: `customer_id,renewed_at\n${(lines[index] ?? []).join('\n')}\n` })
+        await project.write({
+          [`data/s${index}.csv`]: `customer_id,renewed_at,amount\n${(lines[index] ?? []).join('\n')}\n`,
+        })
       }
       if (night >= windowDays && (night + 1) % plan.lookEvery === 0) looks.push(await look(asOf + 3_600_000))
       onNight(night)
@@ -149,15 +168,30 @@ function judge(
   const seen = looks.flatMap(entries => entries.find(each => each.sync === sync) ?? [])
   const last = ended.find(each => each.sync === sync)
   if (last === undefined || seen.length !== looks.length) throw new Error(`${sync} is not in the report`)
-  const [boundary] = last.outcomes
+  const boundary = last.outcomes.find(({ role }) => role === 'primary')
   if (boundary?.boundary !== 'fixed') throw new Error('the last look is not that of an experiment that has ended')
   const sides = seen.flatMap(entry => sideOf(entry) ?? [])
+  const first = seen.findIndex(entry => sideOf(entry) !== undefined)
+  const orders = { with: baseline + lift, without: baseline }
+  const factor = spendFactor(lift)
+  const truths = {
+    renewed: { absolute: lift, relative: lift / baseline },
+    spent: truthOf(orders.with * cutMean(factor), orders.without * cutMean(1)),
+    each: truthOf(factor * Math.exp(sigma ** 2 / 2), Math.exp(sigma ** 2 / 2)),
+  }
+  const missed = (entry: ExperimentEntry, outcome: keyof typeof truths) =>
+    (['absolute', 'relative'] as const).some(kind => misses(entry, `${outcome}_${sync}`, truths[outcome][kind], kind))
   return {
     ...{ lift, looks: seen.length },
-    missed: seen.some(entry => misses(entry, lift, 'absolute')),
-    missedRelative: seen.some(entry => misses(entry, lift / baseline, 'relative')),
+    missed: seen.some(entry => misses(entry, `renewed_${sync}`, lift, 'absolute')),
+    missedRelative: seen.some(entry => misses(entry, `renewed_${sync}`, lift / baseline, 'relative')),
+    missedRevenue: seen.some(entry => missed(entry, 'spent')),
+    missedQuotient: seen.some(entry => missed(entry, 'each')),
+    takenBack: first >= 0 && [...seen.slice(first), last].some(entry => sideOf(entry) !== sides[0]),
     decided: sides[0],
-    missedAtEnd: misses(last, lift, 'absolute'),
+    missedAtEnd: misses(last, `renewed_${sync}`, lift, 'absolute'),
+    missedRevenueAtEnd: misses(last, `spent_${sync}`, truths.spent.absolute, 'absolute'),
+    missedQuotientAtEnd: misses(last, `each_${sync}`, truths.each.absolute, 'absolute'),
     decidedAtEnd: sideOf(last),
     falseAlarms: [...seen, last].flatMap(({ checks }) =>
       checks.findings.filter(({ check }) => check !== 'epoch').map(({ text }) => text),
@@ -165,9 +199,20 @@ function judge(
   }
 }
 
-function misses(entry: ExperimentEntry, truth: number, kind: 'absolute' | 'relative'): boolean {
-  const lift = entry.outcomes[0]?.comparisons[0]?.lift
-  if (lift?.kind !== 'estimated') return false
+/** The mean of an order of such a factor, cut. */
+function cutMean(factor: number): number {
+  const z = (Math.log(cap) - Math.log(factor)) / sigma
+  return factor * Math.exp(sigma ** 2 / 2) * (1 - normalUpper(z - sigma)) + cap * normalUpper(z)
+}
+
+function truthOf(treated: number, withheld: number) {
+  return { absolute: treated - withheld, relative: treated / withheld - 1 }
+}
+
+function misses(entry: ExperimentEntry, outcome: string, truth: number, kind: 'absolute' | 'relative'): boolean {
+  const lift = entry.outcomes.find(each => each.outcome === outcome)?.comparisons[0]?.lift
+  if (lift === undefined) throw new Error(`${outcome} is not in the report`)
+  if (lift.kind !== 'estimated') return false
   const effect = kind === 'absolute' ? lift.absolute : lift.relative
   if (!('lower' in effect)) return false
   return (effect.lower ?? Number.NEGATIVE_INFINITY) > truth || (effect.upper ?? Number.POSITIVE_INFINITY) < truth

@@ -5,7 +5,7 @@ import type { ForecastEntry } from '../../report/forecast.ts'
 import { type PlanDocument, planSyncs } from '../../run.ts'
 import { draining, onInterruption } from '../interruption.ts'
 import type { Invocation } from '../invocation.ts'
-import { readForecasts } from '../measure-forecast.ts'
+import { forecaster } from '../measure-forecast.ts'
 import { trackProgress } from '../progress.ts'
 import { renderForecasts } from '../render/forecast.ts'
 import { toJson } from '../render/json.ts'
@@ -49,12 +49,14 @@ async function plan(invocation: Invocation): Promise<Planning> {
     const interruption = onInterruption(terminal, draining)
     const tracker = trackProgress(terminal, wired.clock.now)
     try {
-      const document = await planSyncs(wired, syncs, {
+      const { onPlanned, entries } = forecaster(wired, asOf, syncs)
+      const options = {
         ...{ asOf, samples, fullResync: input.flag('fullResync'), signal: interruption.signal },
         ...(limit === undefined ? {} : { limit }),
         onProgress: tracker.onProgress,
-      })
-      return { document, forecasts: await readForecasts(wired, asOf, syncs, document.plans) }
+      }
+      const document = await planSyncs(wired, syncs, options, onPlanned)
+      return { document, forecasts: entries() }
     } finally {
       tracker.stop()
       interruption.release()

@@ -9,8 +9,10 @@ import type { ReportDocument } from '../../report/report.ts'
 import { resultColumns, resultRows, resultStatements } from '../../report/results.ts'
 import { raw, render } from '../../warehouse/sql.ts'
 import type { Wired } from '../../wire.ts'
+import { exitOfReport } from '../exit.ts'
 import type { Invocation } from '../invocation.ts'
 import { readReport } from '../measure.ts'
+import { renderProblems } from '../render/errors.ts'
 import { toJson } from '../render/json.ts'
 import { renderReport } from '../render/report.ts'
 import { chosenSyncs, logicalClock, openProject, withWired } from '../session.ts'
@@ -32,7 +34,9 @@ export async function execute(invocation: Invocation): Promise<ExitReason> {
     terminal.say(`wrote ${file}`)
   }
   await terminal.write(flags.json ? toJson(report) : `${renderReport(report, terminal.paint)}\n`)
-  return 'ok'
+  if (report.problems.length === 0) return 'ok'
+  if (!flags.json) terminal.complain(renderProblems(report.problems, terminal.ink))
+  return exitOfReport(report.problems)
 }
 
 /** One transaction; the same report once more replaces itself. */

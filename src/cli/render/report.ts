@@ -45,7 +45,7 @@ function renderExperiment(entry: ExperimentEntry, colors: Colors): string {
 function renderVerdict({ arm, advice, text }: Verdict, entry: ExperimentEntry, colors: Colors): string {
   const paint = {
     ...{ keep: colors.green, stop: colors.red, unreliable: colors.red },
-    ...{ wait: colors.yellow, unclear: colors.yellow, nothing_to_measure: colors.dim },
+    ...{ wait: colors.yellow, unclear: colors.yellow, unmeasured: colors.yellow, nothing_to_measure: colors.dim },
   }[advice]
   const several = entry.verdicts.length > 1
   return paint(printable(several ? `${arm}: ${text}` : text))
@@ -103,6 +103,11 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
     )
     return parts.length === 0 ? [] : [`rows of ${outcome} that do not count: ${parts.join(', ')}`]
   })
+  const unmeasured = outcomes.flatMap(({ outcome, role, problems: [problem] }) =>
+    problem === undefined || role === 'primary'
+      ? []
+      : [`! ${outcome} could not be measured: ${problem.message} (${problem.code})`],
+  )
   const open = outcomes
     .filter(each => each.open > 0)
     .map(each => `${counted(each.open, 'person', 'people')} still within the ${each.window} of ${each.outcome}`)
@@ -119,6 +124,7 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
       : []),
     ...open,
     ...left,
+    ...outcomes.flatMap(({ hints }) => hints),
     ...outcomes.flatMap(powerNotes),
     ...outcomes.flatMap(worthNotes),
     ...(checks.mixed === 0
@@ -129,6 +135,7 @@ function renderChecks({ checks, outcomes, shared, sync }: ExperimentEntry, color
     ...checks.findings.map(({ severity, text }) =>
       severity === 'alarm' ? colors.red(printable(`! ${text}`)) : colors.yellow(printable(`! ${text}`)),
     ),
+    ...unmeasured.map(text => colors.yellow(printable(text))),
     ...notes.map(note => colors.dim(printable(`- ${note}`))),
   ]
 }

@@ -24,6 +24,15 @@ export const outcomeSchema = z
       .describe(
         'The numeric column that is summed for each person, such as an amount; may be negative. Rows whose value is null, infinite or no number do not count. Unless set, a person has the outcome or not.',
       ),
+    per: z
+      .union([
+        z.literal('event'),
+        z.strictObject({ sum: nonEmpty().describe('The numeric column whose sum is the divisor, such as mails.') }),
+      ])
+      .optional()
+      .describe(
+        'Makes it a quotient: the sum of `value` over `event` (how many events there were, such as revenue per order) or over the sum of another numeric column (`{ sum: mails }`, such as opens per mail), of all people of an arm together. Rows whose divisor is null, negative or no number do not count. Not with `cap` or `covariate`.',
+      ),
     window: duration().describe(
       'How long after a person’s first trigger events count, such as 45d. People whose window is still open are not counted at all.',
     ),

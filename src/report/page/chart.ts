@@ -107,7 +107,7 @@ export function intervalChart(bars: readonly Bar[], labels: Labels): Html {
   return drawing(labels, height, width => {
     const wide = width > 500
     const [left, right] = [wide ? 190 : 112, width - (wide ? 150 : 78)]
-    const x = linearScale(low, high, left, right, wide ? 5 : 2)
+    const x = linearScale(low, high, left, right, wide ? 5 : 4)
     const zero = x.place(0)
     return html`${x.ticks.map(tick => html`<line class="${tick === 0 ? 'zero' : 'grid'}" x1="${x.place(tick)}" x2="${x.place(tick)}" y1="0" y2="${height - 26}"/>`)}
 ${spaced(x.ticks, x.place, wide ? 70 : 56).map(tick => html`<text x="${x.place(tick)}" y="${height - 8}" text-anchor="middle">${labels.value(tick)}</text>`)}

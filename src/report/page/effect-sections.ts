@@ -29,7 +29,7 @@ function axis(measure: Measure, relative: boolean): (value: number) => string {
 /** How the lift went; one drawing for each treated arm. */
 export function timeSection({ series, outcome, measure }: OutcomeEntry, id: string): Html {
   if (series.length === 0) return html``
-  return html`<h3>The lift over time</h3><p class="note">${outcome}: everybody whose window was over by then. The shaded band holds the true lift with 95 % certainty on all days at once, so you may look whenever you like. While it stands clear of zero, the lift is proven.</p>${series.map(
+  return html`<h3>The lift over time</h3><p class="note">${outcome}: everybody whose window was over by then. The shaded band holds the true lift with 95 % certainty on all days at once, so you may look whenever you like. Once it has stood clear of zero, there is a lift.</p>${series.map(
     (each, index) => {
       const relative = isRelative(each.points.map(({ lift }) => lift))
       const points = each.points.flatMap((point): readonly TimePoint[] => {

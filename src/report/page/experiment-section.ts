@@ -14,6 +14,7 @@ const headline: Readonly<Record<Advice, string>> = {
   wait: 'Wait',
   unclear: 'No difference was found',
   unreliable: 'Do not rely on these figures',
+  unmeasured: 'Could not be measured',
   nothing_to_measure: 'Nothing to measure yet',
 }
 
@@ -57,16 +58,11 @@ function factsOf({ arms, epoch, share: withheld, status, first_at: first, shared
 
 /** `keep: it works. …` as a headline and a sentence. */
 function verdictBand({ arm, advice, text }: ExperimentEntry['verdicts'][number], several: boolean): Html {
-  const said = unbroken(text).replace(/^(keep|stop|do not rely on these figures): /, '')
+  const said = text.replace(/^(keep|stop|do not rely on these figures): /, '')
   const [, until, rest] = /^(wait(?:[^.:]*?))(?:[.:] |$)(.*)$/s.exec(said) ?? []
   const title = until === undefined ? headline[advice] : capital(until)
   const why = capital(until === undefined ? said : (rest ?? ''))
   return html`<div class="verdict ${advice}"><p class="say">${several ? `${arm}: ` : ''}${title}</p>${why === '' ? '' : html`<p class="why">${why.endsWith('.') ? why : `${why}.`}</p>`}</div>`
-}
-
-/** A number and its unit stay on one line. */
-function unbroken(text: string): string {
-  return text.replaceAll(/(?<=\d) (?=%|pp)/g, '\u00a0')
 }
 
 function capital(text: string): string {
@@ -88,17 +84,19 @@ function headFigures(primary: OutcomeEntry): Html {
       shown === undefined
         ? { name: 'lift', value: '–', note: whyNot(lift) }
         : { name: 'lift', value: shown.text(shown.estimate), note: between(shown) },
-      incrementalTile(comparison, primary),
+      ...incrementalTile(comparison, primary),
     ])
   })}`
 }
 
 function incrementalTile({ lift }: ComparisonEntry, { measure, outcome }: OutcomeEntry) {
   const name = measure === 'share' ? `more "${outcome}" because of it` : `more ${outcome} in total because of it`
-  if (lift.kind !== 'estimated') return { name, value: '–' }
+  if (lift.kind !== 'estimated') return [{ name, value: '–' }]
+  // What a quotient is a share of changes with it, so that there is no total.
+  if (lift.incremental === null) return []
   const { estimate, lower, upper } = lift.incremental
   const whole = (value: number | null) => (value === null ? 'no bound' : number(value).replace('-', '−'))
-  return { name, value: whole(estimate), note: `between ${whole(lower)} and ${whole(upper)}` }
+  return [{ name, value: whole(estimate), note: `between ${whole(lower)} and ${whole(upper)}` }]
 }
 
 function outcomesTable(outcomes: readonly OutcomeEntry[]): Html {
@@ -113,7 +111,9 @@ function outcomesTable(outcomes: readonly OutcomeEntry[]): Html {
     { name: 'Between' },
     { name: 'p', numeric: true },
   ]
-  const rows = outcomes.flatMap(outcome =>
+  const measured = outcomes.filter(({ problems }) => problems.length === 0)
+  if (measured.length === 0) return html``
+  const rows = measured.flatMap(outcome =>
     outcome.comparisons.map(comparison => [
       html`${outcome.outcome} <span class="unknown">${outcome.role}, within ${outcome.window}</span>`,
       ...(several ? [comparison.arm] : []),
@@ -134,12 +134,13 @@ function liftCells({ lift }: ComparisonEntry, { measure }: OutcomeEntry): readon
 }
 
 function worthSection(primary: OutcomeEntry): Html {
+  const quotient = primary.measure === 'ratio' ? 'a quotient is of nobody in particular' : undefined
   const rows = primary.comparisons.flatMap(({ arm, worth, lift }) => {
     if (worth === null) return []
     const { on_reached: reached, cost_per_incremental: price } = worth
     const onReached =
       reached === null
-        ? whyNot(lift)
+        ? (quotient ?? whyNot(lift))
         : reached.kind === 'estimated'
           ? `${difference(primary.measure, reached.estimate)} (between ${reached.lower === null ? 'no bound' : difference(primary.measure, reached.lower)} and ${reached.upper === null ? 'no bound' : difference(primary.measure, reached.upper)})`
           : whyNot(reached)
@@ -147,7 +148,7 @@ function worthSection(primary: OutcomeEntry): Html {
       price === null
         ? worth.cost === null
           ? 'not known: no sync says what a message costs'
-          : whyNot(lift)
+          : (quotient ?? whyNot(lift))
         : price.kind === 'estimated'
           ? `${money(price.estimate)} (between ${money(price.lower)} and ${money(price.upper)})`
           : whyNot(price)
@@ -178,6 +179,12 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
   const { assignment, sample_ratio: ratio, findings, mixed, reached } = checks
   const lines: readonly { readonly look: 'ok' | 'alarm' | 'warning' | 'info'; readonly text: string }[] = [
     ...findings.map(({ severity, text }) => ({ look: severity, text })),
+    ...outcomes.flatMap(({ outcome, problems }) =>
+      problems.map(({ code, message }) => ({
+        look: 'warning' as const,
+        text: `${outcome} could not be measured: ${message} (${code})`,
+      })),
+    ),
     ...(assignment.verdict === 'exact'
       ? [
           {
@@ -201,6 +208,7 @@ function checksSection({ checks, outcomes }: ExperimentEntry): Html {
         look: 'info' as const,
         text: `${people(open)} still within the ${window} of ${outcome}, and not counted yet`,
       })),
+    ...outcomes.flatMap(({ hints }) => hints.map(text => ({ look: 'info' as const, text }))),
     ...outcomes.flatMap(({ outcome, rows }) => {
       const left = (['nobody', 'undated', 'unusable', 'repeated'] as const).filter(why => rows[why] > 0)
       const parts = left.map(why => `${number(rows[why])} ${why}`)

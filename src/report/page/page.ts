@@ -13,7 +13,8 @@ import { between, date, number, shownLift, whyNot } from './words.ts'
 export function renderReportPage(report: ReportDocument, project: string): string {
   const { experiments, health, as_of: asOf } = report
   const title = `What was it worth: ${project}, ${date(asOf)}`
-  return String(html`<!doctype html>
+  return unbroken(
+    String(html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -36,7 +37,13 @@ ${health === null ? '' : healthSection(health)}
 ${footer()}
 </body>
 </html>
-`)
+`),
+  )
+}
+
+/** A number and its unit stay on one line. */
+function unbroken(page: string): string {
+  return page.replaceAll(/(?<=\d) (?=(?:%|pp)(?!\w))/g, '\u00a0')
 }
 
 function overview(experiments: readonly ExperimentEntry[]): Html {

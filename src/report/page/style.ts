@@ -15,6 +15,7 @@ h1 { font-size: 30px; line-height: 1.2; margin: 0 0 4px; letter-spacing: -.015em
 h2 { font-size: 21px; line-height: 1.3; margin: 0; letter-spacing: -.01em }
 h3 { font-size: 15px; margin: 30px 0 8px }
 h3 + p.note { margin: -4px 0 10px }
+h1, h2, h3, p, dt, dd, li { overflow-wrap: anywhere }
 p { margin: 0 0 10px; max-width: 72ch }
 a { color: var(--mark) }
 header p, .note, .facts { color: var(--soft) } .note, .facts { font-size: 14px; margin: 0 0 10px }
@@ -22,7 +23,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .verdict { border-radius: 10px; padding: 14px 18px; margin: 14px 0 4px }
 .verdict p { margin: 0 } .verdict .say { font-size: 19px; line-height: 1.4; font-weight: 600 } .verdict .why { margin-top: 4px }
 .keep { background: var(--good-bg); color: var(--good) } .stop, .unreliable { background: var(--bad-bg); color: var(--bad) }
-.wait, .unclear { background: var(--warn-bg); color: var(--warn) } .nothing_to_measure { background: var(--calm-bg); color: var(--calm) }
+.wait, .unclear, .unmeasured { background: var(--warn-bg); color: var(--warn) } .nothing_to_measure { background: var(--calm-bg); color: var(--calm) }
 .tag { display: inline-block; border-radius: 999px; padding: 1px 11px; font-size: 14px; font-weight: 600; white-space: nowrap }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 18px 0 0 }
 .figures div { border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px }
@@ -35,7 +36,7 @@ th, td { padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical
 th:last-child, td:last-child { padding-right: 0 } tbody tr:last-child > * { border-bottom: 0 }
 .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } th.num { white-space: normal } .steps th.num { white-space: nowrap }
 tbody th { color: var(--ink); font-weight: 400 }
-table.dense { font-size: 13px } .dense th, .dense td { padding-right: 9px } .dense tbody th { min-width: 11em }
+table.dense { font-size: 13px } .dense th, .dense td { padding-right: 9px } .dense tbody th { min-width: 11em } .dense :is(th, td):last-child { padding-right: 0 }
 details { margin: 8px 0 0 } summary { cursor: pointer; color: var(--soft); font-size: 14px; width: fit-content }
 details table { margin-top: 8px }
 :is(a, summary):focus-visible { outline: 2px solid var(--mark); outline-offset: 3px; border-radius: 3px }
@@ -59,7 +60,7 @@ footer { color: var(--soft); font-size: 14px; padding-bottom: 48px } footer dt {
   table.cards tr { padding: 9px 0; border-bottom: 1px solid var(--line) } table.cards tbody tr:last-child { border-bottom: 0 }
   table.cards tbody th { border: 0; padding: 0 0 2px; font-weight: 600 } table.cards td { border: 0; padding: 1px 0 1px 45%; position: relative; text-align: left; white-space: normal; min-height: 1.5em } table.cards td:empty { display: none }
   table.cards td::before { content: attr(data-name); position: absolute; left: 0; width: 43%; color: var(--soft) }
-  .dense tbody th { min-width: 0 }
+  .dense tbody th { min-width: 0 } .tag { white-space: normal; border-radius: 12px }
   .steps th:first-child { width: 46% } .steps td, .steps th { padding-right: 8px } .steps td:nth-child(2) { width: 28% }
 }
 @media print {

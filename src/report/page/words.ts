@@ -1,10 +1,10 @@
 /** Figures of the report's document in words: shared by every section of the page. */
+import type { Measure } from '../../project/outcomes.ts'
 import type { AnswerEntry, EffectEntry, LiftEntry } from '../answer-entry.ts'
-import type { OutcomeEntry } from '../document.ts'
 import type { NotEstimableReason } from '../stats/answer.ts'
 import { decimal, percent, points, signed } from '../verdict.ts'
 
-export type Measure = OutcomeEntry['measure']
+export type { Measure }
 
 export const reasonInWords: Readonly<Record<NotEstimableReason, string>> = {
   empty_arm: 'nobody is counted in one arm yet',

@@ -8,11 +8,11 @@ import { compareMeans } from '../../../src/report/stats/means.ts'
 import { novelty } from '../../../src/report/stats/novelty.ts'
 import { detectableShare } from '../../../src/report/stats/power.ts'
 import { compareProportions } from '../../../src/report/stats/proportions.ts'
-import { compareRatios } from '../../../src/report/stats/ratio-metrics.ts'
+import { compareRatios, ratioMoments } from '../../../src/report/stats/ratio-metrics.ts'
 import { sampleRatio } from '../../../src/report/stats/sample-ratio.ts'
 import { clopperPearson } from '../../../src/report/stats/single-share.ts'
 import { postStratified } from '../../../src/report/stats/stratified.ts'
-import { moments, paired } from './samples.ts'
+import { moments, withCovariate } from './samples.ts'
 
 const fixed = { kind: 'fixed', alpha: 0.05 } as const
 const sequential = { kind: 'sequential', alpha: 0.05, plannedUnits: 10_000 } as const
@@ -101,9 +101,32 @@ describe('means', () => {
 })
 
 test('a ratio over nothing is not estimable', () => {
-  const nothing = paired([0, 0], [1, 2])
-  const answer = compareRatios(nothing, paired([1, 2], [1, 2]), fixed)
-  expect(answer).toEqual({ kind: 'not_estimable', reason: 'denominator_near_zero' })
+  const ratio = (x: readonly number[], y: readonly number[]) => ({
+    ...ratioMoments(withCovariate(x, y)),
+    nonZero: x.filter((value, index) => value !== 0 || y[index] !== 0).length,
+  })
+  const some = ratio([1, 2, 1, 2, 1], [1, 2, 3, 4, 5])
+  expect(compareRatios(ratio([0, 0], [1, 2]), some, fixed, 0)).toEqual({
+    ...{ kind: 'not_estimable', reason: 'denominator_near_zero' },
+  })
+  expect(compareRatios(ratio([], []), some, fixed)).toEqual({ kind: 'not_estimable', reason: 'empty_arm' })
+  expect(compareRatios(some, ratio([1, 0, 0], [2, 0, 0]), fixed)).toMatchObject({
+    kind: 'too_few',
+    arm: 'withheld',
+    have: 1,
+  })
+  expect(compareRatios(ratio([1, 0, 0], [2, 0, 0]), some, fixed, 0)).toMatchObject({ reason: 'single_unit' })
+  expect(compareRatios(some, some, { kind: 'sequential', alpha: 0.05, plannedUnits: 100 })).toMatchObject({
+    ...{ kind: 'too_few', have: 5, need: 30 },
+  })
+  // Everybody pays 3 for each: nothing is known of how much people differ in it.
+  const same = ratio([1, 2, 3, 4, 5], [3, 6, 9, 12, 15])
+  expect(compareRatios(same, some, fixed)).toMatchObject({ reason: 'zero_variance' })
+  // One person has all that is divided by, and nobody knows what the next one will have.
+  const one = ratio([1e6, 1, 1, 1, 1, 1], [1e6, 2, 1, 3, 1, 2])
+  expect(compareRatios(one, some, fixed)).toMatchObject({ reason: 'denominator_near_zero' })
+  expect(() => compareRatios({ ...some, m3: Number.NaN }, some, fixed)).toThrow(/A8510/)
+  expect(() => compareRatios({ ...some, nonZero: 9 }, some, fixed)).toThrow(/A8510/)
 })
 
 test('a level outside of (0, 1) is refused', () => {

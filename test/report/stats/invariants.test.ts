@@ -14,6 +14,7 @@ import { compareProportions, scoreOfDifference } from '../../../src/report/stats
 import { quotientOfEffects } from '../../../src/report/stats/quotient-of-effects.ts'
 import { binomialPValue, sampleRatio, sequentialSampleRatio } from '../../../src/report/stats/sample-ratio.ts'
 import { binomialWeight } from '../../../src/report/stats/special-functions.ts'
+import { coverage } from '../../validity/sums.ts'
 import { newcombe } from './comparators.ts'
 import { moments, paired, withCovariate } from './samples.ts'
 
@@ -209,23 +210,6 @@ test('the interval of a difference of shares is near another good one where both
     }),
   )
 })
-
-/** The exact chance that the interval holds the true difference: every possible pair of counts, weighted. */
-function coverage(nT: number, nC: number, pT: number, pC: number): number {
-  const chance = (k: number, n: number, p: number) =>
-    k === 0 ? (1 - p) ** n : k === n ? p ** n : binomialWeight(k, n - k, p, 1 - p)
-  // The test is the interval: what it does not refuse is inside.
-  const c = normalUpperQuantile(0.025)
-  let covered = 0
-  for (let x = 0; x <= nT; x++) {
-    for (let y = 0; y <= nC; y++) {
-      const weight = chance(x, nT, pT) * chance(y, nC, pC)
-      if (weight < 1e-9) continue
-      if (Math.abs(scoreOfDifference({ n: nT, x }, { n: nC, x: y }, pT - pC)) <= c) covered += weight
-    }
-  }
-  return covered
-}
 
 test('the interval of a difference of shares covers the truth as often as it says, at 19:1 and at 1:1, counted exactly', () => {
   const settings: (readonly [number, number, number, number])[] = [
