@@ -9,7 +9,7 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -232,6 +232,38 @@ async function ownerOf(folder: string): Promise<{ readonly uid?: number; readonl
   await chown(folder, owner.uid, owner.gid)
   await chmod(folder, 0o755)
   return owner
+}
+
+/**
+ * Whether these bytes are in any file in which the server keeps tables, dead rows and catalogs included; its log apart. Only
+ * of a server on this machine that this process may look into can that be told: of any other, whether a row shows them.
+ */
+export async function isInTables(url: string, text: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    if (named !== undefined) return await isInRows(client, text)
+    // The first file of a table that is gone is emptied at the next checkpoint.
+    await client.query('checkpoint')
+    const { rows } = await client.query<{ data_directory: string }>('show data_directory')
+    const base = join(rows[0]?.data_directory ?? '', 'base')
+    const entries = readdirSync(base, { withFileTypes: true, recursive: true })
+    return entries.some(entry => entry.isFile() && readFileSync(join(entry.parentPath, entry.name)).includes(text))
+  } finally {
+    await client.end()
+  }
+}
+
+async function isInRows(client: pg.Client, text: string): Promise<boolean> {
+  const { rows: tables } = await client.query<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname <> 'information_schema'
+    and schemaname not like 'pg\\_%'`,
+  )
+  for (const { name } of tables) {
+    const { rowCount } = await client.query(`select from ${name} t where strpos(t::text, $1) > 0 limit 1`, [text])
+    if (rowCount !== 0) return true
+  }
+  return false
 }
 
 async function createDatabase(server: string): Promise<PostgresServer> {
