@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { shell } from '../cli/activate.ts'
 import { administer, clientOf } from '../ledger/postgres-ledger.ts'
-import { isInTables, type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
+import { isInTables, oldestPostgres, type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -22,7 +22,7 @@ describe.skipIf(postgresMissing !== undefined)('erasing on a Postgres server', (
   let names = 0
 
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ version: oldestPostgres })
   })
   afterAll(() => server.stop())
   afterEach(async () => {
