@@ -105,7 +105,7 @@ test("a day's budget that is used up leaves what a dead run had on its way to th
 
 test('a destination that refuses a recovery costs an error, and the next run repeats what was in doubt under its key', async () => {
   await make('{ header: Idempotency-Key, window: 3d }')
-  const night = { asOf: '2026-03-01' }
+  const night = { asOf: '2026-03-01', clock: wallClock() }
   await runOnce(project, { ...night, failpoints: mortal({ name: 'send.after', hit: 3 }) })
   far.fault = () => 401
   const [refused] = await runOnce(project, night)
