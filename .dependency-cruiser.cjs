@@ -3,8 +3,9 @@ const rooms = {
   // room: what it may import, beside itself and src/project/problem.ts
   project: [],
   models: ['project', 'warehouse'],
-  warehouse: ['project'],
-  ledger: ['project'],
+  postgres: [],
+  warehouse: ['project', 'postgres'],
+  ledger: ['project', 'postgres'],
   plan: ['project', 'warehouse', 'models'],
   delivery: ['project', 'plan', 'ledger'],
   destinations: ['project', 'delivery', 'plan'],

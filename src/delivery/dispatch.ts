@@ -22,8 +22,8 @@ import {
   resolveWithdrawn,
 } from './resolve-outcome.ts'
 import { defaultBudget, type RetryBudget } from './retry.ts'
-import { createTally, isPause, type Stop, type Tally } from './tally.ts'
-import { begunOnce, isQuestion, isRepeatable, isResumable, type Task } from './task.ts'
+import { createTally, type Stop, type Tally } from './tally.ts'
+import { begunOnce, canWait, isQuestion, isRepeatable, staysOpen, type Task } from './task.ts'
 
 /** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
 const usualMargin = 5_000
@@ -55,6 +55,8 @@ export class Dispatch {
   private done = false
   /** Records of requests that are left in doubt for the next run. */
   private open = 0
+  /** Of these, the requests of which a recovery could learn no more, one by one. */
+  readonly hesitant: Task[] = []
 
   constructor(context: DeliveryContext, tasks: AsyncIterable<Task>, total: number) {
     this.context = context
@@ -170,7 +172,18 @@ export class Dispatch {
   }
 
   private isLeftOpen(task: Task): boolean {
-    return this.stop !== undefined && isPause(this.stop) && isResumable(task)
+    const { clock, recovers = false } = this.context
+    return this.stop !== undefined && staysOpen(this.stop, task, { now: clock.now(), recovers })
+  }
+
+  /**
+   * Whether a recovery is at its end with a request of which a later one may know more. Whether it was the destination's fault or
+   * the request's own shows only when all have been tried: who drives this parks `hesitant` ones if nothing has stopped it.
+   */
+  private hesitates(task: Task, { afterwards, health, stop }: Resolution): boolean {
+    const { clock, recovers = false } = this.context
+    const gaveUp = afterwards === 'parked' && (health === 'exhausted' || stop !== undefined)
+    return recovers && gaveUp && canWait(task, clock.now())
   }
 
   private sendBegun(now: number): void {
@@ -356,7 +369,9 @@ export class Dispatch {
   private conclude(task: Task, resolution: Resolution): void {
     const stop = this.tally.judge(resolution) ?? this.gate.giveUp(resolution)
     if (stop !== undefined) this.stopFor(stop)
-    this.recorder.conclude(task, resolution)
+    const hesitates = this.hesitates(task, resolution)
+    if (hesitates) this.hesitant.push(task)
+    this.recorder.conclude(task, hesitates ? this.leaveOpen(task) : resolution)
   }
 
   private tend(now: number): void {

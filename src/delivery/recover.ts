@@ -14,8 +14,8 @@ import { Dispatch } from './dispatch.ts'
 import type { OpenAction, OpenDestination } from './open-destination.ts'
 import { longestBetween } from './resolve-job.ts'
 import { onUncertain } from './retry.ts'
-import { isPause, type Stop } from './tally.ts'
-import { isResumable, nothingAsked, nothingSpent, type Task, tasksOfBatch } from './task.ts'
+import type { Stop } from './tally.ts'
+import { nothingAsked, nothingSpent, staysOpen, type Task, tasksOfBatch } from './task.ts'
 
 export interface RedeliveryInput extends DeliveryContext {
   /** The dead run's requests; those that are concluded are left alone. */
@@ -45,9 +45,10 @@ export async function redeliver(input: RedeliveryInput): Promise<DeliveryTotals>
   for (const request of parked) note(input, request, 'may have arrived, and cannot be repeated safely')
 
   const set = { parked: countRecords(parked), open: 0, yielded: new Set<string>() }
-  const totals = await new Dispatch(input, rebuilt(input, repeatable, set), 0).run()
-  if (totals.stopped !== undefined && totals.stopped.kind !== 'lease')
-    await endEarly(input, repeatable, totals.stopped, set)
+  const dispatch = new Dispatch({ ...input, recovers: true }, rebuilt(input, repeatable, set), 0)
+  const totals = await dispatch.run()
+  if (totals.stopped === undefined) await parkHesitant(input, repeatable, dispatch.hesitant, set)
+  else if (totals.stopped.kind !== 'lease') await endEarly(input, repeatable, totals.stopped, set)
   const all = { ...totals, parked: totals.parked + set.parked, open: totals.open + set.open }
   return { ...all, pending: countRecords(never) + countRecords(maybe) - all.acked - all.rejected - all.parked }
 }
@@ -110,13 +111,28 @@ interface Aside {
   readonly yielded: Set<string>
 }
 
-/** Delivery stopped before these came up. Whoever settles the run must not find them undecided; after a pause nobody settles it yet. */
+/** The destination answered for others, so it was these requests that it would not answer for: they are left to a person. */
+async function parkHesitant(
+  input: RedeliveryInput,
+  requests: readonly Request[],
+  hesitant: readonly Task[],
+  set: Aside,
+): Promise<void> {
+  const ids = new Set(hesitant.map(({ request }) => request.requestId))
+  for (const request of requests.filter(({ requestId }) => ids.has(requestId))) {
+    await move(input, [request], 'uncertain', 'parked')
+    set.parked += countRecords([request])
+    set.open -= countRecords([request])
+    note(input, request, 'may have arrived, and its destination gave no answer for it')
+  }
+}
+
+/** Delivery stopped before these came up. Whoever settles the run must not find them undecided, but for those that are left open. */
 async function endEarly(input: RedeliveryInput, requests: readonly Request[], stop: Stop, set: Aside): Promise<void> {
   for (const request of requests) {
-    if (
-      isPause(stop) &&
-      isResumable({ doubt: request.bodyHash !== '', idempotency: idempotencyOf(input, request.action) })
-    ) {
+    const { bodyHash, firstSentAt } = request
+    const task = { doubt: bodyHash !== '', idempotency: idempotencyOf(input, request.action), firstSentAt }
+    if (staysOpen(stop, task, { now: input.clock.now(), recovers: true })) {
       if (!set.yielded.has(request.requestId)) set.open += countRecords([request])
       continue
     }

@@ -24,7 +24,7 @@ export interface Stop {
 }
 
 /** Whether nothing is wrong but the moment: what may have arrived can wait for the next run to repeat it or ask about it. */
-export function isPause({ kind }: Stop): boolean {
+export function isPause({ kind }: Pick<Stop, 'kind'>): boolean {
   return kind === 'interrupted' || kind === 'limit'
 }
 

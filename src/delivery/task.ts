@@ -6,7 +6,8 @@ import { ActivateError } from '../project/problem.ts'
 import type { Batch } from './batch.ts'
 import type { Idempotency, RecordOutcome } from './destination.ts'
 import type { OpenAction, OpenDestination, PreparedRequest } from './open-destination.ts'
-import type { Spent } from './retry.ts'
+import { onUncertain, type Spent } from './retry.ts'
+import { isPause, type Stop } from './tally.ts'
 
 export type DefiniteOutcome = Extract<RecordOutcome, { outcome: 'acked' | 'rejected' }>
 
@@ -76,8 +77,37 @@ export function isQuestion({ inquiry, job }: Pick<Task, 'inquiry' | 'job'>): boo
 }
 
 /** Whether it may have arrived, and a later run can still find out or repeat it without harm. */
-export function isResumable({ doubt, idempotency }: Pick<Task, 'doubt' | 'idempotency'>): boolean {
+function isResumable({ doubt, idempotency }: Pick<Task, 'doubt' | 'idempotency'>): boolean {
   return doubt && (idempotency.kind === 'keyed' || idempotency.kind === 'lookup')
+}
+
+/**
+ * Milliseconds for which a question is left to one recovery after the other: as long as a destination is usually down, a weekend
+ * included. Some day somebody has to decide, because while it is open nothing new is planned and nobody is erased.
+ */
+const longestOpen = 3 * 86_400_000
+
+/**
+ * Whether a request in doubt is left to the next recovery when delivery stops (decisions 39 and 66): after a pause always; when
+ * the destination was at fault, if it was a recovery that stopped, for as long as the key protects or the question may wait.
+ */
+export function staysOpen(
+  stop: Pick<Stop, 'kind'>,
+  task: Pick<Task, 'doubt' | 'idempotency' | 'firstSentAt'>,
+  { now, recovers }: { readonly now: number; readonly recovers: boolean },
+): boolean {
+  if (!isResumable(task) || stop.kind === 'lease') return false
+  return isPause(stop) || (recovers && canWait(task, now))
+}
+
+/** Whether a later recovery can do what this one could not. */
+export function canWait(
+  { doubt, idempotency, firstSentAt }: Pick<Task, 'doubt' | 'idempotency' | 'firstSentAt'>,
+  now: number,
+): boolean {
+  if (!isResumable({ doubt, idempotency }) || firstSentAt === undefined) return false
+  if (idempotency.kind === 'lookup') return now < firstSentAt + longestOpen
+  return onUncertain(idempotency, { firstSentAt, now, onUncertain: 'park' }) === 'resend'
 }
 
 /** A request that may have been applied under its key must not come back under another one. */

@@ -63,10 +63,7 @@ export interface Database {
   commit(sends: readonly Send[]): Promise<readonly Answer[]>
   /** Sees to it that what was erased is in no file of the engine any more, as far as others who read it allow. */
   forget(): Promise<void>
-  /**
-   * Overwrites what was deleted, as far as the engine can; false when another process kept it from finishing. An engine
-   * that leaves this to housekeeping of its own does not have it.
-   */
-  purge?(): Promise<boolean>
+  /** Leaves nothing of what was deleted in the engine's tables; answers why something of it may still be there. */
+  purge(): Promise<string | undefined>
   close(): Promise<void>
 }

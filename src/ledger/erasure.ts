@@ -35,10 +35,10 @@ export interface Erasures {
   /** Removes and redacts them in one transaction; repeating it finds nothing. */
   forget(traces: LedgerTraces): Promise<Tally>
   /**
-   * Overwrites what was deleted, in the file and its write-ahead log. False when another process kept it from finishing;
-   * undefined for an engine that has its own housekeeping.
+   * Leaves nothing of what was deleted where the engine keeps its tables, as far as it is the ledger's to do: a server's
+   * write-ahead log and backups are its operator's. Answers why something may still be there; undefined when nothing is.
    */
-  purge(): Promise<boolean | undefined>
+  purge(): Promise<string | undefined>
 
   countOld(cutoffs: LedgerCutoffs): Promise<Tally>
   /** Removes what is old in one transaction, and tombstones that ran out by `now`. */

@@ -101,7 +101,7 @@ export function erasuresOf(database: Database, key: () => Promise<LedgerKey>): E
       })
     },
 
-    purge: async () => database.purge?.(),
+    purge: () => database.purge(),
 
     async countOld(cutoffs) {
       const { samples, requests, changes } = oldOf(database, cutoffs)

@@ -11,6 +11,7 @@ import { type Answered, type Connection, connect, type Limits, usualLimits } fro
 import { explainPostgres, isLost, mayLackGrant } from './postgres-failure.ts'
 import { missingGrant } from './postgres-grants.ts'
 import { type Persistently, persistentlyOver } from './postgres-persistence.ts'
+import { purgeSchema } from './postgres-purge.ts'
 import { migrateSchema, standingOf } from './postgres-schema.ts'
 import { commitSends } from './postgres-sends.ts'
 
@@ -30,7 +31,7 @@ export async function openPostgres(settings: PostgresLedgerSettings, options: Po
   const knex = connect(settings, options.limits ?? usualLimits)
   try {
     if ((await standingOf(knex, address)) !== 'current') await migrateSchema(settings, address, lockOf(address))
-    return databaseOver(knex, address, options)
+    return databaseOver(knex, settings, options)
   } catch (error) {
     const explained = await explain(error, knex, address)
     await knex.destroy()
@@ -56,7 +57,8 @@ function lockOf({ schema }: Address): bigint {
   return createHash('sha256').update(`activate ledger ${schema}`).digest().readBigInt64BE()
 }
 
-function databaseOver(knex: Knex, address: Address, options: PostgresOptions): Database {
+function databaseOver(knex: Knex, settings: PostgresLedgerSettings, options: PostgresOptions): Database {
+  const address = addressOf(settings)
   const persistently = persistentlyOver(knex, options.patience ?? usualPatience)
   const clock = options.clock ?? serverClock
   const lock = lockOf(address)
@@ -75,8 +77,15 @@ function databaseOver(knex: Knex, address: Address, options: PostgresOptions): D
     read: query => explained(async connection => (isBuilder(query) ? bindTo(connection)(query) : query)),
     write: work => writeAlone(explained, lock, address, work),
     commit: sends => commitSends(sends, explained),
-    // Rows that were erased are dead at once and gone with the server's next vacuum; its log and its backups are its own.
+    // What expired is sealed, and dead at once: a table that others write to is not closed for the sake of its dead rows.
     forget: async () => undefined,
+    async purge() {
+      try {
+        return await purgeSchema(settings, address, options.limits ?? usualLimits)
+      } catch (error) {
+        throw await explain(error, knex, address)
+      }
+    },
     close: () => knex.destroy(),
   }
 }

@@ -149,14 +149,15 @@ function configure(connection: Sqlite.Database, busyTimeout: number): void {
  * A vacuum writes the live rows into new pages and cuts off the rest; the checkpoints before and after it leave nothing in
  * the write-ahead log. What a disk or a file system keeps of overwritten blocks is beyond a database.
  */
-function purge(connection: Sqlite.Database): boolean {
+function purge(connection: Sqlite.Database): string | undefined {
+  const busy = 'another process is using it, so deleted rows were not overwritten yet'
   const truncate = () => connection.pragma('wal_checkpoint(truncate)', { simple: true }) === 0
   try {
-    if (!truncate()) return false
+    if (!truncate()) return busy
     connection.exec('vacuum')
-    return truncate()
+    return truncate() ? undefined : busy
   } catch (error) {
-    if (codeOf(error).startsWith('SQLITE_BUSY')) return false
+    if (codeOf(error).startsWith('SQLITE_BUSY')) return busy
     throw error
   }
 }

@@ -110,7 +110,7 @@ export async function checkContract(
   contract: Contract,
   scope: ContractScope,
 ): Promise<ContractResult> {
-  const described = await warehouse.describe(`select * from ${relation}`)
+  const described = await warehouse.describe(`select * from ${relation} as described`)
   const problems = checkColumns(contract.columns, described)
   if (problems.some(problem => problem.code === ('A2020' satisfies ModelsCode))) return { problems, results: [] }
   const checks = contractChecks(warehouse.dialect, relation, contract, scope)

@@ -120,8 +120,8 @@ function relationCheck(build: Build, test: RelationTest, place: Place): Check {
     id: 'row_count',
     describes: `there are ${rangeText(min, max)} rows`,
     place,
-    count: raw(`select case when ${offends} then 1 else 0 end as offending from ${relation}`),
-    samples: raw(`select count(*) as row_count from ${relation}`),
+    count: raw(`select case when ${offends} then 1 else 0 end as offending from ${relation} as tested`),
+    samples: raw(`select count(*) as row_count from ${relation} as tested`),
   }
 }
 

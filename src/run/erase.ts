@@ -108,8 +108,8 @@ async function bury(
 async function overwrite(wired: Wired): Promise<readonly string[]> {
   const remains: string[] = []
   const ledger = await wired.ledger()
-  if ((await ledger.purge()) === false)
-    remains.push('the ledger: another process is using it, so deleted rows were not overwritten yet')
+  const inLedger = await ledger.purge()
+  if (inLedger !== undefined) remains.push(`the ledger: ${inLedger}`)
   const warehouse = await wired.rewriteWarehouse()
   if (warehouse !== undefined) remains.push(`the warehouse: ${warehouse}`)
   return remains

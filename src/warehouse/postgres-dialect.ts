@@ -1,5 +1,5 @@
 /**
- * PostgreSQL's SQL (checked against 15 and 18). The session's time zone is UTC and its styles of dates and numbers are
+ * PostgreSQL's SQL (checked against 14 to 18). The session's time zone is UTC and its styles of dates and numbers are
  * fixed, which `postgres-session.ts` sees to. Texts that planning compares or sorts have the collation "C": bytes, the same
  * on every server and in DuckDB, and the fastest to sort.
  */
@@ -231,8 +231,9 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     replaceMatches: (expression, pattern, by) => `regexp_replace(${expression}, ${text(pattern)}, ${text(by)}, 'g')`,
     round,
     timestamp: expression => `cast(${expression} as timestamptz)`,
+    // Version 14 takes no more milliseconds in an interval's text than fit into 32 bits, which are 24 days.
     addMilliseconds: (timestamp, milliseconds) =>
-      `(${timestamp} + interval '${checkedWhole(milliseconds)} milliseconds')`,
+      `(${timestamp} + interval '1 millisecond' * ${number(checkedWhole(milliseconds))})`,
     // A hashed list that outgrows work_mem would be searched through once for every row: an anti join spills instead.
     absentFrom: (expression, keys, column) =>
       sql`not exists (select 1 from (select ${raw(column)} as excluded_key from ${keys}) excluded where excluded.excluded_key = ${expression})`,

@@ -664,15 +664,64 @@ describe('recovery', () => {
     expect(requests).toMatchObject([{ state: 'cancelled' }])
   })
 
-  test('leaves nothing undecided when the destination refuses the credentials', async () => {
-    let refuse = false
-    const opened = await against(() => (refuse ? reply(401) : ok()))
-    const far: Far = { batch: { maxRecords: 2 }, idempotency: keyed }
-    await dieWhile(opened, rowsOf(8), far)
-    refuse = true
-    const { totals, requests } = await opened.redeliver(rowsOf(8), far)
-    expect(totals.stopped).toMatchObject({ kind: 'credentials' })
-    expect(requests.every(({ state }) => state === 'parked')).toBe(true)
+  describe('that the destination ends early', () => {
+    const far: Far = { batch: { maxRecords: 2 }, idempotency: keyed, concurrency: 1 }
+    const down = (status: number) => () => reply(status)
+
+    test.each([
+      ['refuses the credentials', 401, 'credentials'],
+      ['is down', 503, 'unreachable'],
+      ['says that it is too much for too long', 429, 'throttled'],
+    ])('leaves what is under a key to the next one when the destination %s', async (_what, status, kind) => {
+      let answer: () => ReturnType<typeof ok> = ok
+      const opened = await against(() => answer())
+      await dieWhile(opened, rowsOf(16), far)
+      answer = down(status)
+      const stopped = await opened.redeliver(rowsOf(16), far)
+      const { totals, requests } = stopped
+      expect(totals).toMatchObject({ acked: 0, parked: 0, stopped: { kind } })
+      expect(totals.open).toBe(requests.length * 2)
+      expect(requests.every(({ state }) => state === 'uncertain')).toBe(true)
+      answer = ok
+      await opened.takeOver()
+      const next = await opened.redeliver(rowsOf(16), { ...far })
+      expect(next.totals).toMatchObject({ acked: requests.length * 2, parked: 0, open: 0 })
+    })
+
+    test('parks it once the key protects no more', async () => {
+      let answer: () => ReturnType<typeof ok> = ok
+      const opened = await against(() => answer())
+      await dieWhile(opened, rowsOf(4), far)
+      answer = down(401)
+      opened.clock.advance(23 * 3_600_000)
+      expect((await opened.redeliver(rowsOf(4), far)).totals).toMatchObject({
+        parked: 0,
+        stopped: { kind: 'credentials' },
+      })
+      opened.clock.advance(2 * 3_600_000)
+      await opened.takeOver()
+      const { totals, requests } = await opened.redeliver(rowsOf(4), far)
+      expect(totals).toMatchObject({ open: 0 })
+      expect(totals.parked).toBe(requests.length * 2)
+    })
+
+    test('parks a request that alone gets no answer, for that is nothing that waiting mends', async () => {
+      let fails = false
+      const opened = await against(({ records }) =>
+        fails && records.some(({ change_id }) => change_id === 'c1') ? reply(503) : ok(),
+      )
+      await dieWhile(opened, rowsOf(4), { ...far, concurrency: 2 })
+      fails = true
+      const { totals, requests } = await opened.redeliver(rowsOf(4), far)
+      expect(totals).toMatchObject({ acked: 2, parked: 2, open: 0 })
+      expect(requests.map(({ state }) => state).sort()).toEqual(['acked', 'parked'])
+    })
+
+    test('of a run of its own is no recovery, and parks at once', async () => {
+      const opened = await against(({ index }) => (index === 0 ? reset() : reply(401)))
+      const { totals } = await opened.deliver(rowsOf(2), far)
+      expect(totals).toMatchObject({ parked: 2, open: 0, stopped: { kind: 'credentials' } })
+    })
   })
 })
 

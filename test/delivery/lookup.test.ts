@@ -377,13 +377,32 @@ describe('after a crash', () => {
     expect(opened.server.applied).toEqual(['c1'])
   })
 
-  test('leaves to a person what it cannot ask about', async () => {
-    const opened = await against(once(lost(true)), { answerBadly: () => reply(500) })
-    await dieWhile(opened, rowsOf(2), hundred)
-    const { totals, requests } = await opened.redeliver(rowsOf(2), hundred)
-    expect(totals).toMatchObject({ parked: 2 })
-    expect(requests).toMatchObject([{ state: 'parked' }])
-    expect(opened.server.requests).toHaveLength(1)
+  describe.each([
+    [500, 'unreachable'],
+    [403, 'credentials'],
+  ] as const)('when the question is answered with %d', (status, kind) => {
+    test('asks again in the next recovery, and nothing is parked', async () => {
+      let bad = true
+      const opened = await against(once(lost(true)), { answerBadly: () => (bad ? reply(status) : undefined) })
+      await dieWhile(opened, rowsOf(2), hundred)
+      const { totals, requests } = await opened.redeliver(rowsOf(2), hundred)
+      expect(totals).toMatchObject({ parked: 0, open: 2, stopped: { kind } })
+      expect(requests).toMatchObject([{ state: 'uncertain' }])
+      bad = false
+      await opened.takeOver()
+      expect((await opened.redeliver(rowsOf(2), hundred)).totals).toMatchObject({ acked: 2, open: 0 })
+      expect(opened.server.requests).toHaveLength(1)
+    })
+
+    test('leaves it to a person after three days', async () => {
+      const opened = await against(once(lost(true)), { answerBadly: () => reply(status) })
+      await dieWhile(opened, rowsOf(2), hundred)
+      opened.clock.advance(3 * 86_400_000)
+      const { totals, requests } = await opened.redeliver(rowsOf(2), hundred)
+      expect(totals).toMatchObject({ parked: 2, open: 0 })
+      expect(requests).toMatchObject([{ state: 'parked' }])
+      expect(opened.server.requests).toHaveLength(1)
+    })
   })
 })
 

@@ -1,4 +1,7 @@
-/** Delivery that pauses while an answer is missing: by Ctrl-C, or because a day's budget is used up. Nobody is asked, and nothing is parked. */
+/**
+ * Delivery that ends while an answer is missing: by Ctrl-C, because a day's budget is used up, or because the destination will have none
+ * of a recovery. Nobody is asked, and nothing is parked.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runSyncs } from '../../src/run.ts'
 import { mortal, runOnce, wallClock } from '../torture/in-process.ts'
@@ -98,4 +101,24 @@ test("a day's budget that is used up leaves what a dead run had on its way to th
   expect(next).toMatchObject({ outcomes: { acked: 2, parked: 0, pending: 0 } })
   expect(keys()[3]).toBe(keys()[2])
   expect(told()).toEqual(['anna', 'ben', 'cara', 'cara', 'dan', 'eve'])
+})
+
+test('a destination that refuses a recovery costs an error, and the next run repeats what was in doubt under its key', async () => {
+  await make('{ header: Idempotency-Key, window: 3d }')
+  const night = { asOf: '2026-03-01', clock: wallClock() }
+  await runOnce(project, { ...night, failpoints: mortal({ name: 'send.after', hit: 3 }) })
+  far.fault = () => 401
+  const [refused] = await runOnce(project, night)
+  expect(refused).toMatchObject({ status: 'failed', problems: [{ code: 'A6001' }], requests: 0 })
+  expect(refused?.problems?.[0]?.message).toMatch(/[1-3] records of run/)
+  const { requests, parked } = await inspectState(project.root, 'news')
+  expect([requests.some(({ state }) => state === 'uncertain'), parked.size]).toEqual([true, 0])
+
+  far.fault = undefined
+  const [next] = await runOnce(project, night)
+  expect(next).toMatchObject({ status: 'succeeded', outcomes: { parked: 0, pending: 0 } })
+  expect(new Set(told())).toEqual(new Set(people))
+  // Whoever was told twice was told under one key.
+  expect(new Set(keys()).size).toBe(people.length)
+  expect((await inspectState(project.root, 'news')).unsettledRuns).toEqual([])
 })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readReport } from '../../src/cli/measure.ts'
 import { forecaster } from '../../src/cli/measure-forecast.ts'
 import { planSyncs, runSyncs } from '../../src/run.ts'
-import { type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
+import { oldestPostgres, type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
 import { makeProject, planOptions, runOptions, withProject } from './project.ts'
 
 const people = Array.from({ length: 900 }, (_, index) => `P${String(index).padStart(3, '0')}`)
@@ -98,7 +98,7 @@ async function lived(warehouse: string, env: Readonly<Record<string, string>>) {
 describe.skipIf(postgresMissing !== undefined)('the report on PostgreSQL', () => {
   let server: PostgresServer
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ version: oldestPostgres })
   })
   afterAll(() => server.stop())
 

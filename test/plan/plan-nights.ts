@@ -181,13 +181,13 @@ export async function openNights(): Promise<PlanNights> {
     const acked = await writeScratch(
       warehouse,
       `acked__${planned.runId}`,
-      raw(`select seq as seq_from, seq as seq_to from (${sends}) where key not in (${quoted(out)})`),
+      raw(`select seq as seq_from, seq as seq_to from (${sends}) sends where key not in (${quoted(out)})`),
     )
     const exceptions = await writeScratch(
       warehouse,
       `exceptions__${planned.runId}`,
       raw(`select seq, case when key in (${quoted(options.rejected)}) then 'rejected' else 'parked' end as outcome, 'bad' as code, 'no' as message
-from (${sends}) where key in (${quoted([...(options.rejected ?? []), ...(options.parked ?? [])])})`),
+from (${sends}) sends where key in (${quoted([...(options.rejected ?? []), ...(options.parked ?? [])])})`),
     )
     const outcomesOfChanges = await writeScratch(
       warehouse,

@@ -23,7 +23,7 @@ with diffed as materialized (
     when change.op = 'enter' and outside.key is not null then 5
     when case when draw_0_before.u < (cast(cast('x' || substr(encode(sha256(convert_to(concat('acme-2026H1', ':', change.entity), 'UTF8')), 'hex'), 1, 13) as bit(52)) as bigint) / cast(4503599627370496 as double precision)) then draw_0_before.u else (cast(cast('x' || substr(encode(sha256(convert_to(concat('acme-2026H1', ':', change.entity), 'UTF8')), 'hex'), 1, 13) as bit(52)) as bigint) / cast(4503599627370496 as double precision)) end < 0.05 then 6
     when rejection.key is not null and rejection.row_hash = change.row_hash and rejection.next_attempt_at > cast('2026-03-01T02:00:00.000Z' as timestamptz) then 7
-    when delivery.last_at > (cast('2026-03-01T02:00:00.000Z' as timestamptz) + interval '-86400000 milliseconds') then 8
+    when delivery.last_at > (cast('2026-03-01T02:00:00.000Z' as timestamptz) + interval '1 millisecond' * (-86400000)) then 8
     when change.op <> 'leave' and change.expired then 9
     when coalesce(quiet_hours.shut, quiet_default.shut) then 10
     when parked_address.recipient is not null then 11 else 0 end as rule_0
@@ -64,8 +64,8 @@ with diffed as materialized (
     select entity, count(*) as used,
       max(case when priority > 0 and as_of >= cast('2026-03-01T00:00:00.000Z' as timestamptz) then 1 else 0 end) as outranked
     from (select max(c.person) as entity, max(c.priority) as priority, max(c.as_of) as as_of
-      from (select change_id, coalesce(person, key) as person, priority, as_of from deliveries where communication and as_of > (cast('2026-03-01T02:00:00.000Z' as timestamptz) + interval '-604800000 milliseconds') and channel = $10 and purpose in ($11)
-      union all select change_id, coalesce(person, key) as person, priority, as_of from reservations where as_of > (cast('2026-03-01T02:00:00.000Z' as timestamptz) + interval '-604800000 milliseconds') and channel = $12 and purpose in ($13)) c where c.person in (select entity from change) group by c.change_id) usage group by 1
+      from (select change_id, coalesce(person, key) as person, priority, as_of from deliveries where communication and as_of > (cast('2026-03-01T02:00:00.000Z' as timestamptz) + interval '1 millisecond' * (-604800000)) and channel = $10 and purpose in ($11)
+      union all select change_id, coalesce(person, key) as person, priority, as_of from reservations where as_of > (cast('2026-03-01T02:00:00.000Z' as timestamptz) + interval '1 millisecond' * (-604800000)) and channel = $12 and purpose in ($13)) c where c.person in (select entity from change) group by c.change_id) usage group by 1
   ) cap_0 on cap_0.entity = change.entity
 ), rule_14 as (
   select change.*,
