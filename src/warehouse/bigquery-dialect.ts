@@ -17,6 +17,8 @@ export interface BigqueryDialectOptions {
   readonly state: readonly string[]
   /** What the scratch tables of this open warehouse are told apart by. */
   readonly token: string
+  /** How long copies of snapshots are kept; 0 makes none. 7 unless told. */
+  readonly undoDays?: number | undefined
 }
 
 /** After which a scratch table is gone although nobody dropped it: longer than any run, and than a weekend. */
@@ -151,7 +153,7 @@ function options(days?: number): string {
 }
 
 /** The dialect of one open warehouse: its scratch tables are its own. */
-export function bigqueryDialect({ state, token }: BigqueryDialectOptions): Dialect {
+export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectOptions): Dialect {
   return {
     name: 'bigquery',
     quote: quoteName,
@@ -214,8 +216,10 @@ export function bigqueryDialect({ state, token }: BigqueryDialectOptions): Diale
     layout: lookedUpBy =>
       `${lookedUpBy.length === 0 ? '' : ` cluster by ${lookedUpBy.map(quoteName).join(', ')}`} ${options()}`,
     copies: {
-      keep: (relation, copy, days) =>
-        `create snapshot table if not exists ${copy} clone ${relation} ${options(checkedWhole(days))}`,
+      keep: (relation, copy) =>
+        undoDays === 0
+          ? undefined
+          : `create snapshot table if not exists ${copy} clone ${relation} ${options(checkedWhole(undoDays))}`,
       drop: copy => `drop snapshot table if exists ${copy}`,
     },
     statistics: () => undefined,

@@ -40,7 +40,12 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
   }
   try {
     const { location } = await prepareDataset(jobs(context.location), settings, connection)
-    return new BigqueryWarehouse(jobs(location), connection, { ...context, location }, token)
+    return new BigqueryWarehouse(
+      jobs(location),
+      connection,
+      { ...context, location },
+      { token, undoDays: settings.undo_days },
+    )
   } catch (error) {
     throw bigqueryFailure(error, context)
   }
@@ -86,6 +91,11 @@ async function findDataset(jobs: Jobs, state: string): Promise<Dataset | undefin
 /** Rows of a page; BigQuery ends one earlier where it would outgrow 20 MB. */
 const pageRows = 50_000
 
+interface Naming {
+  readonly token: string
+  readonly undoDays: number | undefined
+}
+
 class BigqueryWarehouse implements Warehouse {
   readonly dialect
   readonly state: readonly string[]
@@ -94,9 +104,9 @@ class BigqueryWarehouse implements Warehouse {
   readonly #context: Context
   readonly #token: string
 
-  constructor(jobs: Jobs, connection: Connection, context: Context, token: string) {
+  constructor(jobs: Jobs, connection: Connection, context: Context, { token, undoDays }: Naming) {
     this.state = [context.state]
-    this.dialect = bigqueryDialect({ state: this.state, token })
+    this.dialect = bigqueryDialect({ state: this.state, token, undoDays })
     this.#jobs = jobs
     this.#context = context
     this.#token = token

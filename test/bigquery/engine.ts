@@ -103,7 +103,13 @@ export class Engine {
     const before = new Map(this.tables)
     let result = nothing
     try {
-      for (const statement of statements) result = await this.#statement(statement, parameters)
+      let inTransaction = false
+      for (const statement of statements) {
+        inTransaction = /^begin\b/i.test(statement) || (inTransaction && !/^commit\b/i.test(statement))
+        if (inTransaction && /^(create|drop|alter)\b/i.test(statement))
+          throw new EngineError('invalidQuery', 'DDL on permanent entities is not supported in a transaction')
+        result = await this.#statement(statement, parameters)
+      }
     } catch (error) {
       this.tables = before
       throw error
