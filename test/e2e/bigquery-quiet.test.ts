@@ -225,6 +225,24 @@ describe.skipIf(zetasqlMissing !== undefined)('a night on BigQuery', () => {
       expect(copies()).toEqual([])
     })
 
+    test('fails when its source is dropped midway, leaves the snapshot as it was, and the next one is right', async () => {
+      server.engine.tables.set(source, tableOf(['Ann', 'Hal']))
+      const held = server.engine.tables.get('activate.snapshot__crm')
+      const { problems, outcomes } = await night({
+        onProgress: ({ step }) => {
+          if (step === 'materialise') server.engine.tables.delete(source)
+        },
+      })
+      expect([problems?.[0]?.code, problems?.[0]?.message]).toEqual([
+        'A3010',
+        expect.stringContaining('shop.customers'),
+      ])
+      expect(outcomes.acked).toBe(0)
+      expect(server.engine.tables.get('activate.snapshot__crm')).toBe(held)
+      server.engine.tables.set(source, tableOf(['Ann', 'Hal']))
+      expect((await night()).outcomes.acked).toBe(2)
+    })
+
     test.each<[string, { readonly model?: string; readonly more?: string }]>([
       [
         'reads the clock of the run',
