@@ -42,6 +42,8 @@ export class Engine {
   readonly project: string
   /** By `dataset.table`. Replaced, never changed, so that a copy of the map is a snapshot. */
   tables = new Map<string, StoredTable>()
+  /** Tables whose rows nobody may read. */
+  readonly refused = new Set<string>()
   /** Locations by dataset. */
   readonly datasets = new Map<string, string>()
   #zeta: Promise<ZetaSql>
@@ -213,6 +215,11 @@ export class Engine {
   async #contents(name: string, withRows: boolean): Promise<ZetaResult> {
     const local = this.#local(name)
     const table = this.tables.get(local)
+    if (this.refused.has(local))
+      throw new EngineError(
+        'accessDenied',
+        `Access Denied: Table ${this.project}:${local}: User does not have bigquery.tables.getData permission for table ${this.project}:${local}`,
+      )
     if (table !== undefined) return table.select === undefined || !withRows ? table : this.#read(table.select, [])
     const parts = local.split('.')
     if (parts.length < 2)
