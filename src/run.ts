@@ -27,6 +27,7 @@ import { type PlannedSync, type PlanSettings, planSync } from './run/plan-sync.t
 import { peopleSummary } from './run/policies.ts'
 import { pruneIfDue } from './run/prune.ts'
 import { recordQuarantine } from './run/quarantine.ts'
+import { type Grounds, groundsOf, keptPlan, type UnchangedPlan, unchangedPlan } from './run/quiet.ts'
 import { announceSends, recordDecisions } from './run/record.ts'
 import { recoverRuns } from './run/recover.ts'
 import { staleness } from './run/saved-plan.ts'
@@ -205,6 +206,10 @@ async function runUnderLease(
     const night = await openShared()
     options.onProgress(progress(sync, 'recover'))
     await recoverRuns(night, sync, run.runId, lease, options.signal)
+    // Before the model is computed: what changes from here on is seen by the next run at the latest.
+    const grounds = await groundsOf(night, sync, options)
+    const unchanged = await unchangedPlan(night, sync, run.runId, grounds)
+    if (unchanged !== undefined) return await passQuietly(wired, sync, run, lease, unchanged)
     const prepared = await prepareSync(night, sync, run.runId, step => options.onProgress(progress(sync, step)))
     options.onProgress(progress(sync, 'plan'))
     const { planned, objected } = await inTurn(wired, sync, options.signal, () =>
@@ -212,7 +217,7 @@ async function runUnderLease(
     )
     if (objected.length > 0) return await holdBack(wired, sync, run, lease, objected, planned.plan)
     plan = planned.plan
-    const summary = await deliverAndSettle(night, prepared, planned, run, lease, options)
+    const summary = await deliverAndSettle(night, prepared, { ...planned, grounds }, run, lease, options)
     await dropScratch(night, run.runId)
     return summary
   } catch (error) {
@@ -258,7 +263,7 @@ async function decide(
 async function deliverAndSettle(
   night: Night,
   prepared: PreparedSync,
-  planned: PlannedSync,
+  planned: PlannedSync & { readonly grounds: Grounds | undefined },
   run: StartedRun,
   lease: () => Lease,
   options: RunOptions,
@@ -314,7 +319,9 @@ async function deliverAndSettle(
   const problems = stopped === undefined ? [] : [{ code: stopped.code, message: stopped.message, place: sync.place }]
   const { requests, retries } = totals
   const error = stopped === undefined ? {} : { error: { code: stopped.code, message: stopped.message } }
-  await ledger.updateRun(run.runId, { status, outcomes, requests, retries, finishedAt, settled, ...error }, lease())
+  const kept = settled ? await keptPlan(night, sync, plan, planned.grounds) : {}
+  const end = { status, outcomes, requests, retries, finishedAt, settled, ...kept, ...error }
+  await ledger.updateRun(run.runId, end, lease())
   return {
     ...summaryBase(sync, run, finishedAt),
     status,
@@ -325,6 +332,21 @@ async function deliverAndSettle(
     ...(problems.length === 0 ? {} : { problems }),
     ...(stopped?.until === undefined ? {} : { resumes_at: new Date(stopped.until).toISOString() }),
   }
+}
+
+/** A run of which metadata proves that it would find nothing: it is recorded like any other, and no query was made for it. */
+async function passQuietly(
+  wired: Wired,
+  sync: Sync,
+  run: StartedRun,
+  lease: () => Lease,
+  { plan: kept, since }: UnchangedPlan,
+): Promise<RunSummary> {
+  const { grounds: _, ...plan } = kept
+  const finishedAt = wired.clock.now()
+  const end = { status: 'succeeded', finishedAt, settled: true, outcomes: nothing, requests: 0, retries: 0 } as const
+  await (await wired.ledger()).updateRun(run.runId, { ...end, planHash: plan.plan_hash, plan: kept }, lease())
+  return { ...summaryBase(sync, run, finishedAt), status: 'succeeded', plan, unchanged_since: since }
 }
 
 function outcomesOf({ acked, rejected, parked, pending }: DeliveryTotals): OutcomeCounts {

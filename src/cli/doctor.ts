@@ -54,6 +54,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
   return withWired(invocation, project, async wired => {
     const findings = [clock(project, wired.clock.now())]
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
+    findings.push(...(await checkSources(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
     findings.push(...(await checkLedgerClock(wired)))
     findings.push(...(await checkModes(project)))
@@ -82,6 +83,30 @@ async function openWarehouse(wired: Wired): Promise<string> {
   const warehouse = await wired.warehouse()
   await warehouse.query(render(sql`select 1 as one`, warehouse.dialect.placeholder))
   return `${warehouse.dialect.name} opened, state in ${warehouse.state.join('.')}`
+}
+
+/**
+ * Whether the tables of BigQuery that are sources may be read from where the state is: a dry run asks for the same permissions and the
+ * same location as the query, and costs nothing. Nothing where the warehouse cannot be opened, which has been told.
+ */
+async function checkSources({ project, warehouse: open }: Wired): Promise<readonly Finding[]> {
+  const warehouse = project.warehouse.type === 'bigquery' ? await open().catch(() => undefined) : undefined
+  if (warehouse === undefined) return []
+  const findings: Finding[] = []
+  for (const { name, from } of project.sources) {
+    if (!('table' in from)) continue
+    const relation = warehouse.dialect.relation(from.table)
+    findings.push(
+      await attempt(`source ${name}`, async () => {
+        await warehouse.describe(`select 1 as one from ${relation}`).catch((error: unknown) => {
+          // Said of a table that may be read, whose queries have to choose partitions.
+          if (!(error instanceof Error && /without a filter over column/.test(error.message))) throw error
+        })
+        return `${from.table.join('.')} can be read`
+      }),
+    )
+  }
+  return findings
 }
 
 async function openLedger(wired: Wired): Promise<string> {

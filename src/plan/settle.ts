@@ -98,6 +98,11 @@ function moving(sync: Sync, outcomes: Fragment): Fragment {
   return sql`(standing is not null and (outcome = 'acked' or decision in ('skip', 'withhold') and ${followed}))`
 }
 
+/** One row: `n`, how many rows of the snapshot the settle moves. */
+export function countMoving({ sync, outcomesOfChanges }: Pick<SettleParams, 'sync' | 'outcomesOfChanges'>): Fragment {
+  return sql`select count(*) as n from ${outcomesOfChanges} where ${moving(sync, outcomesOfChanges)}`
+}
+
 function moveSnapshot(
   dialect: Dialect,
   { snapshot, outcomesOfChanges, sync, runId, asOf }: SettleParams,

@@ -13,8 +13,32 @@ import {
   stateTables,
 } from './state.ts'
 
-/** Tables that were made, and brought up to date, since the warehouse was opened: only this tool changes them. */
-const prepared = new WeakMap<Warehouse, Set<string>>()
+/** What is known of a warehouse's tables since it was opened: only this tool changes them. */
+interface Known {
+  /** Relations that were there at the opening: asking for all of them at once costs less than making each once more. */
+  readonly present: ReadonlySet<string>
+  /** Made, and brought up to date. */
+  readonly prepared: Set<string>
+}
+
+const known = new WeakMap<Warehouse, Promise<Known>>()
+
+function knownOf(warehouse: Warehouse): Promise<Known> {
+  const made =
+    known.get(warehouse) ??
+    listTables(warehouse).catch((error: unknown) => {
+      known.delete(warehouse)
+      throw error
+    })
+  known.set(warehouse, made)
+  return made
+}
+
+async function listTables(warehouse: Warehouse): Promise<Known> {
+  const { dialect, state } = warehouse
+  const names = await warehouse.tables(state, '')
+  return { present: new Set(names.map(name => dialect.relation([...state, name]))), prepared: new Set() }
+}
 
 /** Creates the table if it is missing; one that is there gets the columns it lacks, NULL in every row. */
 export async function prepareTable(
@@ -23,11 +47,21 @@ export async function prepareTable(
   columns: Readonly<Record<string, StateType>>,
 ): Promise<void> {
   const name = relation.texts[0] ?? ''
-  const done = prepared.get(warehouse) ?? new Set()
-  if (done.has(name)) return
+  const { present, prepared } = await knownOf(warehouse)
+  if (prepared.has(name)) return
+  if (present.has(name)) await addMissingColumns(warehouse, relation, columns)
+  else await create(warehouse, relation, columns)
+  prepared.add(name)
+}
+
+/** Somebody else may have made it meanwhile, and an earlier version of this tool at that. */
+async function create(
+  warehouse: Warehouse,
+  relation: Fragment,
+  columns: Readonly<Record<string, StateType>>,
+): Promise<void> {
   await execute(warehouse, createTable(warehouse.dialect, relation, columns))
   await addMissingColumns(warehouse, relation, columns)
-  prepared.set(warehouse, done.add(name))
 }
 
 async function addMissingColumns(

@@ -250,7 +250,9 @@ export function outboxName(runId: string): string {
 
 export function createTable(dialect: Dialect, relation: Fragment, columns: Columns): Fragment {
   const list = Object.entries(columns).map(([name, type]) => `${dialect.quote(name)} ${dialect.stateType(type)}`)
-  return raw(`create table if not exists ${relation.texts[0]} (${list.join(', ')})`)
+  // Whoever looks for a row of these tables names its key, and its sync where there are several.
+  const lookedUpBy = 'key' in columns ? ['sync', 'key'].filter(name => name in columns) : []
+  return raw(`create table if not exists ${relation.texts[0]} (${list.join(', ')})${dialect.layout(lookedUpBy)}`)
 }
 
 /** Gives a table of an earlier version of this tool a column that it lacks. */

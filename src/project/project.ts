@@ -67,6 +67,8 @@ export type WarehouseSettings =
       readonly location?: string
       readonly state: string
       readonly maximum_bytes_billed?: string
+      /** How long a snapshot is kept as it was before a run changed it; 7 unless set. */
+      readonly undo_days?: number
       /** The JSON of a service account's key; application default credentials unless set. */
       readonly credentials?: SecretText
       /** The service account to act as. */

@@ -20,6 +20,7 @@ import { query } from '../plan/stage.ts'
 import type { Project, Sync } from '../project/project.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
+import { dropCopies } from './undo.ts'
 
 /** A destination that has been told of the person, as far as the tool knows. */
 export interface LeftAt {
@@ -61,7 +62,7 @@ export async function findPerson(warehouse: Warehouse, project: Project, key: st
   return {
     ...{ traces, redact, redactPlan: redactOne, tally },
     leftAt: await findLeft(warehouse, project, tables, traces),
-    removals: [...found, ...models].flatMap(({ removals }) => removals).concat(leftovers),
+    removals: [...found, ...models].flatMap(({ removals }) => removals).concat(leftovers, dropCopies(warehouse, names)),
   }
 }
 

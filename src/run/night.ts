@@ -130,7 +130,7 @@ export async function computeModel(
 }
 
 /** Places move with every comment in a file, and decide nothing. */
-function configurationOf({ wired, timeless }: Night, sync: Sync): unknown {
+export function configurationOf({ wired, timeless }: Night, sync: Sync): unknown {
   const { identity, policies, destinations, vars } = wired.project
   const models = new Set([sync.model, ...(sync.qaAudience === undefined ? [] : [sync.qaAudience])])
   const destination = destinations.find(({ name }) => name === sync.destination)

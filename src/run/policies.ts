@@ -364,7 +364,9 @@ async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync
   }
   await warehouse.load(table, columns, rows())
   const loaded = raw(warehouse.dialect.relation(table))
-  const relation = await writeScratch(warehouse, scratch, sql`select distinct kind, hash, reason from ${loaded}`)
+  // A keyword of GoogleSQL.
+  const hash = raw(warehouse.dialect.quote('hash'))
+  const relation = await writeScratch(warehouse, scratch, sql`select distinct kind, ${hash}, reason from ${loaded}`)
   await execute(warehouse, sql`drop table ${loaded}`)
   const lists = await query(warehouse, sql`select distinct reason, kind from ${relation} order by 1, 2`)
   return lists.map(row => {
@@ -372,7 +374,7 @@ async function loadOptOuts(night: Night, ledger: Ledger, { channel, name }: Sync
     return {
       reason,
       kind,
-      hashes: sql`(select hash from ${relation} where reason = ${reason} and kind = ${kind})`,
+      hashes: sql`(select ${hash} from ${relation} where reason = ${reason} and kind = ${kind})`,
     }
   })
 }

@@ -15,6 +15,7 @@ import type { Sync } from '../project/project.ts'
 import { raw, render, sql } from '../warehouse/sql.ts'
 import type { SeedColumn, Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
+import { keepForUndo } from './undo.ts'
 
 export interface SettleInput {
   readonly failpoints: Wired['failpoints']
@@ -84,6 +85,7 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     outcomesOfChanges,
   })
   await failpoints.reach('settle.computed')
+  await keepForUndo(input, state.snapshot, outcomesOfChanges)
   const guarded = [...refuseSettled(warehouse.dialect, state.tables.runs, run.runId), ...statements]
   try {
     await warehouse.transaction(guarded.map(statement => render(statement, warehouse.dialect.placeholder)))

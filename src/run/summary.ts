@@ -17,6 +17,8 @@ export interface RunSummary {
   readonly started_at: string
   readonly finished_at: string
   readonly problems?: readonly Problem[]
+  /** The run whose plan this one took over without a query, because nothing had changed since. */
+  readonly unchanged_since?: string
   /** From when on a run that ended early may go on, where that is known. */
   readonly resumes_at?: string
 }

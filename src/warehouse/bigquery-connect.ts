@@ -12,6 +12,8 @@ export interface Connection {
   readonly client: BigQuery
   /** Where load jobs send their rows. */
   readonly uploadUrl: string
+  /** Above all projects, for those that are not billed. */
+  readonly apiUrl: string
   readonly project: string
   /** Whom messages name: `application default credentials`, `the key in ${env:KEY}`, each perhaps `as <service account>`. */
   readonly identity: string
@@ -49,7 +51,8 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
     ...{ authClient, autoRetry: false, maxRetries: 0, userAgent: 'activate' },
   }
   const client = new Client(options as BigQueryOptions)
-  return { client, project, identity, uploadUrl: `${root}/upload/bigquery/v2/projects/${project}/jobs` }
+  const apiUrl = `${root}/bigquery/v2`
+  return { client, project, identity, apiUrl, uploadUrl: `${root}/upload/bigquery/v2/projects/${project}/jobs` }
 }
 
 /** The client would send every request, and the token with it, to that host, and under paths that no BigQuery has. */

@@ -17,6 +17,8 @@ export interface BigqueryDialectOptions {
   readonly state: readonly string[]
   /** What the scratch tables of this open warehouse are told apart by. */
   readonly token: string
+  /** How long copies of snapshots are kept; 0 makes none. 7 unless told. */
+  readonly undoDays?: number | undefined
 }
 
 /** After which a scratch table is gone although nobody dropped it: longer than any run, and than a weekend. */
@@ -143,8 +145,15 @@ function round(expression: string, digits: number, column?: Typed): string {
   return column === undefined ? rounded : `cast(${rounded} as ${castName(column.native)})`
 }
 
+/** Of everything that the tool makes: bills are told apart by labels, and what is not for good ends by itself. */
+function options(days?: number): string {
+  const end =
+    days === undefined ? '' : `expiration_timestamp = timestamp_add(current_timestamp(), interval ${days} day), `
+  return `options (${end}labels = [('tool', 'activate')])`
+}
+
 /** The dialect of one open warehouse: its scratch tables are its own. */
-export function bigqueryDialect({ state, token }: BigqueryDialectOptions): Dialect {
+export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectOptions): Dialect {
   return {
     name: 'bigquery',
     quote: quoteName,
@@ -202,7 +211,17 @@ export function bigqueryDialect({ state, token }: BigqueryDialectOptions): Diale
     absentFrom: (expression, keys, column) =>
       sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
     createTableAs: (relation, select, { scratch }) =>
-      sql`create table ${raw(relation)}${raw(scratch ? ` options (expiration_timestamp = timestamp_add(current_timestamp(), interval ${scratchDays} day))` : '')} as ${select}`,
+      sql`create table ${raw(relation)} ${raw(options(scratch ? scratchDays : undefined))} as ${select}`,
+    // No partitions: the rows of a night lie in all of them.
+    layout: lookedUpBy =>
+      `${lookedUpBy.length === 0 ? '' : ` cluster by ${lookedUpBy.map(quoteName).join(', ')}`} ${options()}`,
+    copies: {
+      keep: (relation, copy) =>
+        undoDays === 0
+          ? undefined
+          : `create snapshot table if not exists ${copy} clone ${relation} ${options(checkedWhole(undoDays))}`,
+      drop: copy => `drop snapshot table if exists ${copy}`,
+    },
     statistics: () => undefined,
     /** The name is always a view's, because BigQuery replaces no view by a table: a table's rows stand beside it. */
     createModel(relation, select, materialised) {

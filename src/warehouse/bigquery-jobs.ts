@@ -21,6 +21,12 @@ export interface JobSettings {
   readonly maximumBytesBilled: number | undefined
 }
 
+export interface TableReference {
+  readonly projectId: string
+  readonly datasetId: string
+  readonly tableId: string
+}
+
 /** REST `Job`, as far as it is read. */
 export interface Job {
   readonly jobReference: { readonly jobId: string; readonly location?: string }
@@ -30,7 +36,10 @@ export interface Job {
   }
   readonly statistics?: {
     readonly totalBytesProcessed?: string
-    readonly query?: { readonly schema?: { readonly fields?: readonly Field[] } }
+    readonly query?: {
+      readonly schema?: { readonly fields?: readonly Field[] }
+      readonly referencedTables?: readonly TableReference[]
+    }
   }
 }
 
@@ -44,7 +53,7 @@ export interface Page {
 
 export interface RestRequest {
   readonly method?: string
-  /** Below the project, or a whole URL. */
+  /** Below the project that is billed, or a whole URL. */
   readonly uri: string
   readonly json?: object
   readonly qs?: object

@@ -6,7 +6,7 @@ const token = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/
 
 /**
  * All or nothing: a statement that fails ends the script, and BigQuery takes the open transaction back
- * (cloud.google.com/bigquery/docs/transactions, read 2026-08).
+ * (cloud.google.com/bigquery/docs/transactions, read 2026-08). No table that stays may be dropped within one, so drops come after it.
  */
 export function transactionScript(statements: readonly Statement[]): Statement {
   const params = statements.flatMap(statement => statement.params)
@@ -14,7 +14,9 @@ export function transactionScript(statements: readonly Statement[]): Statement {
   const bodies = statements.map(({ sql, params: own }) => {
     const from = before
     before += own.length
-    return `${sql.replace(token, (whole, index?: string) => (index === undefined ? whole : `@p${Number(index) + from}`))};\n`
+    const body = `${sql.replace(token, (whole, index?: string) => (index === undefined ? whole : `@p${Number(index) + from}`))};\n`
+    return { body, isDrop: /^\s*drop\b/i.test(sql) }
   })
-  return { sql: `begin transaction;\n${bodies.join('')}commit transaction;`, params }
+  const textOf = (drops: boolean) => bodies.flatMap(({ body, isDrop }) => (isDrop === drops ? [body] : [])).join('')
+  return { sql: `begin transaction;\n${textOf(false)}commit transaction;\n${textOf(true)}`, params }
 }

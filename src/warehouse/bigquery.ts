@@ -9,6 +9,7 @@ import { bigqueryDialect, scratchDays } from './bigquery-dialect.ts'
 import { bigqueryFailure, type Context, closedFailure, refusalOf, settingFailure } from './bigquery-error.ts'
 import { Jobs, type Page } from './bigquery-jobs.ts'
 import { schemaOf, withJsonLines } from './bigquery-load.ts'
+import { TableMetadata } from './bigquery-metadata.ts'
 import { quoteName, scratchPrefix } from './bigquery-name.ts'
 import { transactionScript } from './bigquery-script.ts'
 import { columnType } from './bigquery-types.ts'
@@ -39,7 +40,12 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
   }
   try {
     const { location } = await prepareDataset(jobs(context.location), settings, connection)
-    return new BigqueryWarehouse(jobs(location), { ...context, location }, token)
+    return new BigqueryWarehouse(
+      jobs(location),
+      connection,
+      { ...context, location },
+      { token, undoDays: settings.undo_days },
+    )
   } catch (error) {
     throw bigqueryFailure(error, context)
   }
@@ -85,19 +91,26 @@ async function findDataset(jobs: Jobs, state: string): Promise<Dataset | undefin
 /** Rows of a page; BigQuery ends one earlier where it would outgrow 20 MB. */
 const pageRows = 50_000
 
+interface Naming {
+  readonly token: string
+  readonly undoDays: number | undefined
+}
+
 class BigqueryWarehouse implements Warehouse {
   readonly dialect
   readonly state: readonly string[]
+  readonly metadata: TableMetadata
   readonly #jobs: Jobs
   readonly #context: Context
   readonly #token: string
 
-  constructor(jobs: Jobs, context: Context, token: string) {
+  constructor(jobs: Jobs, connection: Connection, context: Context, { token, undoDays }: Naming) {
     this.state = [context.state]
-    this.dialect = bigqueryDialect({ state: this.state, token })
+    this.dialect = bigqueryDialect({ state: this.state, token, undoDays })
     this.#jobs = jobs
     this.#context = context
     this.#token = token
+    this.metadata = new TableMetadata(jobs, connection, work => this.#guarded(work))
   }
 
   async query(statement: Statement): Promise<readonly Row[]> {
@@ -120,12 +133,17 @@ class BigqueryWarehouse implements Warehouse {
   }
 
   async describe(select: string): Promise<readonly Column[]> {
-    const isSelect = /^(?:\s|--[^\n]*\n|\/\*.*?\*\/)*(?:select|with|\()/is.test(select)
-    const { statistics } = await this.#guarded(() => this.#jobs.dryRun(isSelect ? select : `select * from ${select}`))
-    return (statistics?.query?.schema?.fields ?? []).map(field => {
+    const known = await this.metadata.fieldsOf(select)
+    return (known ?? (await this.#dryRun(select))).map(field => {
       const native = nativeOf(field)
       return { name: field.name, type: columnType(native), native }
     })
+  }
+
+  async #dryRun(select: string): Promise<readonly Field[]> {
+    const isSelect = /^(?:\s|--[^\n]*\n|\/\*.*?\*\/)*(?:select|with|\()/is.test(select)
+    const { statistics } = await this.#guarded(() => this.#jobs.dryRun(isSelect ? select : `select * from ${select}`))
+    return statistics?.query?.schema?.fields ?? []
   }
 
   async tables(schema: readonly string[], prefix: string): Promise<readonly string[]> {
@@ -183,7 +201,7 @@ class BigqueryWarehouse implements Warehouse {
       })
       names.push(
         ...(list.tables ?? []).flatMap(({ type, tableReference }) =>
-          type === 'TABLE' ? [tableReference.tableId] : [],
+          type === 'TABLE' || type === 'SNAPSHOT' ? [tableReference.tableId] : [],
         ),
       )
       pageToken = list.nextPageToken

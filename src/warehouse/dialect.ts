@@ -113,6 +113,13 @@ export interface Dialect {
   absentFrom(expression: Fragment, keys: Fragment, column: string): Fragment
   /** Empties nothing, fails if it exists: `create table … as select …`; scratch tables live for the run only. */
   createTableAs(relation: string, select: Fragment, options: { readonly scratch: boolean }): Fragment
+  /** What follows the columns of a new table of the state: how its rows are laid out for those that look for these columns. */
+  layout(lookedUpBy: readonly string[]): string
+  /**
+   * Statements that keep a table as it is now under another name (undefined where that is not wanted), and that give such a
+   * copy up; undefined where a copy would be a second table, rather than what changes from now on. Keeping twice keeps the first.
+   */
+  readonly copies: { keep(relation: string, copy: string): string | undefined; drop(copy: string): string } | undefined
   /** What tells the engine how many rows of which kind a new table has; undefined where it sees for itself. */
   statistics(relation: string): string | undefined
   /** Replaces a table or view that `activate` made: statements in their order. */

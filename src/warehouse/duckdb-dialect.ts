@@ -336,6 +336,8 @@ export const duckdbDialect: Dialect = {
     sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
   createTableAs: (relation, select, { scratch }) =>
     sql`create ${raw(scratch ? 'temp table' : 'table')} ${raw(relation)} as ${select}`,
+  layout: () => '',
+  copies: undefined,
   statistics: () => undefined,
   /** The name is always a view's, because DuckDB replaces no view by a table: a table's rows stand beside it. */
   createModel(relation, select, materialised) {

@@ -242,6 +242,8 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
       sql`create ${raw(scratch ? 'unlogged table' : 'table')} ${raw(name)} as select * from (
 ${select}
 ) as made`,
+    layout: () => '',
+    copies: undefined,
     statistics: name => `analyze ${name}`,
     createModel,
     fileRelation: () => undefined,

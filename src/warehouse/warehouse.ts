@@ -14,6 +14,22 @@ export interface SeedColumn {
   readonly type: Column['type']
 }
 
+/** What an engine knows of tables without computing anything. */
+export interface Metadata {
+  /**
+   * The tables that a select reads, however many views lie between, as `project.dataset.table`; undefined where the engine
+   * cannot name them all. Throws for a select that is wrong.
+   */
+  tablesOf(select: string): Promise<readonly string[] | undefined>
+  /** The same name of a relation that is a table or a view. */
+  nameOf(relation: readonly string[]): string
+  /**
+   * A text for each table that is another as soon as its rows may be others; undefined where that cannot be told for every
+   * one of them, as for views, files elsewhere, and rows that are still streaming in or end by themselves.
+   */
+  marksOf(tables: readonly string[]): Promise<Readonly<Record<string, string>> | undefined>
+}
+
 export interface Warehouse {
   readonly dialect: Dialect
   /** Schema (dataset) of the state tables, ready to be prefixed: parts for `dialect.relation`. */
@@ -27,7 +43,9 @@ export interface Warehouse {
   transaction(statements: readonly Statement[], beforeCommit?: () => Promise<void>): Promise<void>
   /** Columns of a select or of a relation, without computing it. */
   describe(select: string): Promise<readonly Column[]>
-  /** Base tables of a schema whose name starts with `prefix`. */
+  /** Undefined where nothing can be known of tables but by queries. */
+  readonly metadata?: Metadata
+  /** Base tables, and copies of some, of a schema whose name starts with `prefix`. */
   tables(schema: readonly string[], prefix: string): Promise<readonly string[]>
   /**
    * Replaces `relation` by these rows, all or nothing; returns their number. Values are texts in the columns' types. A table

@@ -16,13 +16,15 @@ import { find, outermost, splitAt, unquoted } from './text.ts'
 import { coerced, isNull, typeNamed } from './values.ts'
 
 export interface StoredTable {
-  readonly kind: 'TABLE' | 'VIEW'
+  readonly kind: 'TABLE' | 'VIEW' | 'SNAPSHOT' | 'EXTERNAL'
   readonly columns: readonly ZetaColumn[]
   readonly rows: ZetaResult['rows']
   /** What a view selects. */
   readonly select?: string
   /** As BigQuery counts them for a bill. */
   readonly bytes?: number
+  /** What else `tables.get` says of it, such as its streaming buffer. */
+  readonly more?: object
 }
 
 /** With BigQuery's `reason`. */
@@ -40,6 +42,8 @@ export class Engine {
   readonly project: string
   /** By `dataset.table`. Replaced, never changed, so that a copy of the map is a snapshot. */
   tables = new Map<string, StoredTable>()
+  /** Tables whose rows nobody may read. */
+  readonly refused = new Set<string>()
   /** Locations by dataset. */
   readonly datasets = new Map<string, string>()
   #zeta: Promise<ZetaSql>
@@ -85,12 +89,29 @@ export class Engine {
     return names.reduce((sum, name) => sum + sizeOf(this.tables.get(name)), 0)
   }
 
+  /** The tables that a statement reads, through views. */
+  async tablesBehind(sql: string): Promise<readonly string[]> {
+    const names = await this.#namesIn(sql)
+    const behind: string[] = []
+    for (const name of names) {
+      const select = this.tables.get(name)?.select
+      behind.push(...(select === undefined ? [name] : await this.tablesBehind(select)))
+    }
+    return [...new Set(behind)]
+  }
+
   async #script(sql: string, parameters: readonly ZetaParameter[]): Promise<ZetaResult> {
     const statements = splitAt(sql, ';')
     const before = new Map(this.tables)
     let result = nothing
     try {
-      for (const statement of statements) result = await this.#statement(statement, parameters)
+      let inTransaction = false
+      for (const statement of statements) {
+        inTransaction = /^begin\b/i.test(statement) || (inTransaction && !/^commit\b/i.test(statement))
+        if (inTransaction && /^(create|drop|alter)\b/i.test(statement))
+          throw new EngineError('invalidQuery', 'DDL on permanent entities is not supported in a transaction')
+        result = await this.#statement(statement, parameters)
+      }
     } catch (error) {
       this.tables = before
       throw error
@@ -194,6 +215,11 @@ export class Engine {
   async #contents(name: string, withRows: boolean): Promise<ZetaResult> {
     const local = this.#local(name)
     const table = this.tables.get(local)
+    if (this.refused.has(local))
+      throw new EngineError(
+        'accessDenied',
+        `Access Denied: Table ${this.project}:${local}: User does not have bigquery.tables.getData permission for table ${this.project}:${local}`,
+      )
     if (table !== undefined) return table.select === undefined || !withRows ? table : this.#read(table.select, [])
     const parts = local.split('.')
     if (parts.length < 2)
@@ -210,12 +236,12 @@ export class Engine {
     const words = outermost(sql)
     const name = this.#local(unquoted(words.find(({ text }) => text.startsWith('`'))?.text ?? ''))
     const before = sql.slice(0, words.find(({ text }) => text.startsWith('`'))?.from).toLowerCase()
-    const isView = before.includes('view')
+    const kind = before.includes('view') ? 'VIEW' : before.includes('snapshot') ? 'SNAPSHOT' : 'TABLE'
     const old = this.tables.get(name)
     if (before.startsWith('drop')) {
       if (old === undefined && !before.includes('if exists'))
         throw new EngineError('notFound', `Not found: Table ${this.project}:${name}`)
-      if (old !== undefined && (old.kind === 'VIEW') !== isView)
+      if (old !== undefined && old.kind !== kind)
         throw new EngineError('invalid', `${this.project}:${name} is of type ${old.kind}`)
       this.tables.delete(name)
       return nothing
@@ -223,20 +249,31 @@ export class Engine {
     if (old !== undefined && before.includes('if not exists')) return nothing
     if (old !== undefined && !before.includes('or replace'))
       throw new EngineError('duplicate', `Already Exists: Table ${this.project}:${name}`)
-    if (old !== undefined && (old.kind === 'VIEW') !== isView)
+    if (old !== undefined && old.kind !== kind)
       throw new EngineError(
         'invalidQuery',
         `${this.project}:${name} is not allowed for this operation because it is of type ${old.kind}`,
       )
-    this.tables.set(name, await this.#defined(sql, isView, parameters))
+    this.tables.set(name, await this.#defined(sql, kind, parameters))
     return nothing
   }
 
-  async #defined(sql: string, isView: boolean, parameters: readonly ZetaParameter[]): Promise<StoredTable> {
+  async #defined(
+    sql: string,
+    kind: 'TABLE' | 'VIEW' | 'SNAPSHOT',
+    parameters: readonly ZetaParameter[],
+  ): Promise<StoredTable> {
+    const clone = find(sql, 'clone')
+    if (clone !== undefined) {
+      await this.#analyze(sql, [])
+      const [, from = ''] = /^\s*(`(?:\\.|[^`\\])*`)/.exec(sql.slice(clone.to)) ?? []
+      const { columns, rows } = this.#target(from).table
+      return { kind, columns, rows }
+    }
     const as = find(sql, 'as')
     if (as === undefined) {
       await this.#analyze(sql, [])
-      const list = /^[^(]*\(([\s\S]*)\)\s*$/.exec(sql)?.[1] ?? ''
+      const list = withinParentheses(sql)
       const columns = splitAt(list, ',').map(text => {
         const [, name = '', type = ''] = /^(`(?:\\.|[^`\\])*`|\w+)\s+(.*)$/s.exec(text) ?? []
         return { name: unquoted(name), type: typeNamed(type) }
@@ -246,7 +283,7 @@ export class Engine {
     const select = sql.slice(as.to)
     // The select is analysed where it is computed; what stands before it, once for each of its kinds.
     await this.#analyze(`${sql.slice(0, as.to)} select 1 as one`, [])
-    if (isView) return { kind: 'VIEW', select, columns: await this.describe(select), rows: [] }
+    if (kind === 'VIEW') return { kind: 'VIEW', select, columns: await this.describe(select), rows: [] }
     return { kind: 'TABLE', ...(await this.#read(select, parameters)) }
   }
 
@@ -357,6 +394,12 @@ select hits__.place__, ${table.columns
 
 function isRead(sql: string): boolean {
   return /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:select|with|\()/i.test(sql)
+}
+
+/** What stands within the first parentheses. */
+function withinParentheses(sql: string): string {
+  const [open, close] = ['(', ')'].map(mark => outermost(sql).find(({ text }) => text === mark))
+  return open === undefined || close === undefined ? '' : sql.slice(open.to, close.from)
 }
 
 /** `values (…), (…)` as a select. */

@@ -9,7 +9,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
-import { Engine, EngineError } from './engine.ts'
+import { Engine, EngineError, type StoredTable } from './engine.ts'
 import { cellOf, fieldOf, readValue, typeNamed } from './values.ts'
 
 /** What goes wrong with the next requests of a kind. */
@@ -80,6 +80,8 @@ class Service {
   readonly statements: string[] = []
   readonly #location: string
   readonly #jobs = new Map<string, StoredJob>()
+  readonly #changed = new WeakMap<StoredTable, number>()
+  #clock = 1_760_000_000_000
   #faults: { readonly request: string; readonly fault: Fault }[] = []
 
   constructor(location: string) {
@@ -104,7 +106,7 @@ class Service {
     try {
       if (typeof fault === 'object' && 'status' in fault)
         throw new HttpError(fault.status, fault.reason, fault.message ?? fault.reason)
-      const answer = await this.#route(kind, parts.slice(4).map(decodeURIComponent), url, body, fault)
+      const answer = await this.#route(kind, parts.slice(3).map(decodeURIComponent), url, body, fault)
       if (fault === 'lost') request.socket.destroy()
       else respond(response, 200, answer)
     } catch (error) {
@@ -121,14 +123,14 @@ class Service {
     body: string,
     fault: Fault | undefined,
   ): Promise<object> {
-    const [, first = '', , second = ''] = parts
+    const [project = '', , first = '', , second = ''] = parts
     switch (kind) {
       case 'GET /datasets':
         return this.#dataset(first)
       case 'POST /datasets':
         return this.#makeDataset(JSON.parse(body))
       case 'GET /datasets/tables':
-        return this.#listTables(first, url)
+        return second === '' ? this.#listTables(first, url) : this.#table(`${project}.${first}.${second}`)
       case 'DELETE /datasets/tables':
         this.engine.tables.delete(`${first}.${second}`)
         return {}
@@ -173,6 +175,20 @@ class Service {
     return { tables: page, ...(from + 20 < all.length ? { nextPageToken: String(from + 20) } : {}) }
   }
 
+  /** A table is replaced, never changed: each that is seen for the first time was changed just now. */
+  #table(name: string): object {
+    const local = name.startsWith(`${testProject}.`) ? name.slice(testProject.length + 1) : name
+    const table = this.engine.tables.get(local)
+    if (table === undefined) throw new HttpError(404, 'notFound', `Not found: Table ${name}`)
+    const changed = this.#changed.get(table) ?? this.#clock++
+    this.#changed.set(table, changed)
+    const { kind: type, columns, rows, more } = table
+    return {
+      ...{ type, schema: schemaOf(columns), creationTime: '1760000000000', lastModifiedTime: String(changed) },
+      ...{ numRows: String(rows.length), ...more },
+    }
+  }
+
   #job(id: string): StoredJob {
     const job = this.#jobs.get(id)
     if (job === undefined) throw new HttpError(404, 'notFound', `Not found: Job ${testProject}:${id}`)
@@ -206,10 +222,14 @@ class Service {
     try {
       const columns = await this.engine.describe(sql)
       const bytes = String(await this.engine.bytesRead(sql))
+      const referencedTables = (await this.engine.tablesBehind(sql)).map(name => {
+        const [tableId, datasetId, projectId = testProject] = name.split('.').reverse()
+        return { projectId, datasetId, tableId }
+      })
       return {
         jobReference: {},
         status: { state: 'DONE' },
-        statistics: { totalBytesProcessed: bytes, query: { schema: schemaOf(columns) } },
+        statistics: { totalBytesProcessed: bytes, query: { schema: schemaOf(columns), referencedTables } },
       }
     } catch (error) {
       throw error instanceof EngineError ? new HttpError(400, error.reason, error.message) : error

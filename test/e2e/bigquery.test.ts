@@ -1,8 +1,10 @@
 /** A night in BigQuery, end to end: the built tool, the official client, a BigQuery of tests. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BigqueryServer, startBigquery, testProject } from '../bigquery/server.ts'
 import { shell, temporaryFolder } from '../cli/activate.ts'
-import { zetasqlMissing } from '../engines/zetasql.ts'
+import { typeOf, zetasqlMissing } from '../engines/zetasql.ts'
 
 interface Demo {
   readonly programmes: unknown
@@ -50,4 +52,42 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
     const { code, stderr } = await activate('-C', 'on-bigquery', '--target', 'bq', 'dry-run')
     expect([code, stderr]).toEqual([4, expect.stringContaining('does not accept application default credentials')])
   }, 240_000)
+
+  test('doctor tries each source, and says which grant is missing or where it stands', async () => {
+    await mkdir(join(folder(), 'sources'), { recursive: true })
+    await writeFile(
+      join(folder(), 'sources', 'activate.yml'),
+      `name: sources
+timezone: UTC
+warehouse: { type: bigquery, state: sources_state }
+sources:
+  read: { table: shop.read }
+  elsewhere: { table: us_shop.orders }
+  refused: { table: shop.refused }
+`,
+    )
+    const text = { name: 'id', type: typeOf('STRING') }
+    server.engine.datasets.set('shop', 'EU')
+    for (const name of ['shop.read', 'shop.refused'])
+      server.engine.tables.set(name, { kind: 'TABLE', columns: [text], rows: [] })
+    server.engine.refused.add('shop.refused')
+    const { stdout, code } = await activate('-C', 'sources', 'doctor', '--json')
+    const { checks } = JSON.parse(stdout) as {
+      checks: { check: string; status: string; found: string; help: string }[]
+    }
+    const of = (name: string) => checks.find(({ check }) => check === `source ${name}`)
+    expect(of('read')).toMatchObject({ status: 'ok', found: 'shop.read can be read' })
+    expect(of('elsewhere')).toMatchObject({
+      ...{
+        status: 'fail',
+        found: expect.stringContaining('A3054'),
+        help: expect.stringContaining("the state's is EU"),
+      },
+    })
+    expect(of('refused')).toMatchObject({
+      ...{ status: 'fail', found: expect.stringContaining('A3053') },
+      help: expect.stringContaining('GRANT `roles/bigquery.dataViewer` ON SCHEMA `acme.shop`'),
+    })
+    expect(code).toBe(1)
+  })
 })

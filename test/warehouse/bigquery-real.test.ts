@@ -3,10 +3,12 @@
  * (US unless set); credentials are the application's default ones. It makes a dataset of its own, and deletes it with all in it.
  */
 import { randomBytes } from 'node:crypto'
-import { describe } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { prepareState } from '../../src/plan/state-tables.ts'
 import { openBigquery } from '../../src/warehouse/bigquery.ts'
 import { connectBigquery } from '../../src/warehouse/bigquery-connect.ts'
 import { noSecrets } from '../bigquery/state.ts'
+import { once } from '../conformance/warehouse/trial.ts'
 import { describeWarehouse } from '../conformance/warehouse.ts'
 
 const { ACTIVATE_TEST_BQ_PROJECT: project, ACTIVATE_TEST_BQ_LOCATION: location } = process.env
@@ -30,6 +32,30 @@ describe.skipIf(project === undefined)('BigQuery, a real project', () => {
       },
     }
   }
+  test('metadata tells what a select reads and when that changed, and a copy stays as it was', async () => {
+    const { warehouse, cleanup } = await open()
+    try {
+      const { dialect, state, metadata } = warehouse
+      const name = [...state, 'marked']
+      await warehouse.load(name, [{ name: 'n', type: 'integer' }], once([['1']]))
+      const [table, copy] = [dialect.relation(name), dialect.relation([...state, 'undo__marked'])]
+      const execute = (sql: string) => warehouse.execute({ sql, params: [] })
+      const full = metadata?.nameOf(name) ?? ''
+      expect(await metadata?.tablesOf(`select n from ${table}`)).toEqual([full])
+      const before = await metadata?.marksOf([full])
+      expect(before).toEqual({ [full]: expect.any(String) })
+      expect(await metadata?.marksOf([full])).toEqual(before)
+      await execute(dialect.copies?.keep(table, copy) ?? '')
+      await execute(`insert into ${table} (n) values (2)`)
+      expect(await metadata?.marksOf([full])).not.toEqual(before)
+      expect(await warehouse.query({ sql: `select n from ${copy}`, params: [] })).toEqual([{ n: 1 }])
+      await execute(dialect.copies?.drop(copy) ?? '')
+      await prepareState(warehouse, 'crm')
+    } finally {
+      await cleanup()
+    }
+  })
+
   describeWarehouse('conformance', open, {
     ...{ storesNul: true, runsInParallel: true, decimal: '1.5', longStream: 100_000 },
     names: {

@@ -1,8 +1,9 @@
 import type { Ledger, Run } from '../../ledger/ledger.ts'
 import type { ExitReason } from '../../project/problem.ts'
+import { unchangedSince } from '../../run/quiet.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
-import { paintStatus } from '../render/run.ts'
+import { paintStatus, quietRemark } from '../render/run.ts'
 import { renderTable } from '../render/table.ts'
 import { counted, duration, grouped, instant, printable } from '../render/text.ts'
 import { chosenSyncs, openProject, withWired } from '../session.ts'
@@ -54,6 +55,7 @@ export function historyEntry(run: Run, deadLetters: number): Record<string, unkn
     retries: run.retries ?? null,
     error: run.error ?? null,
     settled: run.settled,
+    unchanged_since: unchangedSince(run) ?? null,
   }
 }
 
@@ -92,8 +94,11 @@ export function renderHistory(
   )
 }
 
-function remark({ error }: Run, deadLetters: number, reports: Readonly<Record<string, number>>): string {
+function remark(run: Run, deadLetters: number, reports: Readonly<Record<string, number>>): string {
+  const { error } = run
+  const since = unchangedSince(run)
   return [
+    ...(since === undefined ? [] : [quietRemark(printable(since))]),
     ...(error === undefined ? [] : [`${error.code}: ${printable(error.message)}`]),
     ...Object.entries(reports).map(([outcome, times]) => `${grouped(times)} reported ${printable(outcome)}`),
     ...(deadLetters > 0 ? [counted(deadLetters, 'open dead letter')] : []),

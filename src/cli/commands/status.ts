@@ -5,13 +5,14 @@ import { stateRelation } from '../../plan/state.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Sync } from '../../project/project.ts'
 import { describeHold, holdOver } from '../../run/permission.ts'
+import { unchangedSince } from '../../run/quiet.ts'
 import { nextDue } from '../../schedule/cron.ts'
 import { render, sql } from '../../warehouse/sql.ts'
 import type { Wired } from '../../wire.ts'
 import { type HeldPlan, heldPlanOf } from '../held-plan.ts'
 import type { Invocation } from '../invocation.ts'
 import { toJson } from '../render/json.ts'
-import { paintStatus } from '../render/run.ts'
+import { paintStatus, quietRemark } from '../render/run.ts'
 import { renderTable } from '../render/table.ts'
 import { counted, grouped, instant, printable } from '../render/text.ts'
 import { chosenSyncs, openProject, withWired } from '../session.ts'
@@ -172,6 +173,7 @@ function remark(
   status: Pick<SyncStatus, 'hold' | 'awaiting' | 'unsettled' | 'deadLetters'>,
 ): string {
   const { hold, awaiting, unsettled, deadLetters } = status
+  const since = last === undefined ? undefined : unchangedSince(last)
   const parts = [
     ...(hold === undefined ? [] : [printable(describeHold(hold))]),
     ...(last?.error === undefined || (hold !== undefined && last.error.code === 'A4013')
@@ -181,6 +183,7 @@ function remark(
     ...(unsettled > 0 && last?.error === undefined && last?.status !== 'running'
       ? ['the next run settles what the last one left']
       : []),
+    ...(since === undefined ? [] : [quietRemark(printable(since))]),
     ...(deadLetters > 0 ? [counted(deadLetters, 'open dead letter')] : []),
   ]
   return parts.join('; ')

@@ -41,8 +41,8 @@ export function renderRuns(runs: readonly RunSummary[], colors: Colors): string 
       duration(Date.parse(run.finished_at) - Date.parse(run.started_at)),
     ]),
   )
-  const warnings = warningLines(runs, colors)
-  const blocks = warnings.length === 0 ? [] : [warnings.join('\n')]
+  const lines = [...quietLines(runs, colors), ...warningLines(runs, colors)]
+  const blocks = lines.length === 0 ? [] : [lines.join('\n')]
   return [table, ...blocks].join('\n\n')
 }
 
@@ -55,6 +55,16 @@ function explanations(run: RunSummary, colors: Colors): readonly string[] {
   return (run.problems ?? []).map(problem =>
     renderProblem({ ...problem, message: `${printable(run.sync)}: ${problem.message}` }, colors),
   )
+}
+
+function quietLines(runs: readonly RunSummary[], colors: Colors): readonly string[] {
+  return runs.flatMap(({ sync, unchanged_since: since }) =>
+    since === undefined ? [] : [`${colors.bold(printable(sync))}: ${quietRemark(since)}`],
+  )
+}
+
+export function quietRemark(since: string): string {
+  return `nothing changed in the sources since ${since}: no query was made`
 }
 
 export function warningLines(runs: readonly RunSummary[], colors: Colors): readonly string[] {

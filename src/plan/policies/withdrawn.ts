@@ -52,5 +52,7 @@ export function selectListed(dialect: Dialect, values: Fragment, kind: string, h
     hashes.map(hash => sql`${hash}`),
     ', ',
   )
-  return sql`select hash from (select ${raw(optOutHash(dialect, kind, 'value'))} as hash from ${values}) listed where hash in (${wanted})`
+  // A keyword of GoogleSQL.
+  const hash = raw(dialect.quote('hash'))
+  return sql`select ${hash} from (select ${raw(optOutHash(dialect, kind, 'value'))} as ${hash} from ${values}) listed where ${hash} in (${wanted})`
 }

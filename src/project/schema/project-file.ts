@@ -74,6 +74,14 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .describe('Where the datasets are, such as EU; where a new dataset for the state is made. US unless set.'),
     state: state().describe('The dataset that holds the state.'),
     maximum_bytes_billed: bytes().optional().describe('A query that would bill more than this is refused.'),
+    undo_days: z
+      .int()
+      .min(0)
+      .max(20)
+      .optional()
+      .describe(
+        'How many days each snapshot is kept as it was before a run changed it, so that the change can be undone; 7 unless set, 0 for none.',
+      ),
     credentials: secretText()
       .optional()
       .describe(
