@@ -9,6 +9,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
+import { bytesOfColumn, type Scan, totalOf } from './bytes.ts'
 import { Engine, EngineError } from './engine.ts'
 import { cellOf, fieldOf, readValue, typeNamed } from './values.ts'
 
@@ -29,13 +30,21 @@ export interface BigqueryServer {
   readonly requests: string[]
   /** The SQL of each job in its order. */
   readonly statements: string[]
+  /** What each query job reads, where the server was asked to count it. */
+  readonly bills: Bill[]
   /** The next `times` requests of this kind (the next one unless told). */
   inject(request: string, fault: Fault, times?: number): void
   stop(): Promise<void>
 }
 
+export interface Bill {
+  readonly sql: string
+  readonly scans: readonly Scan[]
+}
+
 interface StoredJob {
   readonly id: string
+  bytes?: number
   readonly location: string
   state: 'RUNNING' | 'DONE'
   error?: { readonly reason: string; readonly message: string }
@@ -56,8 +65,9 @@ class HttpError extends Error {
 
 export const testProject = 'acme'
 
-export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryServer> {
-  const service = new Service(location)
+/** With `counting`, each job is counted before it is done, which takes an analysis more. */
+export async function startBigquery({ location = 'EU', counting = false } = {}): Promise<BigqueryServer> {
+  const service = new Service(location, counting)
   const server = createServer((request, response) => void service.answer(request, response))
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -65,6 +75,7 @@ export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryS
     engine: service.engine,
     requests: service.requests,
     statements: service.statements,
+    bills: service.bills,
     inject: (request, fault, times = 1) => service.inject(request, fault, times),
     async stop() {
       server.closeAllConnections()
@@ -78,12 +89,15 @@ class Service {
   readonly engine = new Engine(testProject)
   readonly requests: string[] = []
   readonly statements: string[] = []
+  readonly bills: Bill[] = []
   readonly #location: string
+  readonly #counting: boolean
   readonly #jobs = new Map<string, StoredJob>()
   #faults: { readonly request: string; readonly fault: Fault }[] = []
 
-  constructor(location: string) {
+  constructor(location: string, counting: boolean) {
     this.#location = location
+    this.#counting = counting
   }
 
   inject(request: string, fault: Fault, times: number): void {
@@ -128,7 +142,7 @@ class Service {
       case 'POST /datasets':
         return this.#makeDataset(JSON.parse(body))
       case 'GET /datasets/tables':
-        return this.#listTables(first, url)
+        return second === '' ? this.#listTables(first, url) : this.#table(first, second)
       case 'DELETE /datasets/tables':
         this.engine.tables.delete(`${first}.${second}`)
         return {}
@@ -173,6 +187,13 @@ class Service {
     return { tables: page, ...(from + 20 < all.length ? { nextPageToken: String(from + 20) } : {}) }
   }
 
+  #table(dataset: string, id: string): object {
+    const table = this.engine.tables.get(`${dataset}.${id}`)
+    if (table === undefined) throw new HttpError(404, 'notFound', `Not found: Table ${testProject}:${dataset}.${id}`)
+    const bytes = table.columns.reduce((sum, { name }) => sum + bytesOfColumn(table, name), 0)
+    return { type: table.kind, numRows: String(table.rows.length), numBytes: String(bytes) }
+  }
+
   #job(id: string): StoredJob {
     const job = this.#jobs.get(id)
     if (job === undefined) throw new HttpError(404, 'notFound', `Not found: Job ${testProject}:${id}`)
@@ -187,18 +208,20 @@ class Service {
       const type = typeNamed(parameterType.type)
       return { name, type, value: readValue(parameterValue.value, type) }
     })
-    return this.#start(jobReference, fault, async () => {
+    return this.#start(jobReference, fault, async job => {
       this.statements.push(query.query)
-      await this.#checkBudget(query)
+      await this.#count(job, query, parameters)
       return this.engine.execute(query.query, parameters)
     })
   }
 
-  async #checkBudget({ query, maximumBytesBilled }: QueryRequest): Promise<void> {
-    if (maximumBytesBilled === undefined) return
-    const read = await this.engine.bytesRead(query)
-    if (read <= Number(maximumBytesBilled)) return
-    const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${read} or higher required.`
+  async #count(job: StoredJob, { query, maximumBytesBilled }: QueryRequest, parameters: readonly ZetaParameter[]) {
+    if (!this.#counting && maximumBytesBilled === undefined) return
+    const scans = await this.engine.scans(query, parameters)
+    job.bytes = totalOf(scans)
+    this.bills.push({ sql: query, scans })
+    if (maximumBytesBilled === undefined || job.bytes <= Number(maximumBytesBilled)) return
+    const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${job.bytes} or higher required.`
     throw new EngineError('bytesBilledLimitExceeded', message)
   }
 
@@ -235,7 +258,7 @@ class Service {
     })
   }
 
-  #start(reference: JobReference, fault: Fault | undefined, work: () => Promise<ZetaResult>): object {
+  #start(reference: JobReference, fault: Fault | undefined, work: (job: StoredJob) => Promise<ZetaResult>): object {
     const { jobId, location = this.#location } = reference
     if (this.#jobs.has(jobId))
       throw new HttpError(409, 'duplicate', `Already Exists: Job ${testProject}:${location}.${jobId}`)
@@ -250,7 +273,7 @@ class Service {
     const run =
       typeof fault === 'object' && 'jobFails' in fault
         ? Promise.reject(new EngineError(fault.jobFails, fault.message ?? 'injected'))
-        : work()
+        : work(job)
     void run.then(
       result => {
         job.result ??= result
@@ -291,6 +314,7 @@ class Service {
       .map(row => ({ f: columns.map(({ type }, index) => ({ v: cellOf(row[index], type) })) }))
     return {
       ...{ jobComplete: true, schema: schemaOf(columns), rows: page, totalRows: String(rows.length) },
+      totalBytesProcessed: String(job.bytes ?? 0),
       ...(to < rows.length && to > from ? { pageToken: String(to) } : {}),
     }
   }
