@@ -1,17 +1,17 @@
 /** What a night bills in BigQuery: counted of the very statements of a small night, column by column, and scaled. */
-import { countNight } from '../test/bigquery/night.ts'
+
+import { type Scan, totalOf } from '../test/bigquery/bytes.ts'
+import { billedAt, countNight } from '../test/bigquery/night.ts'
 import { type Bill, startBigquery } from '../test/bigquery/server.ts'
-import type { Scan } from '../test/bigquery/bytes.ts'
 import { atMost, type Figure, print } from './report.ts'
 
 const smallRows = 2000
-/** BigQuery counts at least this for each table that a statement refers to (cloud.google.com/bigquery/pricing, read 2026-08). */
-const leastPerTable = 10 * 2 ** 20
 /** Of the key and an INT64: what a night could not do without. */
 const hashStateBytes = 24
 
 export async function benchBigquery(): Promise<void> {
-  const server = await startBigquery({ counting: true })
+  const server = await startBigquery()
+  server.count()
   try {
     for (const mode of ['mirror', 'upsert'] as const) {
       const sizes = { rows: smallRows, changes: smallRows / 100, leavers: mode === 'mirror' ? 2 : 0 }
@@ -26,12 +26,14 @@ export async function benchBigquery(): Promise<void> {
 
 function show(mode: string, rows: number, bills: readonly Bill[], inDetail: boolean): void {
   const factor = rows / smallRows
-  const scanned = bills.map(({ sql, scans }) => ({ sql, scans, bytes: billed(scans, factor) }))
+  const scanned = bills.map(({ sql, scans }) => ({ sql, scans, bytes: billedAt(scans, factor) }))
   const total = scanned.reduce((sum, { bytes }) => sum + bytes, 0)
   const source = Math.max(...bills.map(({ scans }) => sourceBytes(scans))) * factor
   const least = source + rows * hashStateBytes
   const figures: Figure[] = inDetail
-    ? scanned.filter(({ bytes }) => bytes > 2 ** 30 / 10).map(each => ({ name: nameOf(each.sql), value: detail(each.scans, factor) }))
+    ? scanned
+        .filter(({ bytes }) => bytes > 2 ** 30 / 10)
+        .map(each => ({ name: nameOf(each.sql), value: detail(each.scans, factor) }))
     : []
   print(`BigQuery, ${mode}: ${rows / 1e6}M rows × 20 columns, 1 % changed`, [
     ...figures,
@@ -39,17 +41,8 @@ function show(mode: string, rows: number, bills: readonly Bill[], inDetail: bool
   ])
 }
 
-/** The table of runs has a row for each, however many rows there are. */
-function billed(scans: readonly Scan[], factor: number): number {
-  return scans.reduce((sum, scan) => sum + Math.max(leastPerTable, bytesOf(scan) * (/\.runs$/.test(scan.table) ? 1 : factor)), 0)
-}
-
-function bytesOf({ columns }: Scan): number {
-  return Object.values(columns).reduce((sum, bytes) => sum + bytes, 0)
-}
-
 function sourceBytes(scans: readonly Scan[]): number {
-  return scans.filter(({ table }) => table === 'shop.people').reduce((sum, scan) => sum + bytesOf(scan), 0)
+  return scans.filter(({ table }) => table === 'shop.people').reduce((sum, scan) => sum + totalOf([scan]), 0)
 }
 
 function nameOf(sql: string): string {
@@ -58,13 +51,20 @@ function nameOf(sql: string): string {
 }
 
 function shortened(table: string): string {
-  return table.replace(/^.*\./, '').replace(/^scratch__[0-9a-f]+__/, '').replace(/__s(__\d)?$/, '')
+  return table
+    .replace(/^.*\./, '')
+    .replace(/^scratch__[0-9a-f]+__/, '')
+    .replace(/__s(__\w+)?$/, '')
 }
 
 function detail(scans: readonly Scan[], factor: number): string {
   const parts = new Map<string, number>()
-  for (const scan of scans) parts.set(shortened(scan.table), (parts.get(shortened(scan.table)) ?? 0) + bytesOf(scan) * factor)
-  return [...parts].filter(([, bytes]) => bytes > 2 ** 30 / 20).map(([table, bytes]) => `${table} ${gib(bytes)}`).join(', ')
+  for (const scan of scans)
+    parts.set(shortened(scan.table), (parts.get(shortened(scan.table)) ?? 0) + totalOf([scan]) * factor)
+  return [...parts]
+    .filter(([, bytes]) => bytes > 2 ** 30 / 20)
+    .map(([table, bytes]) => `${table} ${gib(bytes)}`)
+    .join(', ')
 }
 
 function gib(bytes: number): string {

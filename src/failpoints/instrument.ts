@@ -56,6 +56,7 @@ export function instrumentWarehouse(warehouse: Warehouse, { reach }: Failpoints)
   return {
     dialect: warehouse.dialect,
     state: warehouse.state,
+    ...(warehouse.bill === undefined ? {} : { bill: warehouse.bill }),
     query: statement => warehouse.query(statement),
     stream: (statement, options) => warehouse.stream(statement, options),
     execute: statement => warehouse.execute(statement),

@@ -67,6 +67,8 @@ export type WarehouseSettings =
       readonly location?: string
       readonly state: string
       readonly maximum_bytes_billed?: string
+      /** US dollars, on demand. */
+      readonly price_per_tib?: number
       /** The JSON of a service account's key; application default credentials unless set. */
       readonly credentials?: SecretText
       /** The service account to act as. */

@@ -10,7 +10,9 @@ import { createReadStream } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from './bigquery-connect.ts'
 import { closedFailure, isJobWorthRepeating, isRequestWorthRepeating, JobFailure, refusalOf } from './bigquery-error.ts'
+import { tablesRead } from './bigquery-name.ts'
 import type { Cell, Field } from './bigquery-value.ts'
+import { leastBytesOfTable } from './billing.ts'
 
 export interface JobSettings {
   readonly connection: Connection
@@ -40,6 +42,8 @@ export interface Page {
   readonly schema?: { readonly fields?: readonly Field[] }
   readonly rows?: readonly { readonly f: readonly Cell[] }[]
   readonly pageToken?: string
+  readonly totalBytesProcessed?: string
+  readonly cacheHit?: boolean
 }
 
 export interface RestRequest {
@@ -63,6 +67,7 @@ export class Jobs {
   readonly #running = new Set<string>()
   #count = 0
   #closed = false
+  #billed = 0
 
   constructor(settings: JobSettings) {
     this.#settings = settings
@@ -81,12 +86,19 @@ export class Jobs {
     }
     return this.#repeating(async jobId => {
       await this.#insert(jobId, { query })
-      return { jobId, page: await this.#firstPage(jobId, pageRows) }
+      const page = await this.#firstPage(jobId, pageRows)
+      this.#billed += billedOf(sql, page)
+      return { jobId, page }
     })
   }
 
   page(jobId: string, pageToken: string, maxResults: number): Promise<Page> {
     return this.#send<Page>(this.#results(jobId, { pageToken, maxResults }))
+  }
+
+  /** Bytes that queries were billed so far. */
+  billed(): number {
+    return this.#billed
   }
 
   /** What a query would read, and the columns it would give; costs nothing. */
@@ -215,6 +227,13 @@ export class Jobs {
       )
     })
   }
+}
+
+/** The least for each table is counted on top of nothing: which table had how much of a query, its answer does not say. */
+function billedOf(sql: string, { totalBytesProcessed = '0', cacheHit = false }: Page): number {
+  const processed = Number(totalBytesProcessed)
+  if (cacheHit || processed === 0) return 0
+  return Math.max(processed, tablesRead(sql) * leastBytesOfTable)
 }
 
 function throwFailed({ status: { errorResult } }: Job): void {

@@ -78,6 +78,18 @@ export class Engine {
     return (await this.#evaluate(sql, tables, [])).columns
   }
 
+  /** Bytes of all that a statement's tables hold: no less than it reads. */
+  async mostBytes(sql: string): Promise<number> {
+    const tables = (await this.#written(sql)).map(name => this.tables.get(this.#local(name)))
+    // What a view reads is not known without a closer look.
+    if (tables.some(table => table?.kind === 'VIEW')) return Number.POSITIVE_INFINITY
+    return tables.reduce(
+      (sum, table) =>
+        sum + (table?.columns ?? []).reduce((all, { name }) => all + (table ? bytesOfColumn(table, name) : 0), 0),
+      0,
+    )
+  }
+
   async bytesRead(sql: string, parameters: readonly ZetaParameter[] = []): Promise<number> {
     return totalOf(await this.scans(sql, parameters))
   }

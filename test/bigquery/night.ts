@@ -7,13 +7,16 @@ import { noFailpoints } from '../../src/failpoints/failpoints.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { buildPlan } from '../../src/plan/planner.ts'
 import { noPolicies } from '../../src/plan/policies/relations.ts'
-import { checkPopulation, materialise } from '../../src/plan/stage.ts'
+import { checkPopulation, materialise, query } from '../../src/plan/stage.ts'
 import { prepareState } from '../../src/plan/state-tables.ts'
 import type { Sync } from '../../src/project/project.ts'
 import { settleRun } from '../../src/run/settle.ts'
-import type { SeedColumn, Warehouse } from '../../src/warehouse/warehouse.ts'
+import { billedBytes, type TableSize } from '../../src/warehouse/billing.ts'
+import { type Fragment, sql } from '../../src/warehouse/sql.ts'
+import type { Row, SeedColumn, Warehouse } from '../../src/warehouse/warehouse.ts'
 import { syncOf } from '../plan/plan-nights.ts'
-import { type Bill, type BigqueryServer, testProject } from './server.ts'
+import type { Scan } from './bytes.ts'
+import { type BigqueryServer, type Bill, testProject } from './server.ts'
 import { openState } from './state.ts'
 
 /** The key and nineteen fields. */
@@ -32,7 +35,11 @@ const columns: readonly SeedColumn[] = [
 const place = { file: 'syncs/s.yml', line: 1, column: 1 }
 
 export interface CountedNight {
-  readonly sends: number
+  /** `key`, `payload`. */
+  readonly sends: readonly Row[]
+  readonly outbox: TableSize
+  /** Of the snapshot, before the second night. */
+  readonly snapshot: TableSize
   /** Those of the second night, in their order. */
   readonly bills: readonly Bill[]
   readonly warehouse: Warehouse
@@ -51,32 +58,62 @@ export async function countNight(
   server: BigqueryServer,
   sizes: NightSizes,
   mode: Sync['mode'] = 'mirror',
+  /** Happens in the second night, once the stage is written. */
+  between: (warehouse: Warehouse, snapshot: Fragment) => Promise<void> = async () => undefined,
 ): Promise<CountedNight> {
   const { warehouse, cleanup } = await openState(server)
   server.engine.datasets.set('shop', 'EU')
-  const sync = syncOf({ mode, fields: columns.slice(1).map(({ name }) => ({ field: name, from: { column: name }, place })) })
+  const sync = syncOf({
+    mode,
+    fields: columns.slice(1).map(({ name }) => ({ field: name, from: { column: name }, place })),
+  })
   await loadPeople(warehouse, 0, sizes.rows, 0)
-  await night(warehouse, sync, 's__1')
+  await night(server, warehouse, sync, 's__20260301t020000_abc123')
+  const { snapshot } = await prepareState(warehouse, sync.name)
+  const size = await warehouse.bill?.sizeOf(snapshot.texts[0] ?? '')
   await loadPeople(warehouse, sizes.leavers, sizes.rows + sizes.leavers, sizes.changes)
   const before = server.bills.length
-  const sends = await night(warehouse, sync, 's__2')
+  const second = await night(server, warehouse, sync, 's__20260302t020000_abc123', () => between(warehouse, snapshot))
   return {
-    ...{ sends, bills: server.bills.slice(before), warehouse, state: warehouse.state[0] ?? '' },
+    ...{
+      ...second,
+      snapshot: size ?? { rows: 0, bytes: 0 },
+      bills: server.bills.slice(before),
+      warehouse,
+      state: warehouse.state[0] ?? '',
+    },
     close: cleanup,
   }
 }
 
-async function night(warehouse: Warehouse, sync: Sync, runId: string): Promise<number> {
+/** What a statement of a small night bills at `factor` times the rows. The table of runs has a row for each, however many rows there are. */
+export function billedAt(scans: readonly Scan[], factor: number): number {
+  const scaled = scans.map(({ table, rows, columns }) => ({
+    rows: rows * (table.endsWith('.runs') ? 1 : factor),
+    width: rows === 0 ? 0 : Object.values(columns).reduce((sum, bytes) => sum + bytes, 0) / rows,
+  }))
+  return billedBytes(scaled)
+}
+
+async function night(
+  { bills }: BigqueryServer,
+  warehouse: Warehouse,
+  sync: Sync,
+  runId: string,
+  between = async () => {},
+): Promise<Night> {
   const model = { name: 'm', key: ['customer_id'], place }
   const compiled = `select * from \`${testProject}.shop.people\``
-  const stage = await materialise(warehouse, `stage__${runId}`, compiled)
-  const population = await checkPopulation(warehouse, runId, stage, model, sync)
   const state = await prepareState(warehouse, sync.name)
+  const purpose = { model, sync, snapshot: state.snapshot }
+  const stage = await materialise(warehouse, `stage__${runId}`, compiled, purpose)
+  await between()
+  const population = await checkPopulation(warehouse, runId, stage, model, sync)
   const at = '2026-03-01T02:00:00.000Z'
-  const { plan, mapping } = await buildPlan(
+  const { plan, mapping, outbox } = await buildPlan(
     {
       ...{ warehouse, project: 'p', sync, runId, asOf: at, recordedAt: at, configuration: compiled, population, model },
-      ...{ notes: [], fullResync: false, limit: undefined, samples: 5, keepOutbox: true, timezone: 'UTC' },
+      ...{ notes: [], fullResync: false, limit: undefined, samples: 0, keepOutbox: true, timezone: 'UTC' },
       shape: { maxRecords: { enter: 100, change: 100, leave: 100 }, limits: [], leaversApart: true },
       identity: undefined,
       policies: { suppression: [], caps: [], holdouts: [] },
@@ -85,22 +122,46 @@ async function night(warehouse: Warehouse, sync: Sync, runId: string): Promise<n
     },
     state,
   )
+  const size = await warehouse.bill?.sizeOf(outbox.texts[0] ?? '')
+  const sends = await query(warehouse, sql`select key, payload from ${outbox} where seq is not null order by key`)
+  bills.pop() // that was the test's own
   const lease = { scope: 's', holder: { host: 'h', pid: 1, token: 't' }, fence: 1, expiresAt: 0 }
   await settleRun(
     {
-      ...{ failpoints: noFailpoints, warehouse, ledger: acknowledging(runId, plan.decisions.send), lease: () => lease, sync },
-      ...{ run: { runId, asOf: Date.parse(at), startedAt: 0 }, status: 'succeeded', mapping, plan, now: Date.parse(at) },
+      ...{
+        failpoints: noFailpoints,
+        warehouse,
+        ledger: acknowledging(runId, plan.decisions.send),
+        lease: () => lease,
+        sync,
+      },
+      ...{
+        run: { runId, asOf: Date.parse(at), startedAt: 0 },
+        status: 'succeeded',
+        mapping,
+        plan,
+        now: Date.parse(at),
+      },
     },
     state,
   )
-  return plan.decisions.send
+  return { sends, outbox: size ?? { rows: 0, bytes: 0 } }
 }
 
 async function loadPeople(warehouse: Warehouse, from: number, to: number, changes: number): Promise<void> {
   const rows = Array.from({ length: to - from }, (_, index) => person(from + index, index < changes))
-  await warehouse.load(['shop', 'people'], columns, (async function* () {
-    yield rows
-  })())
+  await warehouse.load(
+    ['shop', 'people'],
+    columns,
+    (async function* () {
+      yield rows
+    })(),
+  )
+}
+
+interface Night {
+  readonly sends: readonly Row[]
+  readonly outbox: TableSize
 }
 
 /** 251 bytes as BigQuery counts them. */
@@ -109,7 +170,7 @@ function person(id: number, changed: boolean): readonly string[] {
   return [
     ...[`c${number}`, `user${number}@example.com`, `First${number.slice(4)}`, `Last${number.slice(4)}`, 'Manchester'],
     ...[`${number.slice(5)} Station Road`, 'GB', ['bronze', 'silver', 'golden'][id % 3] ?? ''],
-    `remembered since the spring of the year ${2000 + (id % 20)}`,
+    `remembered since the spring of the year ${2000 + (id % 20)}, and never without a reason`.slice(0, 68),
     ...[String(id % 50), String(changed ? 1000 : id % 7), String(id % 900), String(id % 5)],
     ...[String((id % 97) / 97), String((id % 10_000) / 100), String((id % 31) / 31)],
     ...['1980-04-01', '2026-02-11', '2026-02-28T10:00:00Z', String(id % 2 === 0)],

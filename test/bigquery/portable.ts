@@ -26,6 +26,7 @@ export function speaking(warehouse: Warehouse): Warehouse {
   return {
     dialect: warehouse.dialect,
     state: warehouse.state,
+    ...(warehouse.bill === undefined ? {} : { bill: warehouse.bill }),
     query: statement => warehouse.query(told(statement)),
     stream: (statement, options) => warehouse.stream(told(statement), options),
     execute: statement => warehouse.execute(told(statement)),

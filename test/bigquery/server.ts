@@ -30,6 +30,8 @@ export interface BigqueryServer {
   readonly requests: string[]
   /** The SQL of each job in its order. */
   readonly statements: string[]
+  /** Each job is counted from now on before it is done, which takes an analysis more. */
+  count(): void
   /** What each query job reads, where the server was asked to count it. */
   readonly bills: Bill[]
   /** The next `times` requests of this kind (the next one unless told). */
@@ -65,9 +67,8 @@ class HttpError extends Error {
 
 export const testProject = 'acme'
 
-/** With `counting`, each job is counted before it is done, which takes an analysis more. */
-export async function startBigquery({ location = 'EU', counting = false } = {}): Promise<BigqueryServer> {
-  const service = new Service(location, counting)
+export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryServer> {
+  const service = new Service(location)
   const server = createServer((request, response) => void service.answer(request, response))
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -76,6 +77,9 @@ export async function startBigquery({ location = 'EU', counting = false } = {}):
     requests: service.requests,
     statements: service.statements,
     bills: service.bills,
+    count() {
+      service.counting = true
+    },
     inject: (request, fault, times = 1) => service.inject(request, fault, times),
     async stop() {
       server.closeAllConnections()
@@ -91,13 +95,12 @@ class Service {
   readonly statements: string[] = []
   readonly bills: Bill[] = []
   readonly #location: string
-  readonly #counting: boolean
+  counting = false
   readonly #jobs = new Map<string, StoredJob>()
   #faults: { readonly request: string; readonly fault: Fault }[] = []
 
-  constructor(location: string, counting: boolean) {
+  constructor(location: string) {
     this.#location = location
-    this.#counting = counting
   }
 
   inject(request: string, fault: Fault, times: number): void {
@@ -216,11 +219,13 @@ class Service {
   }
 
   async #count(job: StoredJob, { query, maximumBytesBilled }: QueryRequest, parameters: readonly ZetaParameter[]) {
-    if (!this.#counting && maximumBytesBilled === undefined) return
+    const budget = Number(maximumBytesBilled ?? Number.POSITIVE_INFINITY)
+    if (!this.counting && (budget === Number.POSITIVE_INFINITY || (await this.engine.mostBytes(query)) <= budget))
+      return
     const scans = await this.engine.scans(query, parameters)
     job.bytes = totalOf(scans)
     this.bills.push({ sql: query, scans })
-    if (maximumBytesBilled === undefined || job.bytes <= Number(maximumBytesBilled)) return
+    if (job.bytes <= budget) return
     const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${job.bytes} or higher required.`
     throw new EngineError('bytesBilledLimitExceeded', message)
   }

@@ -1,8 +1,12 @@
 /** A night in BigQuery, end to end: the built tool, the official client, a BigQuery of tests. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BigqueryServer, startBigquery, testProject } from '../bigquery/server.ts'
 import { shell, temporaryFolder } from '../cli/activate.ts'
 import { zetasqlMissing } from '../engines/zetasql.ts'
+
+const tenMebibytes = 10 * 2 ** 20
 
 interface Demo {
   readonly programmes: unknown
@@ -44,6 +48,32 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
 
     const validated = await activate('-C', 'on-bigquery', '--target', 'bq', 'validate')
     expect([validated.code, validated.stderr]).toEqual([0, expect.any(String)])
+
+    server.count()
+    const ltvTier = ['--select', 'ltv_tier', '--as-of', '2026-03-02T02:00:00Z']
+    const planned = await activate('-C', 'on-bigquery', '--target', 'bq', 'dry-run', ...ltvTier, '--json')
+    const [{ cost }] = JSON.parse(planned.stdout).plans
+    expect(cost).toMatchObject({ usd_per_tib: 6.25, bytes: cost.plan_bytes + cost.settle_bytes })
+    // Of such small tables, each is counted as 10 MiB.
+    expect([cost.plan_bytes > 5 * tenMebibytes, cost.settle_bytes > 15 * tenMebibytes]).toEqual([true, true])
+    const shown = await activate('-C', 'on-bigquery', '--target', 'bq', 'dry-run', ...ltvTier)
+    expect(shown.stdout).toMatch(
+      /bills +[\d.]+ [MG]iB a night, (?:about|less than) \$0\.0\d at \$6\.25 a TiB: [\d.]+ [MG]iB to plan, [\d.]+ [MG]iB to settle/,
+    )
+
+    // A budget that no night keeps to is said before anything is computed.
+    const file = join(folder(), 'on-bigquery', 'activate.yml')
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace('maximum_bytes_billed: 10GiB', 'maximum_bytes_billed: 1MB'),
+    )
+    for (const command of ['dry-run', 'run']) {
+      const before = server.statements.length
+      const refused = await activate('-C', 'on-bigquery', '--target', 'bq', command, ...ltvTier)
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('A3060')])
+      expect(refused.stderr).toMatch(/over warehouse\.maximum_bytes_billed \(1MB\): to .* would bill about/)
+      expect(server.statements.slice(before).filter(sql => /__stage__/.test(sql))).toEqual([])
+    }
 
     // A token that BigQuery does not take.
     server.inject('GET /datasets', { status: 401, reason: 'authError', message: 'Invalid Credentials' })

@@ -74,6 +74,11 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .describe('Where the datasets are, such as EU; where a new dataset for the state is made. US unless set.'),
     state: state().describe('The dataset that holds the state.'),
     maximum_bytes_billed: bytes().optional().describe('A query that would bill more than this is refused.'),
+    price_per_tib: z
+      .number()
+      .min(0)
+      .default(6.25)
+      .describe('US dollars for a tebibyte that is read, by which a dry run estimates; 6.25 on demand in the US.'),
     credentials: secretText()
       .optional()
       .describe(
