@@ -61,6 +61,24 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
       /bills +[\d.]+ [MG]iB a night, (?:about|less than) \$0\.0\d at \$6\.25 a TiB: [\d.]+ [MG]iB to plan, [\d.]+ [MG]iB to settle/,
     )
 
+    // Payloads stand beside the snapshot: they are shown, pruned and erased.
+    const inspected = await activate('-C', 'on-bigquery', '--target', 'bq', 'inspect', '000006', '--json')
+    const { standings } = JSON.parse(inspected.stdout) as { standings: { sync: string; fields: { tier: string } }[] }
+    expect(standings.find(({ sync }) => sync === 'ltv_tier')?.fields.tier).toMatch(/^(bronze|silver|gold|platinum)$/)
+    const name = 'activate.payloads__ltv_tier'
+    const payloads = server.engine.tables.get(name)
+    if (payloads === undefined) throw new Error(`there is no ${name}`)
+    const { rows } = payloads
+    const superseded = rows.map(row => row.map((cell, index) => (index === 1 ? { int64Value: '1' } : cell)))
+    server.engine.tables.set(name, { ...payloads, rows: [...rows, ...superseded] })
+    expect((await activate('-C', 'on-bigquery', '--target', 'bq', 'prune')).stdout).toMatch(
+      new RegExp(`payloads +${rows.length}\\b`),
+    )
+    expect(server.engine.tables.get(name)?.rows).toEqual(rows)
+    const erase = ['erase', '000006', '--yes', '--keep-at-destinations']
+    expect((await activate('-C', 'on-bigquery', '--target', 'bq', ...erase)).stdout).toMatch(/payloads +2\b/)
+    expect(server.engine.tables.get(name)?.rows).toHaveLength(rows.length - 1)
+
     // A budget that no night keeps to is said before anything is computed.
     const file = join(folder(), 'on-bigquery', 'activate.yml')
     await writeFile(
