@@ -229,7 +229,7 @@ export class Jobs {
   }
 }
 
-/** The least for each table is counted on top of nothing: which table had how much of a query, its answer does not say. */
+/** At least: how much of a query's bytes each table had, its answer does not say, so that the least for a table shows only where all are small. */
 function billedOf(sql: string, { totalBytesProcessed = '0', cacheHit = false }: Page): number {
   const processed = Number(totalBytesProcessed)
   if (cacheHit || processed === 0) return 0
