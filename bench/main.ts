@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- warehouse|postgres|rules|identity|delivery|limiter|memory|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
+ * `npm run bench [-- warehouse|postgres|bigquery|rules|identity|delivery|limiter|memory|startup …]`: ratios measured in one run. `--rows 1000000,10000000` sets the sizes of the
  * warehouse and of the night with all rules. docs/benchmarks.md records them with the machine.
  */
 import { cpus, totalmem } from 'node:os'
+import { benchBigquery } from './bigquery.ts'
 import { benchDelivery, benchLimiter } from './delivery.ts'
 import { benchIdentity } from './identity.ts'
 import { benchMemory } from './memory.ts'
@@ -26,4 +27,5 @@ if (wants('memory')) await benchMemory(sizes.at(-1) ?? 10_000_000)
 if (wants('identity')) await benchIdentity()
 if (wants('warehouse')) await benchWarehouse(sizes)
 if (wants('postgres')) await benchPostgres(sizes)
+if (wants('bigquery')) await benchBigquery()
 if (wants('rules')) await benchRules(sizes)

@@ -8,6 +8,7 @@ import type { Plan } from './plan/plan.ts'
 import { outboxName } from './plan/state.ts'
 import { ActivateError, type Problem } from './project/problem.ts'
 import type { Sync } from './project/project.ts'
+import { startMeter } from './run/cost.ts'
 import { endSettledLetters } from './run/dead-letters.ts'
 import { lastLook } from './run/last-look.ts'
 import { withLease } from './run/lease-keeper.ts'
@@ -110,10 +111,12 @@ export async function planSyncs(
   const plans: Plan[] = []
   for (const sync of byPriority(syncs)) {
     const runId = newRunId(sync, wired)
+    const meter = startMeter(night.warehouse)
     const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
     options.onProgress(progress(sync, 'plan'))
     const planned = await planSync(night, prepared, settingsOf(options, false))
-    const { plan } = planned
+    const cost = await meter.costOf(sync, runId, planned.aside, prepared.state)
+    const plan = cost === undefined ? planned.plan : { ...planned.plan, cost }
     if (objections(plan, sync, false).length === 0) await announceSends(night, sync, runId, planned)
     plans.push({ ...plan, warnings: [...plan.warnings, ...(await runWarnings(night, sync))] })
     await onPlanned?.(night, prepared, plan)

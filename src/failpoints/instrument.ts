@@ -57,6 +57,7 @@ export function instrumentWarehouse(warehouse: Warehouse, { reach }: Failpoints)
     dialect: warehouse.dialect,
     state: warehouse.state,
     ...(warehouse.metadata === undefined ? {} : { metadata: warehouse.metadata }),
+    ...(warehouse.bill === undefined ? {} : { bill: warehouse.bill }),
     query: statement => warehouse.query(statement),
     stream: (statement, options) => warehouse.stream(statement, options),
     execute: statement => warehouse.execute(statement),

@@ -8,10 +8,12 @@ import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import type { MappedField } from './mapping.ts'
 import { optOutHash } from './policies/eligibility.ts'
 import type { Subject } from './policies/subject.ts'
-import { digestExpression, payloadExpression } from './population.ts'
+import { type Ahead, digestExpression, payloadExpression } from './population.ts'
 
 export interface AboutParams {
   readonly stage: Fragment
+  /** The payload and the digest, where the stage has those of every changed row. */
+  readonly ahead: Pick<Ahead, 'changed' | 'digest'> | undefined
   readonly key: Fragment
   readonly columns: readonly Column[]
   readonly fields: readonly MappedField[]
@@ -33,7 +35,9 @@ export interface AboutParams {
  * each holdout that stratifies.
  */
 export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
-  const { subject, stage, key, changes } = params
+  const { subject, stage, key, changes, ahead } = params
+  const payload = ahead?.changed ?? payloadExpression(dialect, params.fields)
+  const digest = ahead?.digest ?? digestExpression(dialect, params.fields)
   const text = (expression: string | undefined) => raw(expression ?? dialect.castTo('null', 'string'))
   const zone = (column: Column | undefined) =>
     text(column === undefined ? undefined : dialect.trim(dialect.asText(dialect.quote(column.name), column)))
@@ -46,7 +50,7 @@ export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
       sql`, ${text(column === undefined ? undefined : dialect.asText(dialect.quote(column.name), column))} as ${raw(`stratum_${index}`)}`,
     ]
   })
-  return sql`select ${key} as key, ${payloadExpression(dialect, params.fields)} as payload, ${digestExpression(dialect, params.fields)} as digest,
+  return sql`select ${key} as key, ${payload} as payload, ${digest} as digest,
   ${raw(subject.person)} as person, ${raw(subject.topic)} as topic, ${text(address)} as address,
   ${raw(subjectHashes(dialect, params))} as subjects, ${zone(params.quietZone)} as quiet_zone, ${zone(params.windowZone)} as window_zone,
   ${expired(dialect, params)} as expired${join(strata, '')}

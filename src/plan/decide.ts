@@ -218,6 +218,8 @@ export async function describeChanges(
   subject: Subject,
   changes: Fragment,
   today: Today,
+  /** Whether the stage has the payload of each of them. */
+  staged: boolean,
 ): Promise<About> {
   const { warehouse, sync, policies, population, runId, asOf, identity } = input
   const columns = population.stage.columns
@@ -227,6 +229,7 @@ export async function describeChanges(
   const holdouts = holdoutsOf(sync, policies)
   const expires = expiryColumn(sync, byName)
   const select = selectAbout(warehouse.dialect, {
+    ahead: staged ? population.stage.ahead : undefined,
     ...{ stage: population.rows, key: population.key, columns, fields: population.fields, changes, subject },
     ...{ personKind: personKindOf(identity), quietZone: column(quiet), windowZone: column(window) },
     ...{ expires, asOf, date: today.date, holdouts },

@@ -7,7 +7,7 @@ import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 
 export interface DiffParams {
-  /** Select of `key`, `payload` and `digest`. */
+  /** Select of `key` and `digest`, and of `payload` where something is comparable. */
   readonly population: Fragment
   readonly snapshot: Fragment
   /** Who left and remains at the destination counts as in, so that the mode can remove them. */

@@ -5,7 +5,7 @@
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import { identityTables } from './identity/identity-state.ts'
-import { outboxColumns, type StateTable, snapshotColumns, stateTables } from './state.ts'
+import { outboxColumns, payloadColumns, type StateTable, snapshotColumnsOf, stateTables } from './state.ts'
 
 /** A table of the state, by what it is. */
 export interface ErasableTable {
@@ -27,7 +27,8 @@ export function erasableTables(dialect: Dialect, state: readonly string[], names
     relation: raw(dialect.relation([...state, name])),
   })
   return names.flatMap((name): readonly ErasableTable[] => {
-    if (name.startsWith('snapshot__')) return [table(name, 'snapshots', snapshotColumns)]
+    if (name.startsWith('snapshot__')) return [table(name, 'snapshots', snapshotColumnsOf(dialect))]
+    if (name.startsWith('payloads__')) return [table(name, 'payloads', payloadColumns)]
     if (name.startsWith('outbox__')) return [table(name, 'outboxes', outboxColumns)]
     if (Object.hasOwn(identityTables, name)) return [table(name, name, identityTables[name as 'identities'])]
     if (!Object.hasOwn(stateTables, name) || notAboutPeople.includes(name as StateTable)) return []

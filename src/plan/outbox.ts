@@ -18,6 +18,7 @@ import {
   tonightsPeople,
   type ZoneRelation,
 } from './rules/rule.ts'
+import { selectPayloadsOnce } from './state.ts'
 
 export interface OutboxParams {
   readonly project: string
@@ -30,6 +31,8 @@ export interface OutboxParams {
   readonly everyone: boolean
   /** Relation, or select in parentheses, of `selectAbout`. */
   readonly about: Fragment
+  /** Where payloads stand apart from the snapshot: those of leavers are read from `ofLeavers`, when they are wanted; no others. */
+  readonly apart?: { readonly ofLeavers: Fragment | undefined } | undefined
 }
 
 /** Rows in the shape of `outboxColumns`. */
@@ -77,25 +80,61 @@ function nothing(dialect: Dialect): string {
 }
 
 /** The candidates of the diff with what is known of each; those that prove to be no change are gone. */
-function selectDiffed(dialect: Dialect, { context, about, everyone }: OutboxParams): Fragment {
+function selectDiffed(dialect: Dialect, { context, about, everyone, apart }: OutboxParams): Fragment {
+  const before = payloadsBefore(dialect, context, apart)
   return sql`  select d.key, d.op, d.kept,
     s.standing as was,
-    case when d.op = 'leave' then s.payload else a.payload end as payload,
+    case when d.op = 'leave' then ${before.ofLeaver} else a.payload end as payload,
     case when d.op = 'leave' then s.digest else a.digest end as digest,
-    case when d.op = 'enter' then null else s.payload end as previous,
-    ${raw(dialect.sha256(`case when d.op = 'leave' then s.payload else a.payload end`))} as row_hash,
+    ${before.previous} as previous,
+    ${raw(dialect.sha256(`case when d.op = 'leave' then ${before.standsFor} else a.payload end`))} as row_hash,
     coalesce(s.episode, 0) + case when d.op = 'enter' then 1 else 0 end as episode,
     coalesce(s.version, 0) + 1 as version,
     coalesce(a.person, s.person, d.key) as person, coalesce(a.topic, s.topic, '') as topic, coalesce(a.address, s.address) as address,
     a.subjects, a.quiet_zone, a.window_zone, coalesce(a.expired, false) as expired
   from ${context.changes} d
   left join ${about} a on a.key = d.key
-  left join ${context.snapshot} s on s.key = d.key${
+  left join ${context.snapshot} s on s.key = d.key${before.join}${
     everyone
       ? raw('')
       : sql`
-  where d.op <> 'change' or a.payload <> s.payload or s.standing = 'remains'`
+  where d.op <> 'change' or ${before.differs} or s.standing = 'remains'`
   }`
+}
+
+interface PayloadsBefore {
+  readonly join: Fragment
+  readonly ofLeaver: Fragment
+  readonly previous: Fragment
+  /** The text by whose hash a leaver's change is known. */
+  readonly standsFor: string
+  readonly differs: Fragment
+}
+
+/** Apart, digests are of payloads: they tell whether a row changed, and name what a leaver had. */
+function payloadsBefore(dialect: Dialect, { changes }: RuleContext, apart: OutboxParams['apart']): PayloadsBefore {
+  if (apart === undefined)
+    return {
+      join: raw(''),
+      ofLeaver: raw('s.payload'),
+      previous: sql`case when d.op = 'enter' then null else s.payload end`,
+      standsFor: 's.payload',
+      differs: raw('a.payload <> s.payload'),
+    }
+  const none = raw(nothing(dialect))
+  const { ofLeavers } = apart
+  const leavers = sql`select key from ${changes} where op = 'leave'`
+  return {
+    join:
+      ofLeavers === undefined
+        ? raw('')
+        : sql`
+  left join (${selectPayloadsOnce(sql`${ofLeavers} where key in (${leavers})`)}) old on old.key = d.key and old.digest = s.digest`,
+    ofLeaver: ofLeavers === undefined ? none : raw('old.payload'),
+    previous: none,
+    standsFor: dialect.castTo('s.digest', 'string'),
+    differs: raw('a.digest <> s.digest'),
+  }
 }
 
 function selectChange({ relations }: RuleContext): Fragment {

@@ -44,6 +44,17 @@ export interface IneligibleSample {
   readonly reason: string
 }
 
+/** What a night of this plan bills, where the engine bills what it reads: an estimate. */
+export interface PlanCost {
+  readonly bytes: number
+  /** What this dry run was billed for the plan; a run is for the same. What syncs share counts with the first of them. */
+  readonly plan_bytes: number
+  /** What the settle after it will be. */
+  readonly settle_bytes: number
+  readonly usd: number
+  readonly usd_per_tib: number
+}
+
 export interface Plan {
   readonly sync: string
   /**
@@ -77,6 +88,8 @@ export interface Plan {
   readonly samples: readonly Sample[]
   readonly ineligible: readonly IneligibleSample[]
   readonly warnings: readonly string[]
+  /** Of a dry run. */
+  readonly cost?: PlanCost
 }
 
 /** A row of the outbox as delivery reads it. */

@@ -24,7 +24,7 @@ import {
 import { selectChanges } from './diff.ts'
 import { judge } from './guard.ts'
 import { type MappingChange, mappingChange, mappingFingerprint } from './mapping.ts'
-import { selectOutbox, summariseOutbox } from './outbox.ts'
+import { type OutboxParams, selectOutbox, summariseOutbox } from './outbox.ts'
 import type { IneligibleSample, Plan, Sample } from './plan.ts'
 import { selectExposures } from './policies/holdout.ts'
 import { holdoutsOf, rulesFor } from './rules/index.ts'
@@ -32,7 +32,7 @@ import { actsOn, removesLeavers } from './rules/mode.ts'
 import type { Rule, RuleContext } from './rules/rule.ts'
 import { readIneligibleSamples, readSamples } from './samples.ts'
 import { query, writeScratch, writeTable } from './stage.ts'
-import { outboxName } from './state.ts'
+import { outboxName, wholeSnapshot } from './state.ts'
 import type { StateRelations } from './state-tables.ts'
 import { type DeliveryShape, estimateDelivery, type OutboxSummary, readSummary } from './summary.ts'
 
@@ -63,6 +63,8 @@ export interface Planned {
   readonly ineligible: Fragment | undefined
   readonly exposures: Fragment | undefined
   readonly drawing: readonly Holdout[]
+  /** Bytes that were billed for samples: what a dry run shows, and no night reads. */
+  readonly aside: number
 }
 
 /** What the last settled run of a sync left for the next one to compare with. */
@@ -88,8 +90,8 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
     warehouse,
     `change__${input.runId}`,
     selectChanges(dialect, {
-      population: input.population.populated,
-      snapshot: state.snapshot,
+      population: reach.keeps ? input.population.populated : input.population.digests,
+      snapshot: reach.keeps ? wholeSnapshot(state.snapshot, state.payloads) : state.snapshot,
       removesLeavers: removesLeavers(sync),
       ineligible: ineligible?.relation,
       frozen: frozenKeys(input, ineligible),
@@ -98,17 +100,22 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       comparable: reach.keeps ? changed?.common : undefined,
     }),
   )
-  const about = await describeChanges(input, subject, changes, today)
-  const decided = await decide(input, state, { changes, about, today, firstRun: last === undefined, changed, reach })
+  const known = await lookAtChanges(input, changes)
+  const about = await describeChanges(input, subject, changes, today, known.staged && !reach.everyone)
+  const night = { changes, about, today, firstRun: last === undefined, changed, reach, leavers: known.leavers }
+  const decided = await decide(input, state, night)
   const summary = readSummary(await query(warehouse, summariseOutbox(dialect, decided.outbox)))
   const exposures = await writeExposures(input, state, decided, about, drawing)
+  const before = warehouse.bill?.billed() ?? 0
+  const samples = await readSamples(warehouse, decided.outbox, summary, input.samples, state)
+  const aside = (warehouse.bill?.billed() ?? 0) - before
 
   const plan = assemble(
     input,
     { mapping, last, changed },
     {
       ...{ summary, ineligible, snapshotRows: standings.member + standings.withheld },
-      samples: await readSamples(warehouse, decided.outbox, summary, input.samples),
+      samples,
       ineligibleSamples: await readIneligibleSamples(warehouse, ineligible?.relation, input.samples),
       warnings: [
         ...mappingWarnings(sync, changed, reach),
@@ -119,8 +126,26 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       ],
     },
   )
-  const left = { mapping, ineligible: ineligible?.relation, exposures, drawing }
+  const left = { mapping, ineligible: ineligible?.relation, exposures, drawing, aside }
   return { plan, outbox: decided.outbox, ...left }
+}
+
+/**
+ * Where the engine bills by column: whether anybody leaves, and whether the stage has the payload of everybody else among the changes. It lacks
+ * those of rows that the snapshot had with the same digest when it was written; another run may have moved the snapshot since.
+ */
+async function lookAtChanges(
+  { warehouse, population: { stage } }: PlanInput,
+  changes: Fragment,
+): Promise<{ readonly leavers: boolean; readonly staged: boolean }> {
+  const { ahead, relation } = stage
+  if (ahead === undefined) return { leavers: true, staged: false }
+  const [counts = {}] = await query(
+    warehouse,
+    sql`select count(case when d.op = 'leave' then 1 end) as leavers, count(case when d.op <> 'leave' and st.changed is null then 1 end) as missing
+from ${changes} d left join (select ${ahead.key} as key, ${ahead.changed} as changed from ${relation}) st on st.key = d.key`,
+  )
+  return { leavers: Number(counts.leavers) > 0, staged: Number(counts.missing) === 0 }
 }
 
 /** How far a change of the mapping goes, or a resync. */
@@ -239,6 +264,7 @@ async function decide(
     readonly firstRun: boolean
     readonly changed: MappingChange | undefined
     readonly reach: Reach
+    readonly leavers: boolean
   },
 ): Promise<Decided> {
   const { warehouse, sync, runId, policies, relations, asOf } = input
@@ -255,11 +281,18 @@ async function decide(
   const select = selectOutbox(dialect, {
     ...{ project: input.project, context, rules, limit: input.limit, everyone: reach.everyone },
     about: about.relation,
+    apart: payloadsApart(sync, state, night.leavers),
   })
   if (!input.keepOutbox) return { outbox: await writeScratch(warehouse, outboxName(runId), select), rules }
   const relation = dialect.relation([...warehouse.state, outboxName(runId)])
   await writeTable(warehouse, relation, select, { scratch: false })
   return { outbox: raw(relation), rules }
+}
+
+/** What leavers had is read where they are told to the destination. */
+function payloadsApart(sync: Sync, { payloads }: StateRelations, leavers: boolean): OutboxParams['apart'] {
+  if (payloads === undefined) return undefined
+  return { ofLeavers: leavers && actsOn(sync).includes('leave') ? payloads : undefined }
 }
 
 async function writeExposures(

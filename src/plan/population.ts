@@ -7,6 +7,16 @@ import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import type { MappedField } from './mapping.ts'
 import type { BrokenTest } from './quarantine.ts'
 
+/** The columns that a stage has beside those of the model, quoted. */
+export interface Ahead {
+  readonly key: Fragment
+  readonly digest: Fragment
+  /** NULL in a row that the snapshot had as a member with the same digest when the stage was written. */
+  readonly changed: Fragment
+  /** Whether some number of the row is NaN or infinite. */
+  readonly notFinite: Fragment
+}
+
 /** The column's text; for a composite key the JSON array text of the columns' texts. */
 export function keyExpression(dialect: Dialect, key: readonly Column[]): Fragment {
   const texts = key.map(column => dialect.asText(dialect.quote(column.name), column))
@@ -20,10 +30,19 @@ export function keyExpression(dialect: Dialect, key: readonly Column[]): Fragmen
  * collision, so that `duplicateKeys` has the last word.
  */
 export function lookOver(dialect: Dialect, stage: Fragment, key: Fragment, fields: readonly MappedField[]): Fragment {
+  return selectLook(dialect, stage, key, notFinite(dialect, fields))
+}
+
+/** The same of a stage that knows which rows have such numbers: `not_finite`, how many rows. */
+export function lookOverAhead(dialect: Dialect, stage: Fragment, { key, notFinite: found }: Ahead): Fragment {
+  return selectLook(dialect, stage, key, [sql`count(case when ${found} then 1 end) as not_finite`])
+}
+
+function selectLook(dialect: Dialect, stage: Fragment, key: Fragment, numbers: readonly Fragment[]): Fragment {
   const hash = raw(dialect.quickHash(key.texts[0] ?? ''))
   const counts = [
     sql`count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${hash}) as keys`,
-    ...notFinite(dialect, fields),
+    ...numbers,
   ]
   return sql`select ${join(counts, ', ')} from ${stage}`
 }
@@ -79,18 +98,48 @@ export function selectPopulation(
     readonly quarantined: Fragment | undefined
   },
 ): Fragment {
+  const digest = digestExpression(dialect, from.fields)
   const where = from.quarantined === undefined ? raw('') : sql` where ${isGood(dialect, from.key, from.quarantined)}`
-  return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload, ${digestExpression(dialect, from.fields)} as digest from ${from.stage}${where}`
+  return sql`select ${from.key} as key, ${payloadExpression(dialect, from.fields)} as payload, ${digest} as digest from ${from.stage}${where}`
+}
+
+/** The same of a stage that knows digests, without the payloads: `key` and `digest`. */
+export function selectDigests(
+  dialect: Dialect,
+  {
+    stage,
+    ahead,
+    quarantined,
+  }: { readonly stage: Fragment; readonly ahead: Ahead; readonly quarantined: Fragment | undefined },
+): Fragment {
+  const where = quarantined === undefined ? raw('') : sql` where ${isGood(dialect, ahead.key, quarantined)}`
+  return sql`select ${ahead.key} as key, ${ahead.digest} as digest from ${stage}${where}`
 }
 
 export function payloadExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
   return raw(dialect.jsonObject(fields.map(({ name, expression, column }) => ({ name, expression, column }))))
 }
 
-/** The types are part of it: an engine may hash `true` and 1, or 1.50 and 150, alike, and the digest must not. */
-export function digestExpression(dialect: Dialect, fields: readonly MappedField[]): Fragment {
+/**
+ * The types are part of it: an engine may hash `true` and 1, or 1.50 and 150, alike, and the digest must not. Where payloads stand apart
+ * it is of the payload, so that equal digests are equal payloads and none has to be read to compare them.
+ */
+export function digestExpression(
+  dialect: Dialect,
+  fields: readonly MappedField[],
+  payload: Fragment = payloadExpression(dialect, fields),
+): Fragment {
+  if (dialect.billsByColumn) return raw(dialect.quickHash(payload.texts[0] ?? ''))
   const types = dialect.literal(fields.map(({ name, column }) => `${name} ${column.native}`).join(', '))
   return raw(dialect.rowDigest([{ expression: types, column: { type: 'string', native: 'VARCHAR' } }, ...fields]))
+}
+
+/** Of one row: whether some number among its fields is NaN or infinite. */
+export function isNotFinite(dialect: Dialect, fields: readonly MappedField[]): Fragment {
+  const numbers = fields.filter(({ column }) => column.type === 'number')
+  if (numbers.length === 0) return raw('false')
+  const conditions = numbers.map(({ expression }) => raw(`coalesce(not ${dialect.isFinite(expression)}, false)`))
+  return sql`(${join(conditions, ' or ')})`
 }
 
 /** One row, where some field is a number: how many of its values are not finite. */

@@ -14,7 +14,7 @@ import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import type { Row } from '../warehouse/warehouse.ts'
-import { type StateTable, snapshotColumns, stateTables } from './state.ts'
+import { payloadColumns, type StateTable, snapshotColumnsOf, stateTables } from './state.ts'
 
 export const verdicts = ['acked', 'retry', 'drop'] as const
 export type Verdict = (typeof verdicts)[number]
@@ -83,6 +83,7 @@ export interface ResolveParams {
   readonly keys: readonly string[] | undefined
   readonly resolvedAt: string
   readonly snapshot: Fragment
+  readonly payloads: Fragment | undefined
   readonly tables: Readonly<Record<StateTable, Fragment>>
 }
 
@@ -95,7 +96,7 @@ export function resolveStatements(dialect: Dialect, params: ResolveParams): read
   const followers = sql`(select * from ${tables.followers} where ${following})`
   return [
     ...takeIn(dialect, params, chosen),
-    ...(params.verdict === 'retry' ? [] : moveSnapshot(params, followers, raw('version - 1'))),
+    ...(params.verdict === 'retry' ? [] : moveSnapshot(dialect, params, followers, raw('version - 1'))),
     sql`delete from ${tables.followers} where ${following}`,
     sql`delete from ${tables.unresolved} where ${which}`,
   ]
@@ -107,7 +108,7 @@ function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): read
   switch (verdict) {
     case 'acked':
       return [
-        ...moveSnapshot(params, chosen, raw('version')),
+        ...moveSnapshot(dialect, params, chosen, raw('version')),
         ...confirmDeliveries(dialect, params, chosen, isChosen),
         sql`update ${tables.decisions} set outcome = 'acked' where outcome = 'parked' and ${isChosen}`,
       ]
@@ -115,7 +116,7 @@ function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): read
       return [sql`delete from ${tables.deliveries} where outcome = 'uncertain' and ${isChosen}`]
     case 'drop':
       return [
-        ...moveSnapshot(params, chosen, raw('version')),
+        ...moveSnapshot(dialect, params, chosen, raw('version')),
         sql`update ${tables.decisions} set outcome = 'dropped' where outcome = 'parked' and ${isChosen}`,
       ]
   }
@@ -123,15 +124,22 @@ function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): read
 
 /** A parked key is blocked, so its snapshot still is what the change was planned from. */
 function moveSnapshot(
-  { sync, snapshot, tables }: ResolveParams,
+  dialect: Dialect,
+  { sync, snapshot, payloads, tables }: ResolveParams,
   chosen: Fragment,
   version: Fragment,
 ): readonly Fragment[] {
   const moving = sql`(select * from ${chosen} chosen where standing is not null)`
   return [
     sql`delete from ${snapshot} where key in (select key from ${moving} moving)`,
-    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
-select key, payload, digest, episode, ${version}, standing, run_id, since, nullif(person, key), nullif(topic, ''), address from ${moving} moving`,
+    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumnsOf(dialect)))})
+select key, ${raw(payloads === undefined ? 'payload, ' : '')}digest, episode, ${version}, standing, run_id, since, nullif(person, key), nullif(topic, ''), address from ${moving} moving`,
+    ...(payloads === undefined
+      ? []
+      : [
+          sql`insert into ${payloads} (${columnList(Object.keys(payloadColumns))})
+select key, digest, payload from ${moving} moving where payload is not null`,
+        ]),
     sql`delete from ${tables.rejections} where sync = ${sync.name} and key in (select key from ${moving} moving)`,
   ]
 }

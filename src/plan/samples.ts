@@ -1,11 +1,12 @@
 /** A few people of a plan, for those who review it. */
 import type { Json } from '../project/project.ts'
-import { type Fragment, raw, sql } from '../warehouse/sql.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
 import { sampleOutbox } from './outbox.ts'
 import { type Decision, decisions, type IneligibleSample, type Operation, operations, type Sample } from './plan.ts'
 import { erasedReason } from './policies/erased.ts'
 import { query } from './stage.ts'
+import type { StateRelations } from './state-tables.ts'
 import type { OutboxSummary } from './summary.ts'
 
 /** Up to `limit` changes of each operation and decision. */
@@ -14,6 +15,7 @@ export async function readSamples(
   outbox: Fragment,
   summary: OutboxSummary,
   limit: number,
+  state: Pick<StateRelations, 'snapshot' | 'payloads'>,
 ): Promise<readonly Sample[]> {
   if (limit === 0) return []
   const samples: Sample[] = []
@@ -21,9 +23,31 @@ export async function readSamples(
     for (const decision of decisions) {
       if (!summary.marks.some(mark => mark.startsWith(`${op} ${decision} `))) continue
       const rows = await query(warehouse, sampleOutbox(outbox, op, decision, limit))
-      samples.push(...rows.map(row => sample(row, op, decision)))
+      const before = await payloadsBefore(warehouse, state, op === 'enter' ? [] : rows)
+      samples.push(
+        ...rows.map(row => sample({ ...row, previous: row.previous ?? before.get(row.key) ?? null }, op, decision)),
+      )
     }
   return samples
+}
+
+/** Where payloads stand apart, the outbox has none of those before: those of a few keys are looked up by them. */
+async function payloadsBefore(
+  warehouse: Warehouse,
+  { snapshot, payloads }: Pick<StateRelations, 'snapshot' | 'payloads'>,
+  rows: readonly Row[],
+): Promise<ReadonlyMap<unknown, string>> {
+  if (payloads === undefined || rows.length === 0) return new Map()
+  const keys = join(
+    rows.map(({ key }) => sql`${key ?? null}`),
+    ', ',
+  )
+  const found = await query(
+    warehouse,
+    sql`select s.key, old.payload from ${snapshot} s join ${payloads} old on old.key = s.key and old.digest = s.digest
+where s.key in (${keys}) and old.key in (${keys})`,
+  )
+  return new Map(found.map(({ key, payload }) => [key, String(payload)]))
 }
 
 function sample(row: Row, op: Operation, decision: Decision): Sample {

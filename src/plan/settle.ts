@@ -9,7 +9,7 @@ import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { type outboxColumns, type StateTable, snapshotColumns, stateTables } from './state.ts'
+import { type outboxColumns, payloadColumns, type StateTable, snapshotColumnsOf, stateTables } from './state.ts'
 
 export interface SettleParams {
   readonly sync: Sync
@@ -29,6 +29,7 @@ export interface SettleParams {
   /** Relation of `seq`, `outcome` (`rejected` or `parked`), `code`, `message`. */
   readonly exceptions: Fragment
   readonly snapshot: Fragment
+  readonly payloads: Fragment | undefined
   readonly tables: Readonly<Record<StateTable, Fragment>>
   /** Scratch relation that `selectOutcomes` was written to. */
   readonly outcomesOfChanges: Fragment
@@ -105,18 +106,29 @@ export function countMoving({ sync, outcomesOfChanges }: Pick<SettleParams, 'syn
 
 function moveSnapshot(
   dialect: Dialect,
-  { snapshot, outcomesOfChanges, sync, runId, asOf }: SettleParams,
+  { snapshot, payloads, tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
 ): readonly Fragment[] {
   const moves = moving(sync, outcomesOfChanges)
   return [
     sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
-    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumns))})
-select key, payload, digest, episode,
+    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumnsOf(dialect)))})
+select key, ${raw(payloads === undefined ? 'payload, ' : '')}digest, episode,
   case when outcome = 'acked' then version else version - 1 end,
   standing,
   ${runId}, ${instant(dialect, asOf)}, nullif(person, key), nullif(topic, ''), address
 from ${outcomesOfChanges} where ${moves}`,
+    ...(payloads === undefined
+      ? []
+      : [
+          sql`insert into ${payloads} (${columnList(Object.keys(payloadColumns))})
+select key, digest, payload from ${outcomesOfChanges} where ${moves} and op <> 'leave' and ${isNew(tables, runId)}`,
+        ]),
   ]
+}
+
+/** A run that is not settled has no rows in what is only added to: looking for them there would read all of its history. */
+function isNew(tables: SettleParams['tables'], runId: string): Fragment {
+  return sql`not exists (select 1 from ${tables.runs} where run_id = ${runId})`
 }
 
 function appendDeliveries(
@@ -126,12 +138,11 @@ function appendDeliveries(
   const speaks = isCommunication(sync)
   const mayHaveArrived = speaks ? raw(` or outcome = 'parked'`) : raw('')
   return [
-    sql`delete from ${tables.deliveries} where run_id = ${runId}`,
     sql`insert into ${tables.deliveries} (${columnList(Object.keys(stateTables.deliveries))})
 select ${sync.name}, key, ${text(dialect, sync.channel)}, ${text(dialect, sync.purpose)}, op, change_id,
   case when outcome = 'parked' then 'uncertain' else outcome end, ${runId}, ${instant(dialect, asOf)}, ${instant(dialect, settledAt)},
   person, topic, address, ${raw(String(speaks))}, ${raw(String(sync.priority))}, basis, evidence
-from ${outcomesOfChanges} where outcome = 'acked'${mayHaveArrived}`,
+from ${outcomesOfChanges} where (outcome = 'acked'${mayHaveArrived}) and ${isNew(tables, runId)}`,
     sql`delete from ${tables.reservations} where run_id = ${runId}`,
   ]
 }
@@ -141,10 +152,9 @@ function appendDecisions(
   { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
 ): readonly Fragment[] {
   return [
-    sql`delete from ${tables.decisions} where run_id = ${runId}`,
     sql`insert into ${tables.decisions} (${columnList(Object.keys(stateTables.decisions))})
 select ${runId}, ${sync.name}, key, op, decision, reason, change_id, outcome, ${instant(dialect, asOf)}, person
-from ${outcomesOfChanges}`,
+from ${outcomesOfChanges} where ${isNew(tables, runId)}`,
   ]
 }
 

@@ -4,20 +4,23 @@
  */
 import { ActivateError, type Problem } from '../project/problem.ts'
 import type { Model, Sync } from '../project/project.ts'
-import type { Column } from '../warehouse/dialect.ts'
+import type { Column, Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
 import { missingColumn } from './columns.ts'
 import { type MappedField, mapFields } from './mapping.ts'
 import {
+  type Ahead,
   badKeyTests,
   countNotFinite,
   duplicateKeys,
   goodRows,
   keyExpression,
   lookOver,
+  lookOverAhead,
   readNotFinite,
   sampleBadKeys,
+  selectDigests,
   selectPopulation,
 } from './population.ts'
 import {
@@ -28,15 +31,21 @@ import {
   readQuarantine,
   selectQuarantined,
 } from './quarantine.ts'
+import { aheadOf, selectAhead, standsInTheWay } from './stage-ahead.ts'
 
 export interface Stage {
   readonly relation: Fragment
+  /** Those of the model. */
   readonly columns: readonly Column[]
+  /** What stands beside them, where the engine bills by column. */
+  readonly ahead?: Ahead | undefined
 }
 
 export interface StagedPopulation {
   /** Select of `key`, `payload` and `digest`. */
   readonly populated: Fragment
+  /** Select of `key` and `digest`, at least: the cheapest that there is. */
+  readonly digests: Fragment
   readonly modelRows: number
   /** Undefined when every row is good. */
   readonly quarantine: Quarantine | undefined
@@ -76,10 +85,57 @@ export async function writeTable(
   if (statistics !== undefined) await execute(warehouse, raw(statistics))
 }
 
+/** For whom a stage is written: what its rows are keyed by and mapped to, and the snapshot that they are compared with. */
+export interface StagedFor {
+  readonly model: Pick<Model, 'key'>
+  readonly sync: Pick<Sync, 'fields'>
+  readonly snapshot: Fragment
+}
+
 /** Computes the model once. Everything after reads the stage, so a second look cannot see other data. */
-export async function materialise(warehouse: Warehouse, name: string, compiled: string): Promise<Stage> {
+export async function materialise(
+  warehouse: Warehouse,
+  name: string,
+  compiled: string,
+  purpose?: StagedFor,
+): Promise<Stage> {
+  if (warehouse.dialect.billsByColumn && purpose !== undefined) {
+    const columns = await warehouse.describe(compiled)
+    const select = selectStageAhead(warehouse.dialect, compiled, columns, purpose)
+    const relation = select === undefined ? undefined : await writeAhead(warehouse, name, select)
+    if (relation !== undefined) return { relation, columns, ahead: aheadOf(warehouse.dialect) }
+  }
   const relation = await writeScratch(warehouse, name, raw(compiled))
   return { relation, columns: await warehouse.describe(`select * from ${relation.texts[0]}`) }
+}
+
+/**
+ * Undefined when the statement fails: a field may not be computed of a row that the checks are to leave out. The stage is written without
+ * then, which fails for what is wrong with the model itself. What fails bills nothing.
+ */
+async function writeAhead(warehouse: Warehouse, name: string, select: Fragment): Promise<Fragment | undefined> {
+  try {
+    return await writeScratch(warehouse, name, select)
+  } catch (error) {
+    if (error instanceof ActivateError && error.problems.every(({ code }) => code === 'A3010')) return undefined
+    throw error
+  }
+}
+
+/** Undefined for a model that lacks what the sync names, which `checkPopulation` refuses, or that has such columns itself. */
+function selectStageAhead(
+  dialect: Dialect,
+  compiled: string,
+  columns: readonly Column[],
+  { model, sync, snapshot }: StagedFor,
+): Fragment | undefined {
+  const keys = model.key.flatMap(name => columns.find(column => column.name === name) ?? [])
+  const { fields, problems } = mapFields(dialect, sync, columns)
+  if (problems.length > 0 || keys.length < model.key.length) return undefined
+  const names = columns.map(column => column.name)
+  if (names.some(standsInTheWay) || new Set(names).size < names.length) return undefined
+  const key = keyExpression(dialect, keys)
+  return selectAhead(dialect, { model: raw(compiled), columns: names, key, fields, snapshot })
 }
 
 /** Writes what breaks the tests to a scratch table of this name. */
@@ -101,11 +157,17 @@ export async function checkPopulation(
   brokenTests: readonly BrokenTest[] = [],
 ): Promise<StagedPopulation> {
   const { dialect } = warehouse
-  const key = keyExpression(dialect, keyColumns(model, stage.columns))
+  const { ahead } = stage
+  const key = ahead?.key ?? keyExpression(dialect, keyColumns(model, stage.columns))
   const { fields, problems } = mapFields(dialect, sync, stage.columns)
   if (problems.length > 0) throw new ActivateError('failed', problems)
 
-  const [counts = {}] = await query(warehouse, lookOver(dialect, stage.relation, key, fields))
+  const [counts = {}] = await query(
+    warehouse,
+    ahead === undefined
+      ? lookOver(dialect, stage.relation, key, fields)
+      : lookOverAhead(dialect, stage.relation, ahead),
+  )
   const modelRows = Number(counts.row_count)
   const goodKeys = Number(counts.missing) === 0 && modelRows === Number(counts.keys)
   if (!goodKeys && sync.onBadKey === 'fail') await refuseBadKeys(warehouse, stage, key, model)
@@ -118,12 +180,15 @@ export async function checkPopulation(
   const quarantine =
     broken.length === 0 ? undefined : await quarantineRows(warehouse, `quarantine__${scratchName}`, judged)
   const rows = goodRows(dialect, stage.relation, key, quarantine?.relation)
-  if (readNotFinite(counts, fields).length > 0) {
+  const suspected = ahead === undefined ? readNotFinite(counts, fields).length : Number(counts.not_finite)
+  if (suspected > 0) {
     const [remaining = {}] = await query(warehouse, countNotFinite(dialect, rows, fields))
     refuseNotFinite(readNotFinite(remaining, fields), sync)
   }
   const from = { stage: stage.relation, key, fields, quarantined: quarantine?.relation }
-  return { populated: selectPopulation(dialect, from), ...{ rows, modelRows, quarantine, stage, key, fields } }
+  const populated = selectPopulation(dialect, from)
+  const digests = ahead === undefined ? populated : selectDigests(dialect, { ...from, ahead })
+  return { populated, digests, ...{ rows, modelRows, quarantine, stage, key, fields } }
 }
 
 function keyColumns(model: Pick<Model, 'name' | 'key' | 'place'>, columns: readonly Column[]): readonly Column[] {

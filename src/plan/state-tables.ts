@@ -6,8 +6,10 @@ import { execute } from './stage.ts'
 import {
   addColumn,
   createTable,
+  payloadColumns,
+  payloadsRelation,
   type StateTable,
-  snapshotColumns,
+  snapshotColumnsOf,
   snapshotRelation,
   stateRelation,
   stateTables,
@@ -79,6 +81,8 @@ async function addMissingColumns(
 /** The relations of a sync's state. */
 export interface StateRelations {
   readonly snapshot: Fragment
+  /** Where payloads stand apart from it. */
+  readonly payloads: Fragment | undefined
   readonly tables: Readonly<Record<StateTable, Fragment>>
 }
 
@@ -86,14 +90,16 @@ export interface StateRelations {
 export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
   const { dialect, state } = warehouse
   const snapshot = snapshotRelation(dialect, state, sync)
-  await prepareTable(warehouse, snapshot, snapshotColumns)
+  await prepareTable(warehouse, snapshot, snapshotColumnsOf(dialect))
+  const payloads = payloadsRelation(dialect, state, sync)
+  if (payloads !== undefined) await prepareTable(warehouse, payloads, payloadColumns)
   const tables = Object.entries(stateTables).map(([name, columns]) => {
     const relation = stateRelation(dialect, state, name as StateTable)
     return { name, columns, relation }
   })
   for (const { relation, columns } of tables) await prepareTable(warehouse, relation, columns)
   return {
-    snapshot,
+    ...{ snapshot, payloads },
     tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
   }
 }

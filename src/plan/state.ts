@@ -5,7 +5,7 @@
  * Who left keeps a row in the snapshot, so that version and episode never start again and a change id is never used twice.
  */
 import type { Dialect, StateType } from '../warehouse/dialect.ts'
-import { type Fragment, raw } from '../warehouse/sql.ts'
+import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 
 /**
  * `withheld`: in, and never sent, because a holdout withholds the person. `left`: out, and no longer at the destination.
@@ -35,6 +35,18 @@ export const snapshotColumns = {
   /** SHA-256 of the normalised address of a communication. */
   address: 'text',
 } as const satisfies Columns
+
+/**
+ * Payloads, where the engine bills by column: the snapshot's rows are read and moved each night, and the payloads of few of them are
+ * wanted. A row is never changed; those that no row of the snapshot stands for any more stay until the state is pruned.
+ */
+export const payloadColumns = { key: 'text', digest: 'bigint', payload: 'text' } as const satisfies Columns
+
+/** The columns that the snapshot has on this engine. */
+export function snapshotColumnsOf({ billsByColumn }: Pick<Dialect, 'billsByColumn'>): Columns {
+  const { payload: _apart, ...narrow } = snapshotColumns
+  return billsByColumn ? narrow : snapshotColumns
+}
 
 export const outboxColumns = {
   /** Counts the sends from 1; NULL for what is not sent. */
@@ -242,6 +254,29 @@ export function stateRelation(dialect: Dialect, state: readonly string[], table:
 
 export function snapshotRelation(dialect: Dialect, state: readonly string[], sync: string): Fragment {
   return raw(dialect.relation([...state, `snapshot__${sync}`]))
+}
+
+/** Where payloads stand apart. */
+export function payloadsRelation(dialect: Dialect, state: readonly string[], sync: string): Fragment | undefined {
+  return dialect.billsByColumn ? raw(dialect.relation([...state, `payloads__${sync}`])) : undefined
+}
+
+/** The snapshot with the payload of each row, as something to select from. */
+export function wholeSnapshot(snapshot: Fragment, payloads: Fragment | undefined): Fragment {
+  if (payloads === undefined) return snapshot
+  return sql`(select s.*, old.payload from ${snapshot} s
+  left join (${selectPayloadsOnce(payloads)}) old on old.key = s.key and old.digest = s.digest) snapshot`
+}
+
+/** Of a payload: no row of the snapshot stands for it any more. */
+export function isSuperseded(dialect: Dialect, snapshot: Fragment): Fragment {
+  const named = raw(`key || ':' || ${dialect.castTo('digest', 'string')}`)
+  return sql`${named} not in (select ${named} from ${snapshot})`
+}
+
+/** `key`, `digest`, `payload`: one that a key came back to was written twice. */
+export function selectPayloadsOnce(payloads: Fragment): Fragment {
+  return sql`select key, digest, min(payload) as payload from ${payloads} group by 1, 2`
 }
 
 export function outboxName(runId: string): string {

@@ -69,6 +69,8 @@ export type WarehouseSettings =
       readonly maximum_bytes_billed?: string
       /** How long a snapshot is kept as it was before a run changed it; 7 unless set. */
       readonly undo_days?: number
+      /** US dollars, on demand. */
+      readonly price_per_tib?: number
       /** The JSON of a service account's key; application default credentials unless set. */
       readonly credentials?: SecretText
       /** The service account to act as. */

@@ -5,7 +5,14 @@
  */
 import type { ReportedChange } from '../ledger/report.ts'
 import { identityRelation } from '../plan/identity/identity-state.ts'
-import { type StateTable, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
+import {
+  payloadsRelation,
+  type StateTable,
+  snapshotRelation,
+  stateRelation,
+  stateTables,
+  wholeSnapshot,
+} from '../plan/state.ts'
 import type { Json } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { render, type Statement, sql } from '../warehouse/sql.ts'
@@ -157,7 +164,7 @@ export function tableStatement(dialect: Dialect, state: readonly string[], table
 }
 
 export function standingStatement(dialect: Dialect, state: readonly string[], sync: string, key: string): Statement {
-  const relation = snapshotRelation(dialect, state, sync)
+  const relation = wholeSnapshot(snapshotRelation(dialect, state, sync), payloadsRelation(dialect, state, sync))
   return render(sql`select * from ${relation} where key = ${key} or person = ${key} order by key`, dialect.placeholder)
 }
 

@@ -9,7 +9,14 @@ import type { Lease } from '../ledger/ledger.ts'
 import { type CompiledProject, compileModels } from '../models/compile.ts'
 import { selectSends } from '../plan/outbox.ts'
 import type { Operation, PlannedChange } from '../plan/plan.ts'
-import { checkPopulation, execute, materialise, type Stage, type StagedPopulation } from '../plan/stage.ts'
+import {
+  checkPopulation,
+  execute,
+  materialise,
+  type Stage,
+  type StagedFor,
+  type StagedPopulation,
+} from '../plan/stage.ts'
 import { outboxName } from '../plan/state.ts'
 import { prepareState, type StateRelations } from '../plan/state-tables.ts'
 import type { DeliveryShape } from '../plan/summary.ts'
@@ -19,6 +26,7 @@ import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
 import { judgeModel, refuseDrift } from './contract.ts'
+import { refuseOverBudget } from './cost.ts'
 import { placed } from './placed.ts'
 import { type JudgedSource, makeOnce, refuseBadSources } from './sources.ts'
 
@@ -96,7 +104,8 @@ export async function prepareSync(
   const { warehouse, compiled } = night
   const model = modelNamed(night, sync.model)
   onStep('materialise')
-  const { stage, sources } = await computeModel(night, model, `stage__${runId}`)
+  const purpose = warehouse.dialect.billsByColumn ? await prepareStage(night, model, sync) : undefined
+  const { stage, sources } = await computeModel(night, model, `stage__${runId}`, purpose)
   await night.wired.failpoints.reach('materialise')
   onStep('check')
   const contract = await judgeModel(warehouse, model, stage, sync, compiled)
@@ -115,17 +124,25 @@ export async function prepareSync(
   }
 }
 
+/** Where the engine bills by column, the stage is written for its sync, and a night beyond the budget does not begin. */
+async function prepareStage({ warehouse, compiled }: Night, model: Model, sync: Sync): Promise<StagedFor> {
+  const state = await prepareState(warehouse, sync.name)
+  await refuseOverBudget(warehouse, model, compiled.model(model.name).sql, sync, state)
+  return { model, sync, snapshot: state.snapshot }
+}
+
 /** Computes a model into a scratch table, once the sources that it reads were found fresh and good. */
 export async function computeModel(
   night: Night,
   model: Model,
   name: string,
+  purpose?: StagedFor,
 ): Promise<{ readonly stage: Stage; readonly sources: readonly JudgedSource[] }> {
   const { warehouse, compiled, wired } = night
   const scope = { ...night, models: wired.project.models, sources: wired.project.sources }
   const sources = await refuseBadSources(scope, model)
   await makeOnce(scope, compiled.statementsFor(model.name))
-  const stage = await placed(model, () => materialise(warehouse, name, compiled.model(model.name).sql))
+  const stage = await placed(model, () => materialise(warehouse, name, compiled.model(model.name).sql, purpose))
   return { stage, sources }
 }
 

@@ -2,7 +2,14 @@
 import type { Tally } from '../ledger/erasure.ts'
 import { type Cutoffs, cutoffsOf, isAsked, oldRows, selectOldPlans, withoutSamples } from '../plan/retention.ts'
 import { query } from '../plan/stage.ts'
-import { type StateTable, stateRelation, stateTables } from '../plan/state.ts'
+import {
+  isSuperseded,
+  payloadsRelation,
+  type StateTable,
+  snapshotRelation,
+  stateRelation,
+  stateTables,
+} from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
@@ -18,6 +25,7 @@ export interface Pruned {
 
 const task = 'prune'
 const day = 86_400_000
+const mostPayloadsOfRow = 1.5
 
 /** Counts with `dryRun`, and then changes nothing. */
 export async function prune(wired: Wired, { dryRun, actor }: { dryRun: boolean; actor: string }): Promise<Pruned> {
@@ -56,6 +64,30 @@ export async function pruneIfDue(wired: Wired): Promise<Problem | undefined> {
   }
 }
 
+/** Payloads that stand apart go when they are half as many again as the rows that they stand for: each time bills all of them. */
+async function supersededPayloads(
+  warehouse: Warehouse,
+  syncs: readonly string[],
+  tally: Record<string, number>,
+): Promise<readonly Fragment[]> {
+  const { dialect, state, bill } = warehouse
+  const removals: Fragment[] = []
+  for (const sync of syncs) {
+    const payloads = payloadsRelation(dialect, state, sync)
+    const snapshot = snapshotRelation(dialect, state, sync)
+    if (payloads === undefined || bill === undefined) continue
+    const held = await bill.sizeOf(snapshot.texts[0] ?? '')
+    const kept = await bill.sizeOf(payloads.texts[0] ?? '')
+    if (held === undefined || kept === undefined || kept.rows <= held.rows * mostPayloadsOfRow) continue
+    const where = isSuperseded(dialect, snapshot)
+    const [row] = await query(warehouse, sql`select count(*) as n from ${payloads} where ${where}`)
+    if (Number(row?.n) === 0) continue
+    tally.payloads = (tally.payloads ?? 0) + Number(row?.n)
+    removals.push(sql`delete from ${payloads} where ${where}`)
+  }
+  return removals
+}
+
 interface Found {
   readonly tally: Tally
   readonly removals: readonly Fragment[]
@@ -77,6 +109,7 @@ async function findOld(wired: Wired, warehouse: Warehouse, cutoffs: Cutoffs): Pr
     tally[what] = Number(row?.n)
     removals.push(sql`delete from ${relation} where ${where}`)
   }
+  removals.push(...(await supersededPayloads(warehouse, names, tally)))
   if (cutoffs.samples !== undefined) {
     const plans = await query(warehouse, selectOldPlans(dialect, tables.runs, cutoffs.samples))
     if (plans.length > 0) tally['plans with samples'] = plans.length

@@ -80,7 +80,7 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     outbox: raw(names.outbox),
     acked: raw(names.acked),
     exceptions: raw(names.exceptions),
-    snapshot: state.snapshot,
+    ...{ snapshot: state.snapshot, payloads: state.payloads },
     tables: state.tables,
     outcomesOfChanges,
   })

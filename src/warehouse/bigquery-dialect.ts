@@ -191,6 +191,8 @@ export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectO
       `farm_fingerprint(to_json_string(struct(${values.map(({ expression }) => expression).join(', ')})))`,
     rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
     outerJoinsAnything: false,
+    // FARM_FINGERPRINT: "the output of this function for a particular input will never change" (hash functions, read 2026-08).
+    billsByColumn: true,
     computedOnce: 'as',
     // Of two transactions that change one table, BigQuery lets one commit and fails the other ("Multi-statement transactions").
     takeTurn: () => undefined,

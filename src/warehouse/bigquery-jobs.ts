@@ -10,7 +10,9 @@ import { createReadStream } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from './bigquery-connect.ts'
 import { closedFailure, isJobWorthRepeating, isRequestWorthRepeating, JobFailure, refusalOf } from './bigquery-error.ts'
+import { tablesRead } from './bigquery-name.ts'
 import type { Cell, Field } from './bigquery-value.ts'
+import { leastBytesOfTable } from './billing.ts'
 
 export interface JobSettings {
   readonly connection: Connection
@@ -49,6 +51,8 @@ export interface Page {
   readonly schema?: { readonly fields?: readonly Field[] }
   readonly rows?: readonly { readonly f: readonly Cell[] }[]
   readonly pageToken?: string
+  readonly totalBytesProcessed?: string
+  readonly cacheHit?: boolean
 }
 
 export interface RestRequest {
@@ -72,6 +76,7 @@ export class Jobs {
   readonly #running = new Set<string>()
   #count = 0
   #closed = false
+  #billed = 0
 
   constructor(settings: JobSettings) {
     this.#settings = settings
@@ -90,12 +95,19 @@ export class Jobs {
     }
     return this.#repeating(async jobId => {
       await this.#insert(jobId, { query })
-      return { jobId, page: await this.#firstPage(jobId, pageRows) }
+      const page = await this.#firstPage(jobId, pageRows)
+      this.#billed += billedOf(sql, page)
+      return { jobId, page }
     })
   }
 
   page(jobId: string, pageToken: string, maxResults: number): Promise<Page> {
     return this.#send<Page>(this.#results(jobId, { pageToken, maxResults }))
+  }
+
+  /** Bytes that queries were billed so far. */
+  billed(): number {
+    return this.#billed
   }
 
   /** What a query would read, and the columns it would give; costs nothing. */
@@ -224,6 +236,13 @@ export class Jobs {
       )
     })
   }
+}
+
+/** At least: how much of a query's bytes each table had, its answer does not say, so that the least for a table shows only where all are small. */
+function billedOf(sql: string, { totalBytesProcessed = '0', cacheHit = false }: Page): number {
+  const processed = Number(totalBytesProcessed)
+  if (cacheHit || processed === 0) return 0
+  return Math.max(processed, tablesRead(sql) * leastBytesOfTable)
 }
 
 function throwFailed({ status: { errorResult } }: Job): void {

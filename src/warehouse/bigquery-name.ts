@@ -17,6 +17,12 @@ function escaped(text: string): string {
     )
 }
 
+/** How many tables a statement of this tool reads, by their names; what it makes is not read. */
+export function tablesRead(sql: string): number {
+  const read = sql.replace(/^\s*create (or replace )?table `[^`]*`/i, '')
+  return new Set([...read.matchAll(/`((?:\\.|[^`\\])*\.(?:\\.|[^`\\])*)`/g)].map(([name]) => name)).size
+}
+
 export function quoteText(text: string): string {
   return `'${escaped(text)}'`
 }

@@ -14,6 +14,7 @@ import { quoteName, scratchPrefix } from './bigquery-name.ts'
 import { transactionScript } from './bigquery-script.ts'
 import { columnType } from './bigquery-types.ts'
 import { type Field, nativeOf, parameterOf, toValue } from './bigquery-value.ts'
+import type { Bill, TableSize } from './billing.ts'
 import type { Column } from './dialect.ts'
 import type { Statement } from './sql.ts'
 import type { Row, SeedColumn, Warehouse } from './warehouse.ts'
@@ -45,10 +46,17 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
       connection,
       { ...context, location },
       { token, undoDays: settings.undo_days },
+      ratesOf(settings),
     )
   } catch (error) {
     throw bigqueryFailure(error, context)
   }
+}
+
+function ratesOf(settings: BigquerySettings): Pick<Bill, 'budget' | 'dollarsPerTebibyte'> {
+  const { maximum_bytes_billed: written, price_per_tib: dollarsPerTebibyte = 6.25 } = settings
+  const bytes = bytesOf(written)
+  return { dollarsPerTebibyte, budget: bytes === undefined || written === undefined ? undefined : { bytes, written } }
 }
 
 async function prepareDataset(
@@ -103,14 +111,28 @@ class BigqueryWarehouse implements Warehouse {
   readonly #jobs: Jobs
   readonly #context: Context
   readonly #token: string
+  readonly bill: Bill
 
-  constructor(jobs: Jobs, connection: Connection, context: Context, { token, undoDays }: Naming) {
+  constructor(
+    jobs: Jobs,
+    connection: Connection,
+    context: Context,
+    { token, undoDays }: Naming,
+    rates: Pick<Bill, 'budget' | 'dollarsPerTebibyte'>,
+  ) {
     this.state = [context.state]
     this.dialect = bigqueryDialect({ state: this.state, token, undoDays })
     this.#jobs = jobs
     this.#context = context
     this.#token = token
     this.metadata = new TableMetadata(jobs, connection, work => this.#guarded(work))
+    this.bill = {
+      billed: () => jobs.billed(),
+      estimate: select =>
+        this.#unlessMissing(async () => Number((await jobs.dryRun(select)).statistics?.totalBytesProcessed)),
+      sizeOf: relation => this.#unlessMissing(() => this.#sizeOf(relation)),
+      ...rates,
+    }
   }
 
   async query(statement: Statement): Promise<readonly Row[]> {
@@ -169,6 +191,23 @@ class BigqueryWarehouse implements Warehouse {
       if (count > 0) await this.#guarded(() => this.#jobs.load(file, load))
       if (isScratch) await this.#guarded(() => this.#expire(path))
       return count
+    })
+  }
+
+  async #sizeOf(relation: string): Promise<TableSize> {
+    const parts = relation.replaceAll('`', '').split('.')
+    const { numRows = '0', numBytes = '0' } = await this.#jobs.send<TableResource>({ uri: this.#tableUri(parts) })
+    return { rows: Number(numRows), bytes: Number(numBytes) }
+  }
+
+  async #unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
+    return this.#guarded(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        if (refusalOf(error).reason === 'notFound') return undefined
+        throw error
+      }
     })
   }
 
@@ -247,6 +286,12 @@ class BigqueryWarehouse implements Warehouse {
       throw bigqueryFailure(error, this.#context)
     }
   }
+}
+
+/** REST `Table`, as far as it is read. */
+interface TableResource {
+  readonly numRows?: string
+  readonly numBytes?: string
 }
 
 interface TableList {

@@ -209,4 +209,10 @@ export const warehouseCodes = {
     explanation: 'The message names the setting and what is wrong with it.',
     exit: 'invalid',
   },
+  A3060: {
+    title: 'a night would cost more than allowed',
+    explanation:
+      'A statement of the night would bill more than warehouse.maximum_bytes_billed, by what BigQuery says of the model and by the size of the snapshot. Nothing was computed, billed or sent. Without this, BigQuery would refuse the statement in the midst of the night, or after everything was sent.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes

@@ -82,6 +82,12 @@ export interface Dialect {
    * which neither a range nor a constant is.
    */
   readonly outerJoinsAnything: boolean
+  /**
+   * Whether the engine bills the columns that a statement reads, and of a table that it changes all of them. There payloads stand apart
+   * from the snapshot, and what the night asks of every row is computed with the stage (docs/decisions/0053). Its `quickHash` never
+   * changes, so that a payload can be known by it from night to night.
+   */
+  readonly billsByColumn: boolean
   /** What stands between a common table expression's name and its select, so that what it computes is computed once. */
   readonly computedOnce: 'as' | 'as materialized'
   /** A statement by which transactions that take the same turn wait for one another; undefined where one process at a time has the warehouse. */

@@ -317,6 +317,7 @@ export const duckdbDialect: Dialect = {
   rowDigest: values => `cast(hash(${values.map(({ expression }) => expression).join(', ')}) >> 1 as BIGINT)`,
   rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,
   outerJoinsAnything: true,
+  billsByColumn: false,
   computedOnce: 'as',
   takeTurn: () => undefined,
   unitInterval(saltExpression, keyExpression) {

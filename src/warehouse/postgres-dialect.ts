@@ -216,6 +216,7 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     // columns into whatever reads them, as often as it does.
     rowsWhere: (relation, condition) => sql`(select * from ${relation} where ${condition} offset 0) among offset 0`,
     outerJoinsAnything: true,
+    billsByColumn: false,
     // Folded into what reads it, a payload would be built anew for each column that it appears in.
     computedOnce: 'as materialized',
     takeTurn: name => sql`select pg_advisory_xact_lock(hashtextextended(${`activate: ${name}`}, 0))`,

@@ -3,6 +3,7 @@
  * `postgres.ts`) executes them. Values cross as text, numbers, bigints, booleans and NULL: dates
  * are `2026-03-01`, timestamps ISO 8601 in UTC, decimals and 64-bit integers keep every digit.
  */
+import type { Bill } from './billing.ts'
 import type { Column, Dialect } from './dialect.ts'
 import type { Statement, Value } from './sql.ts'
 
@@ -57,4 +58,6 @@ export interface Warehouse {
     rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
   ): Promise<number>
   close(): Promise<void>
+  /** Where the engine bills what it reads. */
+  readonly bill?: Bill
 }

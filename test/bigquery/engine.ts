@@ -12,6 +12,7 @@ import {
   type ZetaSql,
   type ZetaTable,
 } from '../engines/zetasql.ts'
+import { bytesOfColumn, readOf, type Scan, totalOf } from './bytes.ts'
 import { find, outermost, splitAt, unquoted } from './text.ts'
 import { coerced, isNull, typeNamed } from './values.ts'
 
@@ -21,8 +22,6 @@ export interface StoredTable {
   readonly rows: ZetaResult['rows']
   /** What a view selects. */
   readonly select?: string
-  /** As BigQuery counts them for a bill. */
-  readonly bytes?: number
   /** What else `tables.get` says of it, such as its streaming buffer. */
   readonly more?: object
 }
@@ -83,15 +82,60 @@ export class Engine {
     return (await this.#evaluate(sql, tables, [])).columns
   }
 
-  /** Bytes of the tables that a statement names. */
-  async bytesRead(sql: string): Promise<number> {
-    const names = await this.#namesIn(sql)
-    return names.reduce((sum, name) => sum + sizeOf(this.tables.get(name)), 0)
+  /** Bytes of all that a statement's tables hold: no less than it reads. */
+  async mostBytes(sql: string): Promise<number> {
+    const tables = (await this.#written(sql)).map(name => this.tables.get(this.#local(name)))
+    // What a view reads is not known without a closer look.
+    if (tables.some(table => table?.kind === 'VIEW')) return Number.POSITIVE_INFINITY
+    return tables.reduce(
+      (sum, table) =>
+        sum + (table?.columns ?? []).reduce((all, { name }) => all + (table ? bytesOfColumn(table, name) : 0), 0),
+      0,
+    )
+  }
+
+  async bytesRead(sql: string, parameters: readonly ZetaParameter[] = []): Promise<number> {
+    return totalOf(await this.scans(sql, parameters))
+  }
+
+  /** What a statement, or each of a script's, reads of each table, as it is now. */
+  async scans(sql: string, parameters: readonly ZetaParameter[] = []): Promise<readonly Scan[]> {
+    const scans: Scan[] = []
+    for (const statement of splitAt(sql, ';')) scans.push(...(await this.#scansOf(statement, parameters)))
+    return scans
+  }
+
+  async #scansOf(sql: string, parameters: readonly ZetaParameter[]): Promise<readonly Scan[]> {
+    const [first = ''] = outermost(sql).map(({ text }) => text.toLowerCase())
+    const as = first === 'create' ? find(sql, 'as') : undefined
+    const isQuery = isRead(sql) || as !== undefined
+    if (!isQuery && !['insert', 'delete', 'update'].includes(first)) return []
+    const text = as === undefined ? sql : sql.slice(as.to)
+    const known = await this.#tablesIn(text, false)
+    const used = parameters.filter(({ name }) => new RegExp(`@${name}\\b`).test(text))
+    const zeta = await this.#zeta
+    const { tables, changed } = readOf(await invalidUnlessDone(() => zeta.analyze(text, known, used)))
+    const whole = changed === undefined ? [] : [[changed, undefined] as const]
+    const scans: Scan[] = []
+    for (const [name, columns] of [...whole, ...[...tables].filter(([table]) => table !== changed)])
+      scans.push(...(await this.#scanOf(name, columns)))
+    return scans
+  }
+
+  /** Of a view, what its select reads. */
+  async #scanOf(name: string, columns: ReadonlySet<string> | undefined): Promise<readonly Scan[]> {
+    const table = this.tables.get(this.#local(name))
+    if (table === undefined) return []
+    if (table.select !== undefined) return this.scans(table.select)
+    const { rows } = table
+    const names = columns === undefined ? table.columns.map(column => column.name) : [...columns]
+    const sizes = names.map(column => [column, bytesOfColumn(table, column)] as const)
+    return [{ table: this.#local(name), rows: rows.length, columns: Object.fromEntries(sizes) }]
   }
 
   /** The tables that a statement reads, through views. */
   async tablesBehind(sql: string): Promise<readonly string[]> {
-    const names = await this.#namesIn(sql)
+    const names = (await this.#written(sql)).map(name => this.#local(name))
     const behind: string[] = []
     for (const name of names) {
       const select = this.tables.get(name)?.select
@@ -179,10 +223,6 @@ export class Engine {
       return name.includes('.') ? '`new`' : name
     })
     return `${tables} ${parameters.map(({ type }) => type.typeKind).join()}`
-  }
-
-  async #namesIn(sql: string): Promise<readonly string[]> {
-    return (await this.#written(sql)).map(name => this.#local(name))
   }
 
   /** Names of tables as a statement has them. */
@@ -415,9 +455,4 @@ async function invalidUnlessDone<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw new EngineError('invalidQuery', error instanceof Error ? error.message : String(error))
   }
-}
-
-function sizeOf(table: StoredTable | undefined): number {
-  if (table === undefined) return 0
-  return table.bytes ?? table.rows.length * table.columns.length * 8
 }

@@ -27,6 +27,7 @@ export function speaking(warehouse: Warehouse): Warehouse {
     dialect: warehouse.dialect,
     state: warehouse.state,
     ...(warehouse.metadata === undefined ? {} : { metadata: warehouse.metadata }),
+    ...(warehouse.bill === undefined ? {} : { bill: warehouse.bill }),
     query: statement => warehouse.query(told(statement)),
     stream: (statement, options) => warehouse.stream(told(statement), options),
     execute: statement => warehouse.execute(told(statement)),

@@ -9,6 +9,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
+import { bytesOfColumn, type Scan, totalOf } from './bytes.ts'
 import { Engine, EngineError, type StoredTable } from './engine.ts'
 import { cellOf, fieldOf, readValue, typeNamed } from './values.ts'
 
@@ -29,13 +30,23 @@ export interface BigqueryServer {
   readonly requests: string[]
   /** The SQL of each job in its order. */
   readonly statements: string[]
+  /** Each job is counted from now on before it is done, which takes an analysis more. */
+  count(): void
+  /** What each query job reads, where the server was asked to count it. */
+  readonly bills: Bill[]
   /** The next `times` requests of this kind (the next one unless told). */
   inject(request: string, fault: Fault, times?: number): void
   stop(): Promise<void>
 }
 
+export interface Bill {
+  readonly sql: string
+  readonly scans: readonly Scan[]
+}
+
 interface StoredJob {
   readonly id: string
+  bytes?: number
   readonly location: string
   state: 'RUNNING' | 'DONE'
   error?: { readonly reason: string; readonly message: string }
@@ -65,6 +76,10 @@ export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryS
     engine: service.engine,
     requests: service.requests,
     statements: service.statements,
+    bills: service.bills,
+    count() {
+      service.counting = true
+    },
     inject: (request, fault, times = 1) => service.inject(request, fault, times),
     async stop() {
       server.closeAllConnections()
@@ -78,7 +93,9 @@ class Service {
   readonly engine = new Engine(testProject)
   readonly requests: string[] = []
   readonly statements: string[] = []
+  readonly bills: Bill[] = []
   readonly #location: string
+  counting = false
   readonly #jobs = new Map<string, StoredJob>()
   readonly #changed = new WeakMap<StoredTable, number>()
   #clock = 1_760_000_000_000
@@ -183,9 +200,10 @@ class Service {
     const changed = this.#changed.get(table) ?? this.#clock++
     this.#changed.set(table, changed)
     const { kind: type, columns, rows, more } = table
+    const bytes = columns.reduce((sum, { name: column }) => sum + bytesOfColumn(table, column), 0)
     return {
       ...{ type, schema: schemaOf(columns), creationTime: '1760000000000', lastModifiedTime: String(changed) },
-      ...{ numRows: String(rows.length), ...more },
+      ...{ numRows: String(rows.length), numBytes: String(bytes), ...more },
     }
   }
 
@@ -203,18 +221,22 @@ class Service {
       const type = typeNamed(parameterType.type)
       return { name, type, value: readValue(parameterValue.value, type) }
     })
-    return this.#start(jobReference, fault, async () => {
+    return this.#start(jobReference, fault, async job => {
       this.statements.push(query.query)
-      await this.#checkBudget(query)
+      await this.#count(job, query, parameters)
       return this.engine.execute(query.query, parameters)
     })
   }
 
-  async #checkBudget({ query, maximumBytesBilled }: QueryRequest): Promise<void> {
-    if (maximumBytesBilled === undefined) return
-    const read = await this.engine.bytesRead(query)
-    if (read <= Number(maximumBytesBilled)) return
-    const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${read} or higher required.`
+  async #count(job: StoredJob, { query, maximumBytesBilled }: QueryRequest, parameters: readonly ZetaParameter[]) {
+    const budget = Number(maximumBytesBilled ?? Number.POSITIVE_INFINITY)
+    if (!this.counting && (budget === Number.POSITIVE_INFINITY || (await this.engine.mostBytes(query)) <= budget))
+      return
+    const scans = await this.engine.scans(query, parameters)
+    job.bytes = totalOf(scans)
+    this.bills.push({ sql: query, scans })
+    if (job.bytes <= budget) return
+    const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${job.bytes} or higher required.`
     throw new EngineError('bytesBilledLimitExceeded', message)
   }
 
@@ -255,7 +277,7 @@ class Service {
     })
   }
 
-  #start(reference: JobReference, fault: Fault | undefined, work: () => Promise<ZetaResult>): object {
+  #start(reference: JobReference, fault: Fault | undefined, work: (job: StoredJob) => Promise<ZetaResult>): object {
     const { jobId, location = this.#location } = reference
     if (this.#jobs.has(jobId))
       throw new HttpError(409, 'duplicate', `Already Exists: Job ${testProject}:${location}.${jobId}`)
@@ -270,7 +292,7 @@ class Service {
     const run =
       typeof fault === 'object' && 'jobFails' in fault
         ? Promise.reject(new EngineError(fault.jobFails, fault.message ?? 'injected'))
-        : work()
+        : work(job)
     void run.then(
       result => {
         job.result ??= result
@@ -311,6 +333,7 @@ class Service {
       .map(row => ({ f: columns.map(({ type }, index) => ({ v: cellOf(row[index], type) })) }))
     return {
       ...{ jobComplete: true, schema: schemaOf(columns), rows: page, totalRows: String(rows.length) },
+      totalBytesProcessed: String(job.bytes ?? 0),
       ...(to < rows.length && to > from ? { pageToken: String(to) } : {}),
     }
   }

@@ -1,10 +1,12 @@
 /** A night in BigQuery, end to end: the built tool, the official client, a BigQuery of tests. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BigqueryServer, startBigquery, testProject } from '../bigquery/server.ts'
 import { shell, temporaryFolder } from '../cli/activate.ts'
 import { typeOf, zetasqlMissing } from '../engines/zetasql.ts'
+
+const tenMebibytes = 10 * 2 ** 20
 
 interface Demo {
   readonly programmes: unknown
@@ -46,6 +48,50 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
 
     const validated = await activate('-C', 'on-bigquery', '--target', 'bq', 'validate')
     expect([validated.code, validated.stderr]).toEqual([0, expect.any(String)])
+
+    server.count()
+    const ltvTier = ['--select', 'ltv_tier', '--as-of', '2026-03-02T02:00:00Z']
+    const planned = await activate('-C', 'on-bigquery', '--target', 'bq', 'dry-run', ...ltvTier, '--json')
+    const [{ cost }] = JSON.parse(planned.stdout).plans
+    expect(cost).toMatchObject({ usd_per_tib: 6.25, bytes: cost.plan_bytes + cost.settle_bytes })
+    // Of such small tables, each is counted as 10 MiB.
+    expect([cost.plan_bytes > 5 * tenMebibytes, cost.settle_bytes > 15 * tenMebibytes]).toEqual([true, true])
+    const shown = await activate('-C', 'on-bigquery', '--target', 'bq', 'dry-run', ...ltvTier)
+    expect(shown.stdout).toMatch(
+      /bills +[\d.]+ [MG]iB a night, (?:about|less than) \$0\.0\d at \$6\.25 a TiB: [\d.]+ [MG]iB to plan, [\d.]+ [MG]iB to settle/,
+    )
+
+    // Payloads stand beside the snapshot: they are shown, pruned and erased.
+    const inspected = await activate('-C', 'on-bigquery', '--target', 'bq', 'inspect', '000006', '--json')
+    const { standings } = JSON.parse(inspected.stdout) as { standings: { sync: string; fields: { tier: string } }[] }
+    expect(standings.find(({ sync }) => sync === 'ltv_tier')?.fields.tier).toMatch(/^(bronze|silver|gold|platinum)$/)
+    const name = 'activate.payloads__ltv_tier'
+    const payloads = server.engine.tables.get(name)
+    if (payloads === undefined) throw new Error(`there is no ${name}`)
+    const { rows } = payloads
+    const superseded = rows.map(row => row.map((cell, index) => (index === 1 ? { int64Value: '1' } : cell)))
+    server.engine.tables.set(name, { ...payloads, rows: [...rows, ...superseded] })
+    expect((await activate('-C', 'on-bigquery', '--target', 'bq', 'prune')).stdout).toMatch(
+      new RegExp(`payloads +${rows.length}\\b`),
+    )
+    expect(server.engine.tables.get(name)?.rows).toEqual(rows)
+    const erase = ['erase', '000006', '--yes', '--keep-at-destinations']
+    expect((await activate('-C', 'on-bigquery', '--target', 'bq', ...erase)).stdout).toMatch(/payloads +2\b/)
+    expect(server.engine.tables.get(name)?.rows).toHaveLength(rows.length - 1)
+
+    // A budget that no night keeps to is said before anything is computed.
+    const file = join(folder(), 'on-bigquery', 'activate.yml')
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace('maximum_bytes_billed: 10GiB', 'maximum_bytes_billed: 1MB'),
+    )
+    for (const command of ['dry-run', 'run']) {
+      const before = server.statements.length
+      const refused = await activate('-C', 'on-bigquery', '--target', 'bq', command, ...ltvTier)
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('A3060')])
+      expect(refused.stderr).toMatch(/over warehouse\.maximum_bytes_billed \(1MB\): to .* would bill about/)
+      expect(server.statements.slice(before).filter(sql => /__stage__/.test(sql))).toEqual([])
+    }
 
     // A token that BigQuery does not take.
     server.inject('GET /datasets', { status: 401, reason: 'authError', message: 'Invalid Credentials' })

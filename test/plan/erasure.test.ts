@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { erasableTables, isLeftover, namingTexts, personOfRow } from '../../src/plan/erasure.ts'
 import { identityTables } from '../../src/plan/identity/identity-state.ts'
 import { outboxColumns, snapshotColumns, stateTables } from '../../src/plan/state.ts'
+import { bigqueryDialect } from '../../src/warehouse/bigquery-dialect.ts'
 import { duckdbDialect } from '../../src/warehouse/duckdb-dialect.ts'
 
 const state = ['warehouse', 'activate']
@@ -13,6 +14,15 @@ test('every table of the state that knows people is one that erasing looks into'
   expect(left).toEqual(['holdouts', 'runs'])
   for (const { name, columns } of erasableTables(duckdbDialect, state, Object.keys(all)))
     expect([name, columns.some(column => ['key', 'person', 'entity'].includes(column))]).toEqual([name, true])
+})
+
+test('payloads that stand apart are looked into, and the snapshot beside them has none', () => {
+  const dialect = bigqueryDialect({ state: ['activate'], token: 'night' })
+  const found = erasableTables(dialect, ['activate'], ['snapshot__a', 'payloads__a'])
+  expect(found.map(({ what, columns }) => [what, columns.includes('payload'), columns.includes('key')])).toEqual([
+    ['snapshots', false, true],
+    ['payloads', true, true],
+  ])
 })
 
 test('every text in which several people may be named is redacted', () => {

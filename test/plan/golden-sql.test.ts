@@ -2,10 +2,11 @@ import { expect, test } from 'vitest'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
 import { noPolicies } from '../../src/plan/policies/relations.ts'
-import { badKeyTests, selectPopulation } from '../../src/plan/population.ts'
+import { badKeyTests, lookOverAhead, selectDigests, selectPopulation } from '../../src/plan/population.ts'
 import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.ts'
 import { rulesFor } from '../../src/plan/rules/index.ts'
 import type { RuleContext } from '../../src/plan/rules/rule.ts'
+import { aheadOf, selectAhead } from '../../src/plan/stage-ahead.ts'
 import { type StateTable, stateTables } from '../../src/plan/state.ts'
 import { bigqueryDialect } from '../../src/warehouse/bigquery-dialect.ts'
 import type { Dialect } from '../../src/warehouse/dialect.ts'
@@ -73,6 +74,28 @@ test.each(dialects)('who is in quarantine is in neither side of the diff ($name)
   const statements = [selectQuarantined(dialect, judged), countQuarantined(dialect, judged), diff]
   await expect(statements.map(statement => golden(statement, dialect)).join('\n')).toMatchFileSnapshot(
     `${folder}/quarantine.sql`,
+  )
+})
+
+test('where columns are billed, the stage knows keys, digests and the payloads that are new', async () => {
+  const dialect = bigqueryDialect({ state: ['activate'], token: 'night' })
+  const ahead = aheadOf(dialect)
+  const statements = [
+    selectAhead(dialect, {
+      model: raw('select * from `shop.people`'),
+      columns: ['id', 'tier', 'score'],
+      key: raw(dialect.quote('id')),
+      fields: [
+        { name: 'score', expression: dialect.quote('score'), column: { type: 'number', native: 'FLOAT64' } },
+        { name: 'tier', expression: dialect.quote('tier'), column: text },
+      ],
+      snapshot: raw('`activate.snapshot__s`'),
+    }),
+    selectDigests(dialect, { stage: raw('stage'), ahead, quarantined: undefined }),
+    lookOverAhead(dialect, raw('stage'), ahead),
+  ]
+  await expect(statements.map(statement => golden(statement, dialect)).join('\n')).toMatchFileSnapshot(
+    'golden/bigquery/stage.sql',
   )
 })
 

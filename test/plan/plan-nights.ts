@@ -7,6 +7,7 @@ import { recordStatements } from '../../src/plan/quarantine.ts'
 import { decisionStatements } from '../../src/plan/record.ts'
 import { selectOutcomes, settleStatements } from '../../src/plan/settle.ts'
 import { checkPopulation, materialise, query, writeScratch } from '../../src/plan/stage.ts'
+import { snapshotColumns, wholeSnapshot } from '../../src/plan/state.ts'
 import { prepareState, type StateRelations } from '../../src/plan/state-tables.ts'
 import type { Identity, Policies } from '../../src/project/policies.ts'
 import { ActivateError, type Place } from '../../src/project/problem.ts'
@@ -22,7 +23,7 @@ import type {
   Sync,
 } from '../../src/project/project.ts'
 import { judgeModel, refuseDrift } from '../../src/run/contract.ts'
-import { raw, render } from '../../src/warehouse/sql.ts'
+import { raw, render, sql } from '../../src/warehouse/sql.ts'
 import type { Row, Warehouse } from '../../src/warehouse/warehouse.ts'
 import { openEngine } from './engine.ts'
 
@@ -121,13 +122,14 @@ export async function openNights(): Promise<PlanNights> {
     count += 1
     const runId = `${options.sync?.name ?? 's'}__${count}`
     const sync = syncOf(options.sync)
-    const stage = await materialise(warehouse, `stage__${runId}`, model)
     const declared = modelOf(options)
+    const state = await prepareState(warehouse, sync.name)
+    const purpose = { model: declared, sync, snapshot: state.snapshot }
+    const stage = await materialise(warehouse, `stage__${runId}`, model, purpose)
     const contract = await judgeModel(warehouse, declared, stage, sync, anyRelation)
     const population = await checkPopulation(warehouse, runId, stage, declared, sync, contract.broken)
     const [first, ...others] = contract.problems
     if (first !== undefined) throw new ActivateError('failed', [first, ...others])
-    const state = await prepareState(warehouse, sync.name)
     const staged = { stage, modelRows: population.modelRows }
     const { columns, notes } = await refuseDrift(warehouse, state.tables.runs, sync, declared, staged)
     const asOf = options.asOf ?? '2026-03-01T02:00:00.000Z'
@@ -208,7 +210,7 @@ from (${sends}) sends where key in (${quoted([...(options.rejected ?? []), ...(o
       outbox: planned.outbox,
       acked,
       exceptions,
-      snapshot: state.snapshot,
+      ...{ snapshot: state.snapshot, payloads: state.payloads },
       tables: state.tables,
       outcomesOfChanges,
     }
@@ -241,7 +243,11 @@ from (${sends}) sends where key in (${quoted([...(options.rejected ?? []), ...(o
       await lastSettle?.()
     },
     outbox: () => query(warehouse, raw(`select * from ${lastOutbox.texts[0]} order by seq nulls last, key`)),
-    snapshot: () => query(warehouse, raw(`select * from activate.snapshot__s order by key`)),
+    async snapshot() {
+      const { snapshot, payloads } = await prepareState(warehouse, 's')
+      const columns = raw(Object.keys(snapshotColumns).join(', '))
+      return query(warehouse, sql`select ${columns} from ${wholeSnapshot(snapshot, payloads)} order by key`)
+    },
     rows: async table => inOrder(await query(warehouse, raw(`select * from activate.${table}`))),
     close,
   }

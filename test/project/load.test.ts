@@ -264,7 +264,12 @@ test('gives every target its own warehouse and ledger, and only what it asks for
 test('names a state schema after a target that inherits a warehouse on a server', async () => {
   const text = `${sound['activate.yml']}warehouse: { type: bigquery, project: 123 }\ntargets: { staging-eu: {} }\n`
   const project = await load({ ...sound, 'activate.yml': text }, { target: 'staging-eu' })
-  expect(project.warehouse).toEqual({ type: 'bigquery', project: '123', state: 'activate_staging_eu' })
+  expect(project.warehouse).toEqual({
+    type: 'bigquery',
+    price_per_tib: 6.25,
+    project: '123',
+    state: 'activate_staging_eu',
+  })
 })
 
 test('suggests a target for one that does not exist', async () => {

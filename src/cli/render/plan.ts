@@ -5,6 +5,7 @@ import type { PeopleSummary } from '../../plan/identity/people-summary.ts'
 import type { Decision, Operation, Plan, Sample } from '../../plan/plan.ts'
 import { decisions, operations } from '../../plan/plan.ts'
 import type { Json } from '../../project/project.ts'
+import { byteSize } from '../../warehouse/billing.ts'
 import type { Colors } from '../terminal.ts'
 import { counted, duration, grouped, printable, shorten } from './text.ts'
 
@@ -25,6 +26,7 @@ export function renderPlan(plan: Plan, colors: Colors): string {
     ...reasonLines(plan.reasons),
     ...(changesOf(plan) === 0 ? [`  ${label('changes')} none`] : []),
     ...(plan.requests > 0 ? [`  ${label('requests')} ${requestsLine(plan)}`] : []),
+    ...costLines(plan),
     ...guardLines(plan, colors),
     ...approvalLines(plan, colors),
     ...plan.warnings.map(warning => `  ${colors.yellow(label('warning'))} ${printable(warning)}`),
@@ -54,6 +56,14 @@ function rowsLine({ rows }: Plan): string {
 function requestsLine(plan: Plan): string {
   const count = grouped(plan.requests)
   return plan.seconds_at_limit > 0 ? `${count}, ${duration(plan.seconds_at_limit * 1000)} at the rate limit` : count
+}
+
+function costLines({ cost }: Plan): readonly string[] {
+  if (cost === undefined) return []
+  const { bytes, plan_bytes: planned, settle_bytes: settled, usd, usd_per_tib: rate } = cost
+  const money = usd < 0.01 ? 'less than $0.01' : `about $${usd.toFixed(2)}`
+  const parts = `${byteSize(planned)} to plan, ${byteSize(settled)} to settle`
+  return [`  ${label('bills')} ${byteSize(bytes)} a night, ${money} at $${rate} a TiB: ${parts}`]
 }
 
 function operationLine(op: Operation, { changes, leavers_to: to }: Plan, colors: Colors): string {

@@ -82,6 +82,11 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .describe(
         'How many days each snapshot is kept as it was before a run changed it, so that the change can be undone; 7 unless set, 0 for none.',
       ),
+    price_per_tib: z
+      .number()
+      .min(0)
+      .default(6.25)
+      .describe('US dollars for a tebibyte that is read, by which a dry run estimates; 6.25 on demand in the US.'),
     credentials: secretText()
       .optional()
       .describe(

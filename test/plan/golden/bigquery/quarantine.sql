@@ -13,6 +13,6 @@ select
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,
   false as kept
-from (select key, digest from (select `id` as key, '{}' as payload, farm_fingerprint(to_json_string(struct(''))) as digest from stage where not (`id` is null or `id` = '') and `id` not in (select key from quarantine__run where key is not null)) population) p
+from (select key, digest from (select `id` as key, '{}' as payload, farm_fingerprint('{}') as digest from stage where not (`id` is null or `id` = '') and `id` not in (select key from quarantine__run where key is not null)) population) p
 full join (select key, digest from snapshot__s where standing <> 'left' and key not in (select key from quarantine__run where key is not null)) s on p.key = s.key
 where p.key is null or s.key is null or p.digest <> s.digest
