@@ -5,7 +5,7 @@
  * Who left keeps a row in the snapshot, so that version and episode never start again and a change id is never used twice.
  */
 import type { Dialect, StateType } from '../warehouse/dialect.ts'
-import { type Fragment, raw, sql } from '../warehouse/sql.ts'
+import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 
 /**
  * `withheld`: in, and never sent, because a holdout withholds the person. `left`: out, and no longer at the destination.
@@ -268,10 +268,13 @@ export function wholeSnapshot(snapshot: Fragment, payloads: Fragment | undefined
   left join (${selectPayloadsOnce(payloads)}) old on old.key = s.key and old.digest = s.digest) snapshot`
 }
 
-/** Of a payload: no row of the snapshot stands for it any more. */
-export function isSuperseded(dialect: Dialect, snapshot: Fragment): Fragment {
+/** Of a payload: no row of the snapshot stands for it any more, nor one of the `copies` that somebody may go back to. */
+export function isSuperseded(dialect: Dialect, snapshot: Fragment, copies: readonly Fragment[] = []): Fragment {
   const named = raw(`key || ':' || ${dialect.castTo('digest', 'string')}`)
-  return sql`${named} not in (select ${named} from ${snapshot})`
+  return join(
+    [snapshot, ...copies].map(relation => sql`${named} not in (select ${named} from ${relation})`),
+    ' and ',
+  )
 }
 
 /** `key`, `digest`, `payload`: one that a key came back to was written twice. */

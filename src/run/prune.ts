@@ -15,6 +15,7 @@ import { ActivateError, type Problem } from '../project/problem.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import type { Wired } from '../wire.ts'
+import { copiesOf } from './undo.ts'
 
 export interface Pruned {
   readonly ledger: Tally
@@ -79,7 +80,7 @@ async function supersededPayloads(
     const held = await bill.sizeOf(snapshot.texts[0] ?? '')
     const kept = await bill.sizeOf(payloads.texts[0] ?? '')
     if (held === undefined || kept === undefined || kept.rows <= held.rows * mostPayloadsOfRow) continue
-    const where = isSuperseded(dialect, snapshot)
+    const where = isSuperseded(dialect, snapshot, await copiesOf(warehouse, sync))
     const [row] = await query(warehouse, sql`select count(*) as n from ${payloads} where ${where}`)
     if (Number(row?.n) === 0) continue
     tally.payloads = (tally.payloads ?? 0) + Number(row?.n)

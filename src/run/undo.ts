@@ -30,6 +30,13 @@ export async function keepForUndo(
   await execute(warehouse, raw(keeping))
 }
 
+/** The copies of a sync's snapshot that there are; those of a sync whose name begins with this one's may be among them. */
+export async function copiesOf(warehouse: Warehouse, sync: string): Promise<readonly Fragment[]> {
+  const { dialect, state } = warehouse
+  const names = dialect.copies === undefined ? [] : await warehouse.tables(state, `${prefix}${sync}__`)
+  return names.map(name => raw(dialect.relation([...state, name])))
+}
+
 /** Statements that give up all copies: whoever is erased must not come back by them. */
 export function dropCopies({ dialect, state }: Warehouse, names: readonly string[]): readonly Fragment[] {
   const { copies } = dialect

@@ -67,6 +67,9 @@ describe.skipIf(zetasqlMissing !== undefined)('payloads apart', () => {
     const { snapshot, payloads } = await prepareState(nights.warehouse, 's')
     const superseded = sql`select payload from ${payloads ?? raw('')} where ${isSuperseded(nights.warehouse.dialect, snapshot)}`
     expect((await query(nights.warehouse, superseded)).map(({ payload }) => payload)).toEqual(['{"v":"x"}'])
+    const copy = sql`(select key, digest from ${payloads ?? raw('')} where payload = '{"v":"x"}') copy`
+    const kept = sql`select payload from ${payloads ?? raw('')} where ${isSuperseded(nights.warehouse.dialect, snapshot, [copy])}`
+    expect(await query(nights.warehouse, kept)).toEqual([])
   })
 
   test('a field that cannot be computed of a row in quarantine stops nobody', async () => {
