@@ -3,12 +3,10 @@
  */
 import { type DeliveryTotals, deliver } from './delivery/deliver.ts'
 import type { Lease, OutcomeCounts } from './ledger/ledger.ts'
-import type { PeopleSummary } from './plan/identity/people-summary.ts'
 import type { Plan } from './plan/plan.ts'
 import { outboxName } from './plan/state.ts'
 import { ActivateError, type Problem } from './project/problem.ts'
 import type { Sync } from './project/project.ts'
-import { startMeter } from './run/cost.ts'
 import { endSettledLetters } from './run/dead-letters.ts'
 import { lastLook } from './run/last-look.ts'
 import { withLease } from './run/lease-keeper.ts'
@@ -24,8 +22,8 @@ import {
   routesOf,
 } from './run/night.ts'
 import { heldEntry, holdOver, holdProblem, objections, overrideEntry } from './run/permission.ts'
-import { type PlannedSync, type PlanSettings, planSync } from './run/plan-sync.ts'
-import { peopleSummary } from './run/policies.ts'
+import { type PlannedSync, planSync } from './run/plan-sync.ts'
+import { byPriority, type PlanDocument, type PlanOptions, planSyncs, progress, settingsOf } from './run/plan-syncs.ts'
 import { pruneIfDue } from './run/prune.ts'
 import { recordQuarantine } from './run/quarantine.ts'
 import { type Grounds, groundsOf, keptPlan, type UnchangedPlan, unchangedPlan } from './run/quiet.ts'
@@ -47,49 +45,10 @@ import {
   summaryBase,
 } from './run/summary.ts'
 import { inTurn } from './run/turn.ts'
-import { runWarnings } from './run/warnings.ts'
 import type { Wired } from './wire.ts'
 
+export { type OnPlanned, type PlanDocument, type PlanOptions, type Progress, planSyncs } from './run/plan-syncs.ts'
 export type { RunDocument, RunSummary } from './run/summary.ts'
-
-/** `dry-run --json`, and the file that `--save` writes and `run --plan` executes. */
-export interface PlanDocument {
-  readonly schema: 'activate.plan/1'
-  readonly as_of: string
-  /** What the plan was made with; `run --plan` makes it again in the same way and compares. */
-  readonly options?: { readonly full_resync: boolean; readonly limit?: number }
-  readonly plans: readonly Plan[]
-  /** Where the project links identifiers to people: what came of it. */
-  readonly people?: PeopleSummary
-}
-
-export interface Progress {
-  readonly sync: string
-  readonly step: 'recover' | 'materialise' | 'check' | 'plan' | 'deliver' | 'settle' | 'done'
-  /** How the run ended, once it is done. */
-  readonly status?: RunSummary['status']
-  /** Records answered for so far, and those to send. */
-  readonly sent: number
-  readonly total: number
-  /** Milliseconds that the limiter is making the run wait at this moment. */
-  readonly waiting: number
-  /** Milliseconds until the end of delivery, as far as the rate limit and the pace so far tell. */
-  readonly eta?: number
-}
-
-export interface PlanOptions {
-  /** The logical clock, in milliseconds. */
-  readonly asOf: number
-  readonly samples: number
-  readonly fullResync: boolean
-  /** At most this many changes are sent. */
-  readonly limit?: number
-  readonly onProgress: (progress: Progress) => void
-  readonly signal: AbortSignal
-}
-
-/** Told of each plan of a dry run while the rows of its model are still there. */
-export type OnPlanned = (night: Night, prepared: PreparedSync, plan: Plan) => Promise<void>
 
 export interface RunOptions extends PlanOptions {
   /** Executes what a guard holds. */
@@ -98,40 +57,6 @@ export interface RunOptions extends PlanOptions {
   readonly saved?: PlanDocument
   /** The due time that the scheduler serves. */
   readonly nominalAt?: number
-}
-
-/** Plans each sync and sends nothing. Throws ActivateError; the first failing sync ends it. */
-export async function planSyncs(
-  wired: Wired,
-  syncs: readonly Sync[],
-  options: PlanOptions,
-  onPlanned?: OnPlanned,
-): Promise<PlanDocument> {
-  const night = await openNight(wired, options.asOf)
-  const plans: Plan[] = []
-  for (const sync of byPriority(syncs)) {
-    const runId = newRunId(sync, wired)
-    const meter = startMeter(night.warehouse)
-    const prepared = await prepareSync(night, sync, runId, step => options.onProgress(progress(sync, step)))
-    options.onProgress(progress(sync, 'plan'))
-    const planned = await planSync(night, prepared, settingsOf(options, false))
-    const cost = await meter.costOf(sync, runId, planned.aside, prepared.state)
-    const plan = cost === undefined ? planned.plan : { ...planned.plan, cost }
-    if (objections(plan, sync, false).length === 0) await announceSends(night, sync, runId, planned)
-    plans.push({ ...plan, warnings: [...plan.warnings, ...(await runWarnings(night, sync))] })
-    await onPlanned?.(night, prepared, plan)
-    await dropScratch(night, runId)
-    options.onProgress(progress(sync, 'done'))
-  }
-  const { fullResync, limit } = options
-  const people = plans.length === 0 ? undefined : await peopleSummary(night)
-  return {
-    schema: 'activate.plan/1',
-    as_of: new Date(options.asOf).toISOString(),
-    options: { full_resync: fullResync, ...(limit === undefined ? {} : { limit }) },
-    plans,
-    ...(people === undefined ? {} : { people }),
-  }
 }
 
 /** Runs each sync in turn, but for those that are not enabled; a failing sync does not stop the next one, its summary carries the problems. */
@@ -148,11 +73,6 @@ export async function runSyncs(wired: Wired, syncs: readonly Sync[], options: Ru
   }
   const unpruned = await pruneIfDue(wired)
   return { schema: 'activate.run/1', runs, ...(unpruned === undefined ? {} : { problems: [unpruned] }) }
-}
-
-/** Where several syncs want the same person under a cap, the first to be planned has the first say. */
-function byPriority(syncs: readonly Sync[]): readonly Sync[] {
-  return [...syncs].sort((a, b) => b.priority - a.priority)
 }
 
 /** The warehouse is opened under the first lease, so that a runner that finds its sync taken never waits for the file. */
@@ -234,10 +154,6 @@ async function runUnderLease(
 }
 
 const nothingSent: DeliveryTotals = { ...nothing, withdrawn: 0, open: 0, requests: 0, retries: 0 }
-
-function settingsOf({ asOf, fullResync, limit, samples }: PlanOptions, keepOutbox: boolean): PlanSettings {
-  return { asOf, fullResync, limit, samples, keepOutbox }
-}
 
 /** Plans, and writes down what the plan decides if nothing objects to it. */
 async function decide(
@@ -408,8 +324,4 @@ async function staleSyncs(
 function refuseStale(plan: Plan, saved: PlanDocument | undefined): void {
   const problem = saved === undefined ? undefined : staleness(plan, saved.plans)
   if (problem !== undefined) throw new ActivateError('failed', problem)
-}
-
-function progress(sync: Sync, step: Progress['step']): Progress {
-  return { sync: sync.name, step, sent: 0, total: 0, waiting: 0 }
 }
