@@ -3,11 +3,11 @@
  * that are not NULL, the only ones that BigQuery takes for outer joins. Scratch tables are tables of the state's dataset that
  * end by themselves: a session's temporary tables are seen by that session alone, which runs one statement at a time.
  */
-import { ActivateError } from '../project/problem.ts'
 import { quoteName, quoteText, relationName, scratchPrefix } from './bigquery-name.ts'
 import { castName, columnType, kindOf, nativeOfType, stateTypes } from './bigquery-types.ts'
 import type { Column, Dialect, Literal } from './dialect.ts'
 import { lowerings, spacesBeyondAscii } from './letters.ts'
+import { numeral, wholeNumber } from './numerals.ts'
 import { raw, sql } from './sql.ts'
 
 type Typed = Pick<Column, 'type' | 'native'>
@@ -24,22 +24,10 @@ export interface BigqueryDialectOptions {
 /** After which a scratch table is gone although nobody dropped it: longer than any run, and than a weekend. */
 export const scratchDays = 7
 
-function number(value: number): string {
-  if (!Number.isFinite(value))
-    throw new ActivateError('invalid', { code: 'A3007', message: `${value} cannot be written into SQL` })
-  return value < 0 ? `(${value})` : String(Math.abs(value))
-}
-
-function checkedWhole(value: number): number {
-  if (!Number.isSafeInteger(value))
-    throw new ActivateError('invalid', { code: 'A3007', message: `${value} is not a whole number` })
-  return value
-}
-
 function literal(value: Literal): string {
   if (value === null) return 'null'
   if (typeof value === 'string') return quoteText(value)
-  if (typeof value === 'number') return number(value)
+  if (typeof value === 'number') return numeral(value)
   if (typeof value === 'boolean') return String(value)
   return 'date' in value ? `cast(${quoteText(value.date)} as DATE)` : `cast(${quoteText(value.timestamp)} as TIMESTAMP)`
 }
@@ -141,7 +129,7 @@ function lower(): (expression: string) => string {
 }
 
 function round(expression: string, digits: number, column?: Typed): string {
-  const rounded = `round(${expression}, ${checkedWhole(digits)})`
+  const rounded = `round(${expression}, ${wholeNumber(digits)})`
   return column === undefined ? rounded : `cast(${rounded} as ${castName(column.native)})`
 }
 
@@ -209,7 +197,7 @@ export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectO
     round,
     timestamp: expression => `cast(${expression} as TIMESTAMP)`,
     addMilliseconds: (timestamp, milliseconds) =>
-      `timestamp_add(${timestamp}, interval ${checkedWhole(milliseconds)} millisecond)`,
+      `timestamp_add(${timestamp}, interval ${wholeNumber(milliseconds)} millisecond)`,
     absentFrom: (expression, keys, column) =>
       sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
     createTableAs: (relation, select, { scratch }) =>
@@ -221,7 +209,7 @@ export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectO
       keep: (relation, copy) =>
         undoDays === 0
           ? undefined
-          : `create snapshot table if not exists ${copy} clone ${relation} ${options(checkedWhole(undoDays))}`,
+          : `create snapshot table if not exists ${copy} clone ${relation} ${options(undoDays)}`,
       drop: copy => `drop snapshot table if exists ${copy}`,
     },
     statistics: () => undefined,

@@ -6,6 +6,7 @@ import { ActivateError } from '../project/problem.ts'
 import type { ColumnType } from '../project/project.ts'
 import type { Column, Dialect, Literal, StateType } from './dialect.ts'
 import { spacesBeyondAscii } from './letters.ts'
+import { numeral, wholeNumber } from './numerals.ts'
 import { raw, sql } from './sql.ts'
 import { type TextType, textTypes, trueTexts } from './text-types.ts'
 
@@ -115,22 +116,10 @@ function text(value: string): string {
   return parts.length === 1 ? parts.join('') : `(${parts.join(' || chr(0) || ')})`
 }
 
-function number(value: number): string {
-  if (!Number.isFinite(value))
-    throw new ActivateError('invalid', { code: 'A3007', message: `${value} cannot be written into SQL` })
-  return value < 0 ? `(${value})` : String(Math.abs(value))
-}
-
-function wholeNumber(value: number): string {
-  if (!Number.isSafeInteger(value))
-    throw new ActivateError('invalid', { code: 'A3007', message: `${value} is not a whole number` })
-  return number(value)
-}
-
 function literal(value: Literal): string {
   if (value === null) return 'null'
   if (typeof value === 'string') return text(value)
-  if (typeof value === 'number') return number(value)
+  if (typeof value === 'number') return numeral(value)
   if (typeof value === 'boolean') return String(value)
   return 'date' in value ? `cast(${text(value.date)} as DATE)` : `cast(${text(value.timestamp)} as TIMESTAMPTZ)`
 }
@@ -329,10 +318,10 @@ export const duckdbDialect: Dialect = {
   lower: expression => `lower(${expression})`,
   matches: (expression, pattern) => `regexp_matches(${expression}, ${text(pattern)})`,
   replaceMatches: (expression, pattern, by) => `regexp_replace(${expression}, ${text(pattern)}, ${text(by)}, 'g')`,
-  round: (expression, digits) => `round(${expression}, ${wholeNumber(digits)})`,
+  round: (expression, digits) => `round(${expression}, ${numeral(wholeNumber(digits))})`,
   timestamp: expression => `cast(${expression} as TIMESTAMPTZ)`,
   addMilliseconds: (timestamp, milliseconds) =>
-    `(${timestamp} + to_milliseconds(cast(${wholeNumber(milliseconds)} as BIGINT)))`,
+    `(${timestamp} + to_milliseconds(cast(${numeral(wholeNumber(milliseconds))} as BIGINT)))`,
   absentFrom: (expression, keys, column) =>
     sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
   createTableAs: (relation, select, { scratch }) =>

@@ -6,6 +6,7 @@
 import { ActivateError } from '../project/problem.ts'
 import type { Column, Dialect, Literal } from './dialect.ts'
 import { lowerings, spacesBeyondAscii } from './letters.ts'
+import { numeral, wholeNumber } from './numerals.ts'
 import { createModel } from './postgres-model.ts'
 import { quoteName, quoteText, relationName } from './postgres-name.ts'
 import { columnType, kindOf, nativeOfType, precisionOf, stateTypes } from './postgres-types.ts'
@@ -31,22 +32,10 @@ function text(value: string): string {
   return quoteText(value)
 }
 
-function number(value: number): string {
-  if (!Number.isFinite(value))
-    throw new ActivateError('invalid', { code: 'A3007', message: `${value} cannot be written into SQL` })
-  return value < 0 ? `(${value})` : String(Math.abs(value))
-}
-
-function checkedWhole(value: number): number {
-  if (!Number.isSafeInteger(value))
-    throw new ActivateError('invalid', { code: 'A3007', message: `${value} is not a whole number` })
-  return value
-}
-
 function literal(value: Literal): string {
   if (value === null) return 'null'
   if (typeof value === 'string') return text(value)
-  if (typeof value === 'number') return number(value)
+  if (typeof value === 'number') return numeral(value)
   if (typeof value === 'boolean') return String(value)
   return 'date' in value ? `cast(${text(value.date)} as date)` : `cast(${text(value.timestamp)} as timestamptz)`
 }
@@ -177,7 +166,7 @@ function hashable({ expression, column }: { readonly expression: string; readonl
 }
 
 function round(expression: string, digits: number, column?: Typed): string {
-  const rounded = `round(cast(${expression} as numeric), ${checkedWhole(digits)})`
+  const rounded = `round(cast(${expression} as numeric), ${wholeNumber(digits)})`
   if (column === undefined) return rounded
   const native = column.native === 'DOUBLE' ? 'double precision' : column.native
   return `cast(${rounded} as ${native})`
@@ -234,7 +223,7 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     timestamp: expression => `cast(${expression} as timestamptz)`,
     // Version 14 takes no more milliseconds in an interval's text than fit into 32 bits, which are 24 days.
     addMilliseconds: (timestamp, milliseconds) =>
-      `(${timestamp} + interval '1 millisecond' * ${number(checkedWhole(milliseconds))})`,
+      `(${timestamp} + interval '1 millisecond' * ${numeral(wholeNumber(milliseconds))})`,
     // A hashed list that outgrows work_mem would be searched through once for every row: an anti join spills instead.
     absentFrom: (expression, keys, column) =>
       sql`not exists (select 1 from (select ${raw(column)} as excluded_key from ${keys}) excluded where excluded.excluded_key = ${expression})`,
