@@ -135,17 +135,24 @@ async function bringBack(database: Database, bind: Bind, name: string, now: numb
 }
 
 async function add({ knex }: Database, bind: Bind, account: string, used: readonly Used[]): Promise<void> {
-  for (let start = 0; start < used.length; start += rowsPerStatement) {
-    const rows = used
-      .slice(start, start + rowsPerStatement)
-      .map(({ of, ...one }) => ({ account: nameOf(account, of), ...one }))
+  const rows = summed(used.map(({ of, ...one }) => ({ account: nameOf(account, of), ...one })))
+  for (let start = 0; start < rows.length; start += rowsPerStatement)
     await bind(
       knex<UsageRow>('usage')
-        .insert(rows)
+        .insert(rows.slice(start, start + rowsPerStatement))
         .onConflict(['account', 'span', 'at'])
         .merge({ requests: knex.raw('usage.requests + excluded.requests') as unknown as number }),
     )
+}
+
+/** PostgreSQL refuses a statement that comes to the same row twice. */
+function summed(rows: readonly UsageRow[]): readonly UsageRow[] {
+  const byKey = new Map<string, UsageRow>()
+  for (const row of rows) {
+    const key = JSON.stringify([row.account, row.span, row.at])
+    byKey.set(key, { ...row, requests: row.requests + (byKey.get(key)?.requests ?? 0) })
   }
+  return [...byKey.values()]
 }
 
 async function read({ knex }: Database, bind: Bind, { account, windows }: TurnRequest): Promise<readonly Used[]> {
