@@ -126,12 +126,11 @@ export class Dispatch {
       this.stopFor({ kind: 'interrupted', code: 'A6005', message: 'delivery was interrupted' })
     const now = this.context.clock.now()
     this.sendBegun(now)
-    if (this.isStopped()) {
-      this.abandon(now)
-    } else {
+    if (!this.isStopped()) {
       this.beginMore(now)
       this.fetchMore()
     }
+    if (this.isStopped()) this.abandon(now)
     this.tend(now)
     if (this.isOver()) {
       this.done = true
