@@ -7,8 +7,20 @@ export function spacesBeyondAscii(): string {
   return ['\u00A0', '\u1680', ...typographic, '\u2028', '\u2029', '\u202F', '\u205F', '\u3000', '\uFEFF'].join('')
 }
 
-/** The small letter of every capital, as two texts of the same length. */
-export function lowerings(): { readonly upper: string; readonly lower: string } {
+interface Lowerings {
+  readonly upper: string
+  readonly lower: string
+}
+
+let known: Lowerings | undefined
+
+/** The small letter of every capital, as two texts of the same length. A walk through Unicode, so it is made once. */
+export function lowerings(): Lowerings {
+  known ??= findLowerings()
+  return known
+}
+
+function findLowerings(): Lowerings {
   let [upper, lower] = ['', '']
   for (let code = 0x41; code <= 0x1e943; code += 1) {
     if (code >= 0xd800 && code <= 0xdfff) continue
