@@ -25,7 +25,7 @@ with facts as (
     else 1 / (1 + (0.793 / (2.426 + x - 1)) * pow((4.414 + t) / (4.414 + t_x), 0.243 + x)) end as p_alive
   from facts
 )
-select customer_id, x as repeat_orders, cast(floor(t_x) as integer) as last_week, round(p_alive, 2) as p_alive,
+select customer_id, x as repeat_orders, cast(floor(t_x) as integer) as last_week, round(p_alive, 1) as p_alive,
   case when spent >= 250 then 'gold' when spent >= 80 then 'silver' else 'bronze' end as tier
 from alive`
 
