@@ -24,6 +24,7 @@ import {
 import { defaultBudget, type RetryBudget } from './retry.ts'
 import { createTally, type Stop, type Tally } from './tally.ts'
 import { begunOnce, canWait, isQuestion, isRepeatable, staysOpen, type Task } from './task.ts'
+import { totalsOf } from './totals.ts'
 
 /** A lease that ends sooner than this, in milliseconds, is as good as lost: the write that follows the send must still be accepted. */
 const usualMargin = 5_000
@@ -98,25 +99,7 @@ export class Dispatch {
       this.failure ??= { error }
     })
     if (this.failure !== undefined) throw this.failure.error
-    return this.totals()
-  }
-
-  private totals(): DeliveryTotals {
-    const { counts, requests, retries, withdrawn } = this.tally
-    const { acked, rejected, parked } = counts
-    const stopped = this.stop ?? this.tally.verdict()
-    const pending = Math.max(0, this.total - acked - rejected - parked)
-    return {
-      acked,
-      rejected,
-      parked,
-      pending,
-      withdrawn,
-      open: this.open,
-      requests,
-      retries,
-      ...(stopped && { stopped }),
-    }
+    return totalsOf(this.tally, { total: this.total, open: this.open, stop: this.stop })
   }
 
   /** Starts everything that can be started at this moment; called whenever something has changed. */
@@ -223,13 +206,14 @@ export class Dispatch {
   private beginMore(now: number): void {
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
+    const roomFor = this.gate.rooms(now, this.sending)
     const lot: Task[] = []
     let full: Task | undefined
     for (;;) {
       const task = this.next(now)
       if (task === undefined) break
       if (this.isLeaseEnding(now)) this.stopForLease('it is about to end')
-      const room = this.gate.room(now, this.sending, task) - waiting - lot.length
+      const room = roomFor(task) - waiting - lot.length
       if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
         this.backlog.putBack([task])
         if (room <= 0) full = task

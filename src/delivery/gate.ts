@@ -94,9 +94,19 @@ export class Gate {
     return Math.max(this.breaker.wait(now, sending), this.destination.account.limiter.wait(now, this.within(task)))
   }
 
-  room(now: number, sending: number, task: Task): number {
+  /** How many of a request's kind could be begun at this instant; asked for each of many, and looked up once for those under the same limits. */
+  rooms(now: number, sending: number): (task: Task) => number {
+    const known = new Map<ActionLimits | undefined, number>()
+    return task => {
+      const within = this.within(task)
+      const room = known.get(within) ?? this.room(now, sending, within)
+      known.set(within, room)
+      return room
+    }
+  }
+
+  private room(now: number, sending: number, within: ActionLimits | undefined): number {
     const { limiter } = this.destination.account
-    const within = this.within(task)
     if (this.breaker.isClosed) return limiter.room(now, within)
     return this.breaker.wait(now, sending) > 0 ? 0 : Math.min(1, limiter.room(now, within))
   }

@@ -1,7 +1,7 @@
 /**
  * What the statements of a night bill on an engine that counts columns, from the sizes of the tables alone: for those whose tables are not
  * there yet, so that the engine cannot be asked. Widths are those of BigQuery's types; a test holds the estimate to what a night's own
- * statements read (test/bigquery/night-bytes.test.ts).
+ * statements read (test/warehouse/bigquery-bytes.test.ts).
  */
 import { billedBytes, type Scan, type TableSize } from '../warehouse/billing.ts'
 
