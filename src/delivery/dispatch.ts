@@ -206,6 +206,10 @@ export class Dispatch {
   private beginMore(now: number): void {
     const waiting = this.beginning + this.begun.length
     const further = this.pace.further(now, waiting)
+    if (this.underWay >= this.gate.width + further) {
+      this.wakeWhenDue(now)
+      return
+    }
     const roomFor = this.gate.rooms(now, this.sending)
     const lot: Task[] = []
     let full: Task | undefined
@@ -236,9 +240,14 @@ export class Dispatch {
   private next(now: number): Task | undefined {
     const due = this.backlog.takeDue(now)
     if (due !== undefined) return due
-    const { nextDue } = this.backlog
-    if (nextDue !== undefined) this.wakeAt(nextDue, 0)
+    this.wakeWhenDue(now)
     return this.backlog.takeReady()
+  }
+
+  /** What is due already goes as soon as there is room for it. */
+  private wakeWhenDue(now: number): void {
+    const { nextDue } = this.backlog
+    if (nextDue !== undefined && nextDue > now) this.wakeAt(nextDue, 0)
   }
 
   private fetchMore(): void {
@@ -308,12 +317,8 @@ export class Dispatch {
       this.conclude({ ...task, attempt }, resolveWithdrawn(task, task.withdrawing))
       return
     }
-    const started = {
-      ...begunOnce(task),
-      attempt,
-      firstSentAt: task.firstSentAt ?? at,
-      begunAt: this.context.clock.now(),
-    }
+    const begunAt = this.context.clock.now()
+    const started = begunOnce(task, { attempt, firstSentAt: task.firstSentAt ?? at, begunAt })
     if (started.prepared === undefined) this.conclude(started, resolveUnsent(started))
     else this.begun.push(started)
   }

@@ -17,15 +17,9 @@ export function freeze({ method, path, headers, json, form }: HttpRequest): Froz
       : form !== undefined
         ? ['application/x-www-form-urlencoded', new URLSearchParams(form).toString()]
         : [undefined, undefined]
-  const lowered = Object.fromEntries(
-    Object.entries(headers ?? {}).map(([header, value]) => [header.toLowerCase(), value]),
-  )
-  return {
-    method,
-    path: escapePath(path.startsWith('/') ? path : `/${path}`),
-    headers: type === undefined ? lowered : { 'content-type': type, ...lowered },
-    body,
-  }
+  const frozen: Record<string, string> = type === undefined ? {} : { 'content-type': type }
+  for (const [header, value] of Object.entries(headers ?? {})) frozen[header.toLowerCase()] = value
+  return { method, path: escapePath(path.startsWith('/') ? path : `/${path}`), headers: frozen, body }
 }
 
 /** Spaces and letters beyond ASCII are escaped; what is escaped already stays. Throws for a lone surrogate. */

@@ -166,7 +166,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return
     this.status = status
-    for (const [name, value] of Object.entries(headers)) {
+    for (const name in headers) {
+      const value = headers[name]
       if (value !== undefined) this.headers[name] = typeof value === 'string' ? value : value.join(', ')
     }
   }

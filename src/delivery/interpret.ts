@@ -29,8 +29,8 @@ function laterWith(after: number | undefined): { readonly after?: number } {
  */
 export function interpretStatus(reply: HttpReply, _batch?: readonly Change[], now?: number): Verdict {
   const { status } = reply
-  const message = quote(reply)
   if (status >= 200 && status < 300) return { kind: 'acked' }
+  const message = quote(reply)
   if (status >= 300 && status < 400) {
     return { kind: 'denied', code: 'redirect', message: `HTTP ${status} to ${reply.headers.location ?? 'nowhere'}` }
   }

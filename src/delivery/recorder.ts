@@ -96,17 +96,19 @@ export class Recorder {
       if (optOuts !== undefined) await this.context.onOptOuts?.(optOuts)
       const at = clock.now()
       const due = again === undefined ? undefined : at + again.delay
-      const outcome = {
+      const conclusion = {
+        requestId,
+        attempt: task.attempt,
         state,
         at,
         exceptions,
-        deadLetters: deadLettersOf(task, resolution.exceptions),
+        ...(exceptions.length > 0 && { deadLetters: deadLettersOf(task, resolution.exceptions) }),
         ...(error && { error }),
         ...(due !== undefined && { nextAttemptAt: due }),
         ...(job !== undefined && { job: { reference: job.reference, acceptedAt: job.acceptedAt } }),
         ...(receipts !== undefined && { receipts }),
       }
-      const won = await ledger.conclude({ requestId, attempt: task.attempt, ...outcome }, lease())
+      const won = await ledger.conclude(conclusion, lease())
       if (won) this.tally.record(resolution)
       else this.hooks.lost()
       if (won && afterwards !== undefined) await ledger.move([requestId], 'uncertain', afterwards, clock.now(), lease())

@@ -116,11 +116,14 @@ export function isBoundToItsKey({ doubt, idempotency }: Task): boolean {
 }
 
 /** With this attempt counted: as a question, or as a send. A job is asked about until its deadline, however often that is. */
-export function begunOnce(task: Task): Task {
-  const counted = (spent: Spent): Spent => ({ ...spent, attempts: spent.attempts + 1 })
-  if (task.job !== undefined) return task
-  if (task.inquiry === undefined) return { ...task, spent: counted(task.spent) }
-  return { ...task, inquiry: { ...task.inquiry, spent: counted(task.inquiry.spent) } }
+export function begunOnce(task: Task, begun: Pick<Task, 'attempt' | 'firstSentAt' | 'begunAt'>): Task {
+  if (task.job !== undefined) return { ...task, ...begun }
+  if (task.inquiry === undefined) return { ...task, ...begun, spent: countedIn(task.spent) }
+  return { ...task, ...begun, inquiry: { ...task.inquiry, spent: countedIn(task.inquiry.spent) } }
+}
+
+function countedIn(spent: Spent): Spent {
+  return { ...spent, attempts: spent.attempts + 1 }
 }
 
 export interface TaskSource {
@@ -130,9 +133,13 @@ export interface TaskSource {
 
 export const nothingSpent: Spent = { attempts: 0, connections: 0, throttled: 0 }
 
+const nothingKnown: Task['known'] = new Map()
+
 export const nothingAsked: Inquiry = { spent: nothingSpent, absent: new Set(), unclear: new Set() }
 
 export function membersOf(changes: readonly Pick<PlannedChange, 'seq'>[]): Members {
+  const [only, second] = changes
+  if (only !== undefined && second === undefined) return { from: only.seq, to: only.seq }
   const seqs = changes.map(({ seq }) => seq)
   const [from = 0] = seqs
   const consecutive = seqs.every((seq, index) => seq === from + index)
@@ -183,8 +190,7 @@ export function tasksOfBatch(source: TaskSource, batch: Batch, spent: Spent = no
   }
   const members = membersOf(changes)
   const make = (request: PreparedRequest | undefined, inBody: readonly PlannedChange[], refusals = refused) => {
-    const body = new Set(inBody)
-    const unsendable = body.size === changes.length ? [] : changes.filter(change => !body.has(change))
+    const unsendable = inBody.length === changes.length ? [] : without(changes, inBody)
     return makeTask(source, action, members, request, inBody, refusals, unsendable, spent)
   }
   if (sendable.length === 0) return [make(undefined, [])]
@@ -196,6 +202,11 @@ export function tasksOfBatch(source: TaskSource, batch: Batch, spent: Spent = no
     return [make(undefined, [], exceptions)]
   }
   return halves(changes).flatMap(half => tasksOfBatch(source, { action, changes: half, tooLarge: false }, spent))
+}
+
+function without(changes: readonly PlannedChange[], inBody: readonly PlannedChange[]): readonly PlannedChange[] {
+  const body = new Set(inBody)
+  return changes.filter(change => !body.has(change))
 }
 
 export function halves<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
@@ -266,6 +277,6 @@ function makeTask(
     spent,
     firstSentAt: undefined,
     doubt: false,
-    known: new Map(),
+    known: nothingKnown,
   }
 }

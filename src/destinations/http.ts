@@ -137,6 +137,7 @@ function keyHeader(
 }
 
 function pathOf(path: string, change: Change): string {
+  if (!path.includes('{')) return path
   if (path.includes('{key}')) assertSegment(change.key)
   return path
     .replaceAll('{key}', () => encodeURIComponent(change.key))

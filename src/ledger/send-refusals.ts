@@ -9,6 +9,10 @@ export const sendableStates: readonly RequestState[] = requestStates.filter(
   state => eventBetween(state, 'sending') !== undefined,
 )
 
+const conclusions: ReadonlySet<RequestState> = new Set(
+  requestStates.filter(state => eventBetween('sending', state) !== undefined),
+)
+
 /** A5006: it would be sent from a state that does not lead there. */
 export function notSendable({ requestId }: Pick<NewRequest, 'requestId'>, state: RequestState) {
   return ledgerError('A5006', `request ${requestId} is ${state} and cannot be sent again`)
@@ -21,6 +25,6 @@ export function notTheSame({ requestId }: Pick<NewRequest, 'requestId'>, { attem
 
 /** Undefined unless no conclusion leads to the state, which is a defect of the caller. */
 export function nonConclusion({ state }: Pick<Conclusion, 'state'>): TypeError | undefined {
-  if (eventBetween('sending', state) !== undefined) return undefined
+  if (conclusions.has(state)) return undefined
   return new TypeError(`a request that is sending cannot become ${state} by a conclusion`)
 }

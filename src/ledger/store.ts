@@ -10,7 +10,7 @@ import { holdsOf } from './holds.ts'
 import { type KeySource, keyBeside } from './key.ts'
 import { hashOfKey } from './key-hashes.ts'
 import { leasesOf } from './leases.ts'
-import type { Ledger } from './ledger.ts'
+import type { Conclusion, Lease, Ledger } from './ledger.ts'
 import { ledgerKey } from './ledger-key.ts'
 import { optOutsOf } from './opt-outs.ts'
 import { isPostgresLedger, openPostgres } from './postgres.ts'
@@ -73,6 +73,22 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
   const sends = groupCommit<Send, Answer>(group => database.commit(group))
   const key = ledgerKey(database, options.key, options.now)
 
+  /** Keys of people are hashed and what was refused is sealed before anything is written. */
+  async function sealed(conclusion: Conclusion, lease: Lease): Promise<Send> {
+    const { deadLetters = [], receipts = [], exceptions, ...rest } = conclusion
+    const sealer = await key()
+    return {
+      kind: 'conclude',
+      conclusion: {
+        ...rest,
+        exceptions: exceptions.map(exception => ({ ...exception, key: hashOfKey(sealer, exception.key) })),
+      },
+      letters: deadLetters.map(letter => sealLetter(sealer, letter, options.letterRetention)),
+      receipts: receipts.map(receipt => hashReceipt(sealer, receipt)),
+      lease,
+    }
+  }
+
   return {
     ...leasesOf(database),
     ...runsOf(database),
@@ -97,17 +113,8 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
       throw refusal(answer)
     },
 
-    async conclude({ deadLetters = [], receipts = [], exceptions: said, ...rest }, lease) {
-      const sealer = deadLetters.length + receipts.length + said.length === 0 ? undefined : await key()
-      const exceptions = said.flatMap(exception =>
-        sealer === undefined ? [] : [{ ...exception, key: hashOfKey(sealer, exception.key) }],
-      )
-      const conclusion = { ...rest, exceptions }
-      const letters = deadLetters.flatMap(letter =>
-        sealer === undefined ? [] : [sealLetter(sealer, letter, options.letterRetention)],
-      )
-      const hashed = receipts.flatMap(receipt => (sealer === undefined ? [] : [hashReceipt(sealer, receipt)]))
-      const answer = await sends.add({ kind: 'conclude', conclusion, letters, receipts: hashed, lease })
+    async conclude(conclusion, lease) {
+      const answer = await sends.add(namesKeys(conclusion) ? await sealed(conclusion, lease) : plain(conclusion, lease))
       if (answer.kind === 'concluded') return answer.won
       throw refusal(answer)
     },
@@ -118,6 +125,17 @@ export function ledgerOver(database: Database, options: LedgerOptions): Ledger {
     },
   }
 }
+
+function namesKeys({ deadLetters = none, receipts = none, exceptions }: Conclusion): boolean {
+  return deadLetters.length + receipts.length + exceptions.length > 0
+}
+
+/** By far the most frequent: a yes to all of it. */
+function plain(conclusion: Conclusion, lease: Lease): Send {
+  return { kind: 'conclude', conclusion, letters: none, receipts: none, lease }
+}
+
+const none: readonly never[] = []
 
 function refusal(answer: Answer): unknown {
   return answer.kind === 'refused' ? answer.error : new TypeError(`a send was answered as ${answer.kind}`)

@@ -118,7 +118,7 @@ function live({
     steps.push({ before: task, said, resolution })
     if (resolution.again === undefined) break
     const { task: next } = resolution.again
-    task = { ...begunOnce(next), attempt: next.attempt + 1 }
+    task = begunOnce(next, { attempt: next.attempt + 1, firstSentAt: next.firstSentAt, begunAt: next.begunAt })
   }
   return steps
 }
@@ -278,7 +278,8 @@ describe('what follows from an attempt', () => {
     })
     const first = resolveOutcome(task, named('rejected', 'acked', 'uncertain'), contextOf())
     if (first.again === undefined) throw new TypeError('the request is repeated')
-    const again = { ...begunOnce(first.again.task), attempt: 2 }
+    const { task: next } = first.again
+    const again = begunOnce(next, { attempt: 2, firstSentAt: next.firstSentAt, begunAt: next.begunAt })
     expect(resolveOutcome(again, named('acked', 'rejected', 'acked'), contextOf())).toMatchObject({
       counts: { acked: 3 },
     })
