@@ -231,6 +231,7 @@ function observed(warehouse: Warehouse, add: Add): Warehouse {
     transaction: statements => warehouse.transaction(statements),
     describe: select => warehouse.describe(select),
     tables: (schema, prefix) => warehouse.tables(schema, prefix),
+    columns: schema => warehouse.columns(schema),
     load: (relation, columns, chunks) => warehouse.load(relation, columns, chunks),
     close: () => warehouse.close(),
   }

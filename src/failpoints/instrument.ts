@@ -64,6 +64,7 @@ export function instrumentWarehouse(warehouse: Warehouse, { reach }: Failpoints)
     transaction: statements => warehouse.transaction(statements, () => reach('transaction.inside')),
     describe: select => warehouse.describe(select),
     tables: (schema, prefix) => warehouse.tables(schema, prefix),
+    columns: schema => warehouse.columns(schema),
     load: (relation, columns, rows) => warehouse.load(relation, columns, rows),
     close: () => warehouse.close(),
   }

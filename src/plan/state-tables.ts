@@ -19,6 +19,8 @@ import {
 interface Known {
   /** Relations that were there at the opening: asking for all of them at once costs less than making each once more. */
   readonly present: ReadonlySet<string>
+  /** Their columns, where the engine tells those of all tables at once. */
+  readonly columns: ReadonlyMap<string, readonly string[]>
   /** Made, and brought up to date. */
   readonly prepared: Set<string>
 }
@@ -38,8 +40,11 @@ function knownOf(warehouse: Warehouse): Promise<Known> {
 
 async function listTables(warehouse: Warehouse): Promise<Known> {
   const { dialect, state } = warehouse
-  const names = await warehouse.tables(state, '')
-  return { present: new Set(names.map(name => dialect.relation([...state, name]))), prepared: new Set() }
+  const relation = (name: string) => dialect.relation([...state, name])
+  const told = await warehouse.columns(state)
+  const columns = new Map([...(told ?? [])].map(([name, own]) => [relation(name), own]))
+  const names = told === undefined ? (await warehouse.tables(state, '')).map(relation) : columns.keys()
+  return { present: new Set(names), columns, prepared: new Set() }
 }
 
 /** Creates the table if it is missing; one that is there gets the columns it lacks, NULL in every row. */
@@ -49,33 +54,29 @@ export async function prepareTable(
   columns: Readonly<Record<string, StateType>>,
 ): Promise<void> {
   const name = relation.texts[0] ?? ''
-  const { present, prepared } = await knownOf(warehouse)
+  const { present, columns: told, prepared } = await knownOf(warehouse)
   if (prepared.has(name)) return
-  if (present.has(name)) await addMissingColumns(warehouse, relation, columns)
-  else await create(warehouse, relation, columns)
+  // Somebody else may have made it meanwhile, and an earlier version of this tool at that: only then is it asked again.
+  if (!present.has(name)) await execute(warehouse, createTable(warehouse.dialect, relation, columns))
+  await addMissingColumns(warehouse, relation, columns, told.get(name))
   prepared.add(name)
-}
-
-/** Somebody else may have made it meanwhile, and an earlier version of this tool at that. */
-async function create(
-  warehouse: Warehouse,
-  relation: Fragment,
-  columns: Readonly<Record<string, StateType>>,
-): Promise<void> {
-  await execute(warehouse, createTable(warehouse.dialect, relation, columns))
-  await addMissingColumns(warehouse, relation, columns)
 }
 
 async function addMissingColumns(
   warehouse: Warehouse,
   relation: Fragment,
   columns: Readonly<Record<string, StateType>>,
+  told: readonly string[] | undefined,
 ): Promise<void> {
-  const described = await warehouse.describe(`select * from ${relation.texts[0]}`)
-  const present = new Set(described.map(({ name }) => name))
+  const there = new Set(told ?? (await describedNames(warehouse, relation)))
   for (const [name, type] of Object.entries(columns)) {
-    if (!present.has(name)) await execute(warehouse, addColumn(warehouse.dialect, relation, name, type))
+    if (!there.has(name)) await execute(warehouse, addColumn(warehouse.dialect, relation, name, type))
   }
+}
+
+async function describedNames(warehouse: Warehouse, relation: Fragment): Promise<readonly string[]> {
+  const described = await warehouse.describe(`select * from ${relation.texts[0]}`)
+  return described.map(({ name }) => name)
 }
 
 /** The relations of a sync's state. */

@@ -173,6 +173,11 @@ class BigqueryWarehouse implements Warehouse {
     return names.filter(name => name.startsWith(prefix) && !name.startsWith(scratchPrefix)).sort()
   }
 
+  /** A listing of tables does not say their columns here. */
+  async columns(): Promise<undefined> {
+    return undefined
+  }
+
   async load(
     parts: readonly string[] | { readonly scratch: string },
     columns: readonly SeedColumn[],

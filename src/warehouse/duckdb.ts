@@ -18,6 +18,7 @@ import {
   VARCHAR,
 } from '@duckdb/node-api'
 import type { WarehouseSettings } from '../project/project.ts'
+import { columnsByTable } from './columns-by-table.ts'
 import type { Column } from './dialect.ts'
 import { duckdbDialect, typedText } from './duckdb-dialect.ts'
 import {
@@ -233,6 +234,16 @@ class DuckdbWarehouse implements Warehouse {
       params: [catalog ?? null, name ?? 'main', prefix],
     })
     return rows.map(row => String(row.table_name))
+  }
+
+  async columns(schema: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const [name, catalog] = [...schema].reverse()
+    const rows = await this.query({
+      sql: `select t.table_name, c.column_name from duckdb_tables() t join duckdb_columns() c on c.table_oid = t.table_oid and c.database_oid = t.database_oid
+        where t.database_name = coalesce($1, current_database()) and t.schema_name = $2 and not t.temporary`,
+      params: [catalog ?? null, name ?? 'main'],
+    })
+    return columnsByTable(rows)
   }
 
   async load(

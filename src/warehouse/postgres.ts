@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import type { SecretReaders } from '../project/secret.ts'
+import { columnsByTable } from './columns-by-table.ts'
 import type { Column } from './dialect.ts'
 import { type Connector, connectorOf, type PostgresSettings } from './postgres-connect.ts'
 import { copyRows } from './postgres-copy.ts'
@@ -235,6 +236,17 @@ class PostgresWarehouse implements Warehouse {
       params: [schema.at(-1) ?? 'public', tablePrefix(prefix), scratchPrefix],
     })
     return rows.map(({ name }) => (name === tableName(prefix) ? prefix : String(name)))
+  }
+
+  async columns(schema: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const rows = await this.query({
+      sql: `select c.relname as table_name, a.attname as column_name
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      where n.nspname = $1 and c.relkind in ('r', 'p') and not starts_with(c.relname, $2)`,
+      params: [schema.at(-1) ?? 'public', scratchPrefix],
+    })
+    return columnsByTable(rows)
   }
 
   async load(

@@ -48,6 +48,8 @@ export interface Warehouse {
   readonly metadata?: Metadata
   /** Base tables, and copies of some, of a schema whose name starts with `prefix`. */
   tables(schema: readonly string[], prefix: string): Promise<readonly string[]>
+  /** Names of the columns of every base table of a schema, by the table's name; undefined where each table has to be asked. */
+  columns(schema: readonly string[]): Promise<ReadonlyMap<string, readonly string[]> | undefined>
   /**
    * Replaces `relation` by these rows, all or nothing; returns their number. Values are texts in the columns' types. A table
    * under `scratch` is one of `dialect.scratch`.

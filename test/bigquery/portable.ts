@@ -34,6 +34,7 @@ export function speaking(warehouse: Warehouse): Warehouse {
     transaction: (statements, beforeCommit) => warehouse.transaction(statements.map(told), beforeCommit),
     describe: select => warehouse.describe(inGoogleSql(select)),
     tables: (schema, prefix) => warehouse.tables(schema, prefix),
+    columns: schema => warehouse.columns(schema),
     load: (relation, columns, rows) => warehouse.load(relation, columns, rows),
     close: () => warehouse.close(),
   }

@@ -32,7 +32,7 @@ const outcome = (model: string, more: string) =>
 const files = {
   'activate.yml': `
 name: hillstrom
-warehouse: { type: duckdb, path: state.duckdb }
+warehouse: { type: duckdb, path: state.duckdb, threads: 1 }
 destinations:
   mails: { type: file, path: out, format: csv }
 `,

@@ -11,7 +11,7 @@ let project: TestProject
 /** Two destinations, and two syncs: each to one of them, with the same account. */
 const activateYml = (url: string, limits: string) => `
 name: acme
-warehouse: { type: duckdb, path: .activate/warehouse.duckdb }
+warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }
 sources:
   people: { csv: data/people.csv, columns: { id: { type: string }, score: { type: integer } } }
 destinations:

@@ -13,7 +13,7 @@ beforeEach(async () => {
   project = await makeProject({
     'activate.yml': `
 name: acme
-warehouse: { type: duckdb, path: .activate/warehouse.duckdb }
+warehouse: { type: duckdb, path: .activate/warehouse.duckdb, threads: 1 }
 sources:
   people: { csv: data/people.csv, columns: { id: { type: string }, score: { type: integer } } }
 destinations:

@@ -15,7 +15,7 @@ const people = Array.from({ length: 3000 }, (_, index) => `C${String(index).padS
 const files = {
   'activate.yml': `
 name: programme
-warehouse: { type: duckdb, path: state.duckdb }
+warehouse: { type: duckdb, path: state.duckdb, threads: 1 }
 destinations:
   mails: { type: file, path: out, format: csv }
 `,

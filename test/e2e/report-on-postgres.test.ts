@@ -103,7 +103,7 @@ describe.skipIf(postgresMissing !== undefined)('the report on PostgreSQL', () =>
   afterAll(() => server.stop())
 
   test('says what it says on DuckDB', async () => {
-    const here = await lived('{ type: duckdb, path: state.duckdb }', {})
+    const here = await lived('{ type: duckdb, path: state.duckdb, threads: 1 }', {})
     expect(here).toMatchObject({
       experiments: [
         { holdout: 'global', outcomes: [{ outcome: 'spent' }, { outcome: 'each_order', measure: 'ratio' }] },

@@ -25,7 +25,7 @@ holdout: { share: 25%, epoch: "1", salt: ${name}-1 }
 const files = {
   'activate.yml': `
 name: programme
-warehouse: { type: duckdb, path: state.duckdb }
+warehouse: { type: duckdb, path: state.duckdb, threads: 1 }
 sources:
   people: { csv: people.csv, columns: { customer_id: { type: string } } }
   renewals: { csv: renewals.csv, columns: { customer_id: { type: string }, renewed_at: { type: timestamp } }, freshness: { column: renewed_at, max_age: 60d } }

@@ -25,7 +25,7 @@ syncs: { offer: primary }
 const files = {
   'activate.yml': `
 name: programme
-warehouse: { type: duckdb, path: state.duckdb }
+warehouse: { type: duckdb, path: state.duckdb, threads: 1 }
 sources:
   people: { csv: people.csv, columns: { customer_id: { type: string }, tier: { type: string } } }
   orders: { csv: orders.csv, columns: { order_id: { type: string }, customer_id: { type: string }, ordered_at: { type: timestamp }, amount: { type: number }, pieces: { type: number } } }

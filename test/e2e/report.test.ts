@@ -13,7 +13,7 @@ const people = Array.from({ length: 2000 }, (_, index) => `C${String(index).padS
 const files = {
   'activate.yml': `
 name: programme
-warehouse: { type: duckdb, path: state.duckdb }
+warehouse: { type: duckdb, path: state.duckdb, threads: 1 }
 sources:
   people: { csv: data/people.csv, columns: { customer_id: { type: string } } }
   renewals: { csv: data/renewals.csv, columns: { customer_id: { type: string }, renewed_at: { type: timestamp } } }

@@ -23,7 +23,7 @@ function files(sources: Sources = {}) {
   return {
     'activate.yml': `
 name: acme
-warehouse: { type: duckdb, attach: { shop: shop.duckdb } }
+warehouse: { type: duckdb, threads: 1, attach: { shop: shop.duckdb } }
 sources:
   orders: ${sources.orders ?? `{ csv: orders.csv, on_violation: quarantine, columns: { ${positive} } }`}
   customers: ${sources.customers ?? '{ csv: customers.csv }'}

@@ -69,7 +69,7 @@ export function onPostgres(): void {
 async function openInFile(): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'activate-plan-'))
   const path = join(folder, 'w.duckdb')
-  const warehouse = await openDuckdb({ type: 'duckdb', path, state: 'activate', attach: {}, memory: '1GB' })
+  const warehouse = await openDuckdb({ type: 'duckdb', path, state: 'activate', attach: {}, memory: '1GB', threads: 1 })
   return {
     warehouse,
     async close() {

@@ -26,7 +26,7 @@ let warehouse: Warehouse
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'activate-'))
   const path = join(folder, 'state.duckdb')
-  warehouse = await openDuckdb({ type: 'duckdb', path, state: 'activate', attach: {}, memory: '1GB' })
+  warehouse = await openDuckdb({ type: 'duckdb', path, state: 'activate', attach: {}, memory: '1GB', threads: 1 })
 })
 
 afterAll(async () => {

@@ -147,6 +147,7 @@ function mortalWarehouse(warehouse: Warehouse, { alive }: Fate): Warehouse {
     transaction: living((statements, beforeCommit) => warehouse.transaction(statements, beforeCommit)),
     describe: living(select => warehouse.describe(select)),
     tables: living((schema, prefix) => warehouse.tables(schema, prefix)),
+    columns: living(schema => warehouse.columns(schema)),
     load: living((relation, columns, rows) => warehouse.load(relation, columns, rows)),
     close: () => warehouse.close(),
   }

@@ -84,7 +84,7 @@ holdout: { share: 30%, epoch: "1", salt: seed-${seed}-${name}, expires: "${end}"
     {
       'activate.yml': `
 name: validity
-warehouse: { type: duckdb, path: state.duckdb }
+warehouse: { type: duckdb, path: state.duckdb, threads: 1 }
 sources:
 ${names.map(name => `  ${name}: { csv: data/${name}.csv, columns: { customer_id: { type: string }, renewed_at: { type: timestamp }, amount: { type: number } } }`).join('\n')}
 destinations:

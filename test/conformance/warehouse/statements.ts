@@ -129,6 +129,17 @@ export function describeStatements(trial: Trial): void {
       expect(await warehouse().tables(schema, prefix)).toEqual([`${prefix}a`, `${prefix}b`])
     })
 
+    test('names the columns of all tables of a schema at once, or leaves each to be asked', async () => {
+      const schema = warehouse().state
+      const columns = `(${dialect().quote('select')} ${dialect().stateType('bigint')}, b ${dialect().stateType('text')})`
+      await execute(raw(`create table ${dialect().relation([...schema, 'told__a'])} ${columns}`))
+      await execute(raw(`create view ${dialect().relation([...schema, 'told__view'])} as select 1 as n`))
+      const told = await warehouse().columns(schema)
+      expect(told?.has('told__view') ?? false).toBe(false)
+      expect(new Set(told?.get('told__a') ?? ['select', 'b'])).toEqual(new Set(['select', 'b']))
+      expect(told === undefined).toBe(dialect().billsByColumn)
+    })
+
     test('makes tables from selects with bound values, scratch or not, and never over another', async () => {
       const select = sql`select ${'x'} as s, ${5} as n`
       for (const [relation, scratch] of [
