@@ -1,8 +1,8 @@
 /**
  * Drives requests to their ends: the intent is committed, the limiter asked, the bytes sent, the outcome recorded. At most
  * `concurrency` requests are under way at the destination. Around them a few more are having their intent or their
- * outcome committed, so that connections need not wait for the disk; the number of records held is bounded, whatever the
- * number of rows. (p-limit queues without bound, which would hold them all.)
+ * outcome committed, so that connections need not wait for the disk; a ledger that commits slowly slows delivery down. The number of records
+ * held is bounded, whatever the number of rows. (p-limit queues without bound, which would hold them all.)
  */
 import { ActivateError } from '../project/problem.ts'
 import { type Alarm, createAlarm } from './alarm.ts'
@@ -12,7 +12,7 @@ import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { Gate, type Leaving } from './gate.ts'
 import { createPace, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
-import { Recorder } from './recorder.ts'
+import { mostUnrecorded, Recorder } from './recorder.ts'
 import {
   type Resolution,
   resolveOutdated,
@@ -131,6 +131,11 @@ export class Dispatch {
     return this.beginning + this.begun.length + this.sending
   }
 
+  /** Requests with an intent, of which the ledger does not have the outcome: what a crash would leave to be cleared up. */
+  private get unrecorded(): number {
+    return this.underWay + this.recorder.concluding
+  }
+
   private isLeaseEnding(now: number): boolean {
     const { lease, leaseMargin = usualMargin } = this.context
     return lease().expiresAt - now < leaseMargin
@@ -231,10 +236,15 @@ export class Dispatch {
       this.waitFor(now, Math.max(1, this.gate.wait(now, this.sending, full)), full)
   }
 
-  /** Those that are repeatable ahead of a free connection, many with one commit; others only when one is free for them. */
+  /**
+   * Those that are repeatable ahead of a free connection, many with one commit; others only when one is free for them, and keep it
+   * until they are recorded, so that a crash leaves no more of them in doubt than there are connections.
+   */
   private mayBegin(task: Task, further: number): boolean {
     const { width } = this.gate
-    return this.underWay < width || (isRepeatable(task) && this.underWay < width + further && this.backlog.isLight)
+    if (!isRepeatable(task)) return this.unrecorded < width
+    if (this.unrecorded >= width + mostUnrecorded) return false
+    return this.underWay < width || (this.underWay < width + further && this.backlog.isLight)
   }
 
   private next(now: number): Task | undefined {
@@ -258,9 +268,10 @@ export class Dispatch {
     return !this.isStopped() && this.backlog.wantsMore(this.isIdle())
   }
 
-  /** Whether a connection could be used that is not. */
+  /** Whether a connection could be used that is not, by one more of the requests that are too large to be read ahead. */
   private isIdle(): boolean {
-    return this.underWay < this.gate.width
+    const { width } = this.gate
+    return this.underWay < width && this.recorder.concluding <= width
   }
 
   private async fetch(): Promise<void> {
