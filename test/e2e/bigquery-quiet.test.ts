@@ -1,7 +1,9 @@
 /** Nights on BigQuery in which nothing can have changed: not one job is made for them, and any doubt has the night computed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Ledger } from '../../src/ledger/ledger.ts'
+import { rememberPeople, resolvePeople } from '../../src/plan/identity/people.ts'
 import { prepareState } from '../../src/plan/state-tables.ts'
+import type { Identity } from '../../src/project/policies.ts'
 import { findPerson, forgetInWarehouse } from '../../src/run/erase-warehouse.ts'
 import type { RunSummary } from '../../src/run/summary.ts'
 import { type RunOptions, runSyncs } from '../../src/run.ts'
@@ -64,6 +66,24 @@ describe.skipIf(zetasqlMissing !== undefined)('a night on BigQuery', () => {
     expect(asked.filter(request => request.includes('/jobs'))).toEqual([])
     expect(asked.length).toBeGreaterThan(10)
     await again.cleanup()
+  })
+
+  test('remembers who is who in tables that are made once', async () => {
+    const identity: Identity = {
+      ...{ entity: 'customer', key: 'id', identifiers: [], links: [], maxCluster: 50, minConfidence: 0 },
+      place: { file: 'activate.yml', line: 3, column: 1 },
+    }
+    const tablesMade = async (name: string) => {
+      const { warehouse, cleanup } = await openState(server, { state: 'people' })
+      const before = server.statements.length
+      const people = await resolvePeople(warehouse, identity, { name, asOf: '2026-03-01T02:00:00Z', links: [] })
+      await rememberPeople(warehouse, people, name)
+      await cleanup()
+      const statements = server.statements.slice(before)
+      expect(statements.length).toBeGreaterThan(2)
+      return statements.filter(statement => /create table if not exists|alter table/i.test(statement)).length
+    }
+    expect([await tablesMade('first'), await tablesMade('second')]).toEqual([2, 0])
   })
 
   describe('of a sync', () => {

@@ -8,7 +8,7 @@ import { ActivateError } from '../../project/problem.ts'
 import { type Fragment, render } from '../../warehouse/sql.ts'
 import type { Row, Warehouse } from '../../warehouse/warehouse.ts'
 import { execute, query } from '../stage.ts'
-import { createTable } from '../state.ts'
+import { prepareTable } from '../state-tables.ts'
 import { type Components, connect } from './components.ts'
 import {
   countEvents,
@@ -108,7 +108,7 @@ export async function dropPeople(warehouse: Warehouse, { members, identifiers, t
   await openScratch(warehouse, tonight.name).drop(members, identifiers, tonight.persons, tonight.events)
 }
 
-/** Creates the state tables that are missing. Creating them changes nothing that a plan sees. */
+/** Creates the state tables that are missing, and asks once for both. Creating them changes nothing that a plan sees. */
 async function prepareIdentities(warehouse: Warehouse): Promise<Readonly<Record<IdentityTable, Fragment>>> {
   const { dialect, state } = warehouse
   const tables = {
@@ -116,7 +116,7 @@ async function prepareIdentities(warehouse: Warehouse): Promise<Readonly<Record<
     identity_history: identityRelation(dialect, state, 'identity_history'),
   }
   for (const [name, relation] of Object.entries(tables)) {
-    await execute(warehouse, createTable(dialect, relation, identityTables[name as IdentityTable]))
+    await prepareTable(warehouse, relation, identityTables[name as IdentityTable])
   }
   return tables
 }
