@@ -1,5 +1,6 @@
 /** The schema of a Postgres ledger: whether it is ours and of today, and how it becomes so. */
 import type { Knex } from 'knex'
+import { aboutServer, oldestMajor, type Server, unfitnessOf } from '../postgres/fitness.ts'
 import { ledgerError } from './failure.ts'
 import { postgresFlavour } from './migrations/flavour.ts'
 import { migrationNames, migrationSource } from './migrations/source.ts'
@@ -9,24 +10,19 @@ import { connect, migrationLimits } from './postgres-connection.ts'
 /** `none`: the schema is missing or empty. `old`: a newer version of the tool has to bring it up to date. */
 export type Standing = 'none' | 'old' | 'current'
 
-/** The oldest that has what is used here: `pg_terminate_backend` that waits. */
-const oldestServer = 140_000
-
-interface Found {
-  readonly version: number
-  readonly release: string
-  readonly encoding: string
+interface Found extends Server {
   readonly tables: readonly string[]
 }
 
 /** Throws A5002 for a ledger of a newer version, A5024 for a server that cannot hold one, A5027 for what is not ours. */
 export async function standingOf(knex: Knex, address: Address): Promise<Standing> {
   const { server, schema } = address
-  const { version, release, encoding, tables } = await look(knex, schema)
-  if (version < oldestServer) {
-    throw ledgerError('A5024', `${server} runs PostgreSQL ${release}; a ledger needs 14 or newer`)
+  const { release, encoding, tables, ...found } = await look(knex, schema)
+  const unfitness = unfitnessOf({ ...found, encoding })
+  if (unfitness === 'too old') {
+    throw ledgerError('A5024', `${server} runs PostgreSQL ${release}; a ledger needs ${oldestMajor} or newer`)
   }
-  if (encoding !== 'UTF8') {
+  if (unfitness === 'not in UTF8') {
     throw ledgerError('A5024', `the database ${server} is encoded in ${encoding}; a ledger needs UTF8`, {
       help: `create one for it: create database … encoding 'UTF8' template template0`,
     })
@@ -53,8 +49,7 @@ export async function standingOf(knex: Knex, address: Address): Promise<Standing
 
 async function look(knex: Knex, schema: string): Promise<Found> {
   const { rows } = await knex.raw(
-    `select current_setting('server_version_num')::int as version, current_setting('server_version') as release,
-      current_setting('server_encoding') as encoding,
+    `${aboutServer},
       (select coalesce(json_agg(c.relname), '[]') from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname = ? and c.relkind in ('r', 'p', 'v', 'm', 'f')) as tables`,
     [schema],

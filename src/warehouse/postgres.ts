@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
+import { aboutServer, oldestMajor, type Server, unfitnessOf } from '../postgres/fitness.ts'
 import type { SecretReaders } from '../project/secret.ts'
 import { columnsByTable } from './columns-by-table.ts'
 import type { Column } from './dialect.ts'
@@ -28,9 +29,6 @@ import { columnType, nativeOfType } from './postgres-types.ts'
 import { oidOf, toValue } from './postgres-value.ts'
 import type { Statement } from './sql.ts'
 import type { Row, SeedColumn, Warehouse } from './warehouse.ts'
-
-/** The oldest major version with all that the dialect asks for (`bit_xor`, infinite numerics). */
-const oldestVersion = 14
 
 /**
  * Opens a warehouse, and makes the schema of the state if need be.
@@ -60,15 +58,13 @@ export async function openPostgres(settings: PostgresSettings, readers: SecretRe
 
 /** Throws A3037 for a server that will not do. */
 async function inspect(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ version: string; encoding: string }>(
-    "select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding",
-  )
-  const version = Math.trunc(Number(rows[0]?.version) / 10_000)
-  if (version < oldestVersion)
-    throw unfitServer(`the server is PostgreSQL ${version}`, `PostgreSQL ${oldestVersion} or newer is needed`)
-  if (rows[0]?.encoding !== 'UTF8')
+  const [server] = (await client.query<Server>(aboutServer)).rows
+  const unfitness = server && unfitnessOf(server)
+  if (unfitness === 'too old')
+    throw unfitServer(`the server is PostgreSQL ${server?.release}`, `PostgreSQL ${oldestMajor} or newer is needed`)
+  if (unfitness === 'not in UTF8')
     throw unfitServer(
-      `the database is encoded as ${rows[0]?.encoding}`,
+      `the database is encoded as ${server?.encoding}`,
       'use a database that was made with encoding UTF8',
     )
 }
