@@ -36,6 +36,7 @@ import { createScrubber, type Scrubber } from './project/scrubber.ts'
 import { listSecretRefs, resolveSecretText, type SecretReaders } from './project/secret.ts'
 import { defaultTarget } from './project/settings.ts'
 import { leaseMilliseconds } from './run/lease-keeper.ts'
+import type { PermissionAnswer } from './warehouse/bigquery-permissions.ts'
 import type { Warehouse } from './warehouse/warehouse.ts'
 
 export type { Clock }
@@ -59,6 +60,8 @@ export interface Wired {
   readonly log: (sync: string, note: DeliveryNote) => void
   warehouse(): Promise<Warehouse>
   warehouseIsOpen(): boolean
+  /** Asks for every permission that nights need, where the warehouse has a way to be asked; opens nothing. */
+  permissions(): Promise<readonly PermissionAnswer[]>
   /**
    * Closes the warehouse and leaves nothing of deleted rows in its file or tables; answers why that could not be done. A
    * warehouse that is a service has its own housekeeping, which is what it answers then.
@@ -137,6 +140,7 @@ export function wire(project: Project, options: WireOptions): Wired {
     log: options.log ?? (() => undefined),
     warehouse: warehouse.get,
     warehouseIsOpen: () => warehouse.opened() !== undefined,
+    permissions: () => askPermissions(project, readers),
     async rewriteWarehouse() {
       await (await warehouse.opened())?.close()
       warehouse.forget()
@@ -195,6 +199,15 @@ async function openWarehouse({ warehouse }: Project, readers: SecretReaders): Pr
   if (warehouse.type === 'duckdb') return (await import('./warehouse/duckdb.ts')).openDuckdb(warehouse)
   if (warehouse.type === 'postgres') return (await import('./warehouse/postgres.ts')).openPostgres(warehouse, readers)
   return (await import('./warehouse/bigquery.ts')).openBigquery(warehouse, readers)
+}
+
+async function askPermissions(
+  { warehouse, sources }: Project,
+  readers: SecretReaders,
+): Promise<readonly PermissionAnswer[]> {
+  if (warehouse.type !== 'bigquery') return []
+  const tables = sources.flatMap(({ from }) => ('table' in from ? [from.table] : []))
+  return (await import('./warehouse/bigquery.ts')).askBigquery(warehouse, readers, tables)
 }
 
 async function rewriteWarehouse({ warehouse }: Project, readers: SecretReaders): Promise<string | undefined> {

@@ -10,6 +10,7 @@ import type { Project } from '../project/project.ts'
 import { safeLength } from '../project/scrubber.ts'
 import { listSecretRefs, resolveSecrets } from '../project/secret.ts'
 import { describeHold } from '../run/permission.ts'
+import type { PermissionAnswer } from '../warehouse/bigquery-permissions.ts'
 import { render, sql } from '../warehouse/sql.ts'
 import type { Wired } from '../wire.ts'
 import type { Invocation } from './invocation.ts'
@@ -54,6 +55,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
   return withWired(invocation, project, async wired => {
     const findings = [clock(project, wired.clock.now())]
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
+    findings.push(...(await checkPermissions(wired)))
     findings.push(...(await checkSources(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
     findings.push(...(await checkLedgerClock(wired)))
@@ -83,6 +85,28 @@ async function openWarehouse(wired: Wired): Promise<string> {
   const warehouse = await wired.warehouse()
   await warehouse.query(render(sql`select 1 as one`, warehouse.dialect.placeholder))
   return `${warehouse.dialect.name} opened, state in ${warehouse.state.join('.')}`
+}
+
+/** What the warehouse answers when it is asked for permissions; also where it could not be opened for want of one. */
+async function checkPermissions(wired: Wired): Promise<readonly Finding[]> {
+  // Credentials that are not accepted have been told.
+  const answers = await wired.permissions().catch(() => [])
+  return answers.map(permissionFinding)
+}
+
+export function permissionFinding(answer: PermissionAnswer): Finding {
+  const check = `permissions on ${answer.on}`
+  switch (answer.kind) {
+    case 'granted':
+      return { check, status: 'ok', found: `granted: ${answer.permissions.join(', ')}`, help: null }
+    case 'missing':
+      return {
+        ...{ check, status: 'fail' },
+        ...{ found: `A3053: missing: ${answer.permissions.join(', ')}`, help: answer.grants.join('; ') },
+      }
+    case 'unknown':
+      return { check, status: 'warn', found: `cannot be asked: ${answer.because}`, help: answer.help ?? null }
+  }
 }
 
 /**

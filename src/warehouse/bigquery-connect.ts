@@ -14,12 +14,21 @@ export interface Connection {
   readonly uploadUrl: string
   /** Above all projects, for those that are not billed. */
   readonly apiUrl: string
+  /** Where the Resource Manager answers. */
+  readonly resourcesUrl: string
   readonly project: string
   /** Whom messages name: `application default credentials`, `the key in ${env:KEY}`, each perhaps `as <service account>`. */
   readonly identity: string
 }
 
-const scope = 'https://www.googleapis.com/auth/bigquery'
+/** The second is for asking which permissions there are, and reads nothing but what a project is called. */
+const scopes = [
+  'https://www.googleapis.com/auth/bigquery',
+  'https://www.googleapis.com/auth/cloudplatformprojects.readonly',
+]
+
+/** Without it nobody acts as somebody else (cloud.google.com/iam/docs/reference/credentials/rest, `generateAccessToken`, read 2026-11). */
+const scopesToImpersonate = ['https://www.googleapis.com/auth/cloud-platform']
 
 /** The part of `google-auth-library` that is used; it is the official client's own, and comes with it. */
 interface AuthLibrary {
@@ -52,7 +61,9 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
   }
   const client = new Client(options as BigQueryOptions)
   const apiUrl = `${root}/bigquery/v2`
-  return { client, project, identity, apiUrl, uploadUrl: `${root}/upload/bigquery/v2/projects/${project}/jobs` }
+  const uploadUrl = `${root}/upload/bigquery/v2/projects/${project}/jobs`
+  const resourcesUrl = isLoopback(new URL(root)) ? root : 'https://cloudresourcemanager.googleapis.com'
+  return { client, project, identity, apiUrl, uploadUrl, resourcesUrl }
 }
 
 /** The client would send every request, and the token with it, to that host, and under paths that no BigQuery has. */
@@ -98,13 +109,13 @@ async function authOf(
   const key = credentials === undefined ? undefined : keyOf(resolveSecretText(credentials, readers), identity)
   const auth = new GoogleAuth({
     projectId: project,
-    scopes: [scope],
+    scopes: impersonate === undefined ? scopes : scopesToImpersonate,
     ...(key === undefined ? {} : { credentials: key }),
   })
   try {
     const sourceClient = await auth.getClient()
     if (impersonate === undefined) return sourceClient
-    return new Impersonated({ sourceClient, targetPrincipal: impersonate, targetScopes: [scope], lifetime: 3600 })
+    return new Impersonated({ sourceClient, targetPrincipal: impersonate, targetScopes: scopes, lifetime: 3600 })
   } catch (error) {
     throw credentialsFailure(error, identity)
   }

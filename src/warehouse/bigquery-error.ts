@@ -4,6 +4,7 @@
  * id, and whether a *job* that failed may be repeated under a new one.
  */
 import { ActivateError, type ExitReason } from '../project/problem.ts'
+import { grantOf, type Holding } from './bigquery-roles.ts'
 
 /** What a failure is explained with. */
 export interface Context {
@@ -166,17 +167,16 @@ function denied(message: string, cause: unknown, { project, state, identity }: C
     'A3053',
     `BigQuery does not allow ${identity} to do this: ${message}`,
     cause,
-    grantOf(permission, dataset, { project, state }),
+    grantOf(permission, holdingOf(permission, dataset, { project, state })),
   )
 }
 
-function grantOf(permission: string, dataset: string, { project, state }: Pick<Context, 'project' | 'state'>): string {
-  const onProject = (role: string) =>
-    `let an administrator run: gcloud projects add-iam-policy-binding ${project} --member=<principal> --role=${role}`
-  const onDataset = (role: string) =>
-    `let an administrator run in BigQuery: GRANT \`${role}\` ON SCHEMA \`${dataset}\` TO "<principal>"`
-  if (permission.startsWith('bigquery.jobs.')) return onProject('roles/bigquery.jobUser')
-  if (permission === 'bigquery.datasets.create')
-    return `${onProject('roles/bigquery.user')}, or make the dataset ${state} and grant roles/bigquery.dataEditor on it`
-  return onDataset(dataset === `${project}.${state}` ? 'roles/bigquery.dataEditor' : 'roles/bigquery.dataViewer')
+function holdingOf(
+  permission: string,
+  dataset: string,
+  { project, state }: Pick<Context, 'project' | 'state'>,
+): Holding {
+  const isOfProject = permission.startsWith('bigquery.jobs.') || permission === 'bigquery.datasets.create'
+  if (isOfProject) return { kind: 'project', project, state }
+  return { kind: dataset === `${project}.${state}` ? 'state' : 'source', dataset }
 }

@@ -63,6 +63,8 @@ export interface RestRequest {
   readonly qs?: object
   /** A file that is sent behind `json`, in one request of two parts. */
   readonly file?: string
+  /** Milliseconds after which nothing more is expected. */
+  readonly timeout?: number
 }
 
 /** Repeated, with longer and longer pauses: some 30 seconds in all. */
@@ -218,24 +220,31 @@ export class Jobs {
     }
   }
 
-  #once({ file, json, ...request }: RestRequest): Promise<unknown> {
-    const { client } = this.#settings.connection
-    const body =
-      file === undefined
-        ? { ...(json === undefined ? {} : { json }) }
-        : {
-            qs: { uploadType: 'multipart' },
-            multipart: [
-              { 'Content-Type': 'application/json', body: JSON.stringify(json) },
-              { 'Content-Type': 'application/octet-stream', body: createReadStream(file) },
-            ],
-          }
-    return new Promise((resolve, reject) => {
-      client.request({ ...request, ...body }, (error: Error | null, answer: unknown) =>
-        error === null || error === undefined ? resolve(answer) : reject(error),
-      )
-    })
+  #once(request: RestRequest): Promise<unknown> {
+    return sendOnce(this.#settings.connection, request)
   }
+}
+
+/** Asks the official client, once. */
+export function sendOnce(
+  { client }: Pick<Connection, 'client'>,
+  { file, json, ...request }: RestRequest,
+): Promise<unknown> {
+  const body =
+    file === undefined
+      ? { ...(json === undefined ? {} : { json }) }
+      : {
+          qs: { uploadType: 'multipart' },
+          multipart: [
+            { 'Content-Type': 'application/json', body: JSON.stringify(json) },
+            { 'Content-Type': 'application/octet-stream', body: createReadStream(file) },
+          ],
+        }
+  return new Promise((resolve, reject) => {
+    client.request({ ...request, ...body }, (error: Error | null, answer: unknown) =>
+      error === null || error === undefined ? resolve(answer) : reject(error),
+    )
+  })
 }
 
 /** At least: how much of a query's bytes each table had, its answer does not say, so that the least for a table shows only where all are small. */

@@ -7,10 +7,11 @@ import type { SecretReaders } from '../project/secret.ts'
 import { type BigquerySettings, bytesOf, type Connection, connectBigquery } from './bigquery-connect.ts'
 import { bigqueryDialect, scratchDays } from './bigquery-dialect.ts'
 import { bigqueryFailure, type Context, closedFailure, refusalOf, settingFailure } from './bigquery-error.ts'
-import { Jobs, type Page } from './bigquery-jobs.ts'
+import { Jobs, type Page, sendOnce } from './bigquery-jobs.ts'
 import { schemaOf, withJsonLines } from './bigquery-load.ts'
 import { TableMetadata } from './bigquery-metadata.ts'
 import { quoteName, scratchPrefix } from './bigquery-name.ts'
+import { askPermissions, namingMissing, type PermissionAnswer } from './bigquery-permissions.ts'
 import { transactionScript } from './bigquery-script.ts'
 import { columnType } from './bigquery-types.ts'
 import { type Field, nativeOf, parameterOf, toValue } from './bigquery-value.ts'
@@ -39,6 +40,7 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
     ...{ project: connection.project, state: settings.state, identity: connection.identity },
     ...{ budget: settings.maximum_bytes_billed, location: settings.location ?? 'US' },
   }
+  const ask = () => askOver(connection, settings, [])
   try {
     const { location } = await prepareDataset(jobs(context.location), settings, connection)
     return new BigqueryWarehouse(
@@ -47,10 +49,32 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
       { ...context, location },
       { token, undoDays: settings.undo_days },
       ratesOf(settings),
+      ask,
     )
   } catch (error) {
-    throw bigqueryFailure(error, context)
+    throw await namingMissing(bigqueryFailure(error, context), ask)
   }
+}
+
+/** Every permission that nights need, asked for without opening anything. `sources`: paths of the tables and views that are read. */
+export async function askBigquery(
+  settings: BigquerySettings,
+  readers: SecretReaders,
+  sources: readonly (readonly string[])[],
+): Promise<readonly PermissionAnswer[]> {
+  return askOver(await connectBigquery(settings, readers), settings, sources)
+}
+
+/** Milliseconds for one question; where the Resource Manager cannot be reached, that is found out soon. */
+const patience = 10_000
+
+function askOver(
+  connection: Connection,
+  { state, undo_days: undoDays }: BigquerySettings,
+  sources: readonly (readonly string[])[],
+): Promise<readonly PermissionAnswer[]> {
+  const wanted = { connection, state, keepsCopies: undoDays !== 0, sources }
+  return askPermissions(wanted, request => sendOnce(connection, { ...request, timeout: patience }), Date.now())
 }
 
 function ratesOf(settings: BigquerySettings): Pick<Bill, 'budget' | 'dollarsPerTebibyte'> {
@@ -111,6 +135,7 @@ class BigqueryWarehouse implements Warehouse {
   readonly #jobs: Jobs
   readonly #context: Context
   readonly #token: string
+  readonly #ask: () => Promise<readonly PermissionAnswer[]>
   readonly bill: Bill
 
   constructor(
@@ -119,7 +144,9 @@ class BigqueryWarehouse implements Warehouse {
     context: Context,
     { token, undoDays }: Naming,
     rates: Pick<Bill, 'budget' | 'dollarsPerTebibyte'>,
+    ask: () => Promise<readonly PermissionAnswer[]>,
   ) {
+    this.#ask = ask
     this.state = [context.state]
     this.dialect = bigqueryDialect({ state: this.state, token, undoDays })
     this.#jobs = jobs
@@ -288,7 +315,7 @@ class BigqueryWarehouse implements Warehouse {
     try {
       return await work()
     } catch (error) {
-      throw bigqueryFailure(error, this.#context)
+      throw await namingMissing(bigqueryFailure(error, this.#context), this.#ask)
     }
   }
 }

@@ -177,7 +177,7 @@ export const warehouseCodes = {
   A3053: {
     title: 'a permission is missing in BigQuery',
     explanation:
-      'The help names the role and what to grant it on. The state needs roles/bigquery.dataEditor on its own dataset, jobs roles/bigquery.jobUser on the project; sources need no more than roles/bigquery.dataViewer (docs/guides/bigquery.md).',
+      'The help names the role and what to grant it on, of all that is missing. The state needs roles/bigquery.dataOwner on its own dataset (roles/bigquery.dataEditor with `undo_days: 0`), jobs roles/bigquery.jobUser on the project; sources need no more than roles/bigquery.dataViewer (docs/guides/bigquery.md). `activate doctor` asks for each beforehand.',
     exit: 'failed',
   },
   A3054: {

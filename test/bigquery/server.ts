@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { ZetaColumn, ZetaParameter, ZetaResult } from '../engines/zetasql.ts'
 import { bytesOfColumn, type Scan, totalOf } from './bytes.ts'
 import { Engine, EngineError, type StoredTable } from './engine.ts'
+import { HttpError, Permissions } from './permissions.ts'
 import { cellOf, fieldOf, readValue, typeNamed } from './values.ts'
 
 /** What goes wrong with the next requests of a kind. */
@@ -34,6 +35,16 @@ export interface BigqueryServer {
   count(): void
   /** What each query job reads, where the server was asked to count it. */
   readonly bills: Bill[]
+  /** What permissions were asked for, and which of them are held, each question in its order. */
+  readonly asked: readonly {
+    readonly on: string
+    readonly permissions: readonly string[]
+    readonly held: readonly string[]
+  }[]
+  /** Takes permissions away from now on; `on` is `project`, a dataset (with its tables) or `dataset.table`. */
+  deny(on: string, ...permissions: readonly string[]): void
+  /** Gives all of them back. */
+  allow(): void
   /** The next `times` requests of this kind (the next one unless told). */
   inject(request: string, fault: Fault, times?: number): void
   stop(): Promise<void>
@@ -55,16 +66,6 @@ interface StoredJob {
   finish(): void
 }
 
-class HttpError extends Error {
-  readonly status: number
-  readonly reason: string
-  constructor(status: number, reason: string, message: string) {
-    super(message)
-    this.status = status
-    this.reason = reason
-  }
-}
-
 export const testProject = 'acme'
 
 export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryServer> {
@@ -80,6 +81,9 @@ export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryS
     count() {
       service.counting = true
     },
+    asked: service.permissions.asked,
+    deny: (on, ...permissions) => service.permissions.deny(on, permissions),
+    allow: () => service.permissions.allow(),
     inject: (request, fault, times = 1) => service.inject(request, fault, times),
     async stop() {
       server.closeAllConnections()
@@ -91,6 +95,7 @@ export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryS
 
 class Service {
   readonly engine = new Engine(testProject)
+  readonly permissions = new Permissions(this.engine)
   readonly requests: string[] = []
   readonly statements: string[] = []
   readonly bills: Bill[] = []
@@ -112,10 +117,7 @@ class Service {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://localhost')
     const parts = url.pathname.split('/').filter(part => part !== '')
-    const kind = `${request.method} /${parts
-      .slice(parts[0] === 'upload' ? 5 : 4)
-      .filter((_, index) => index % 2 === 0)
-      .join('/')}`
+    const kind = kindOf(`${request.method}`, parts)
     this.requests.push(kind)
     const body = await textOf(request)
     const at = this.#faults.findIndex(each => each.request === kind)
@@ -141,7 +143,14 @@ class Service {
     fault: Fault | undefined,
   ): Promise<object> {
     const [project = '', , first = '', , second = ''] = parts
+    this.#refuse(kind, first, second)
     switch (kind) {
+      case 'POST /projects:testIamPermissions':
+        return this.permissions.test('project', JSON.parse(body))
+      case 'POST /datasets/tables:testIamPermissions':
+        return this.permissions.test(`${first}.${second.replace(/:.*/, '')}`, JSON.parse(body))
+      case 'POST /datasets/tables':
+        return this.#makeTable(first, JSON.parse(body))
       case 'GET /datasets':
         return this.#dataset(first)
       case 'POST /datasets':
@@ -164,6 +173,27 @@ class Service {
       default:
         throw new HttpError(404, 'notFound', `no route ${kind}`)
     }
+  }
+
+  /** As far as requests are concerned; what statements need is the engine's to refuse, and `#start`'s. */
+  #refuse(kind: string, dataset: string, table: string): void {
+    const needed: Readonly<Record<string, readonly [string, string]>> = {
+      'POST /jobs': ['project', 'bigquery.jobs.create'],
+      'POST /datasets': ['project', 'bigquery.datasets.create'],
+      'GET /datasets': [dataset, 'bigquery.datasets.get'],
+      'POST /datasets/tables': [dataset, 'bigquery.tables.create'],
+      'DELETE /datasets/tables': [`${dataset}.${table}`, 'bigquery.tables.delete'],
+    }
+    const [on, permission] = needed[kind] ?? []
+    if (on !== undefined && permission !== undefined && (kind !== 'GET /datasets' || this.engine.datasets.has(dataset)))
+      this.permissions.demand(on, permission)
+  }
+
+  #makeTable(dataset: string, { tableReference, schema }: TableRequest): object {
+    this.#dataset(dataset)
+    const columns = schema.fields.map(({ name, type }) => ({ name, type: typeNamed(type) }))
+    this.engine.tables.set(`${dataset}.${tableReference.tableId}`, { kind: 'TABLE', columns, rows: [] })
+    return {}
   }
 
   #dataset(id: string): object {
@@ -223,6 +253,9 @@ class Service {
     })
     return this.#start(jobReference, fault, async job => {
       this.statements.push(query.query)
+      const [, copied = ''] =
+        /create snapshot table .* clone `(?:acme\.)?([^`]+)`.*expiration/is.exec(query.query) ?? []
+      if (copied !== '') this.permissions.demand(copied, 'bigquery.tables.deleteSnapshot')
       await this.#count(job, query, parameters)
       return this.engine.execute(query.query, parameters)
     })
@@ -299,7 +332,7 @@ class Service {
         job.finish()
       },
       (error: unknown) => {
-        const reason = error instanceof EngineError ? error.reason : 'invalid'
+        const reason = error instanceof EngineError || error instanceof HttpError ? error.reason : 'invalid'
         job.error ??= { reason, message: error instanceof Error ? error.message : String(error) }
         job.finish()
       },
@@ -354,6 +387,11 @@ interface QueryRequest {
   }[]
 }
 
+interface TableRequest {
+  readonly tableReference: { readonly tableId: string }
+  readonly schema: { readonly fields: readonly { readonly name: string; readonly type: string }[] }
+}
+
 interface JobRequest {
   readonly jobReference: JobReference
   readonly configuration: {
@@ -376,6 +414,15 @@ function schemaOf(columns: readonly ZetaColumn[]): object {
 function jobResource({ id, location, state, error }: StoredJob): object {
   const status = { state, ...(state === 'DONE' && error !== undefined ? { errorResult: error } : {}) }
   return { kind: 'bigquery#job', jobReference: { projectId: testProject, jobId: id, location }, status }
+}
+
+/** Method and kinds of things, without their names: `POST /jobs`, `POST /datasets/tables:testIamPermissions`. */
+function kindOf(method: string, parts: readonly string[]): string {
+  const [, verb] = /:(\w+)$/.exec(parts.at(-1) ?? '') ?? []
+  // The Resource Manager's paths are shorter.
+  if (parts[0] === 'v1') return `${method} /projects${verb === undefined ? '' : `:${verb}`}`
+  const kinds = parts.slice(parts[0] === 'upload' ? 5 : 4).filter((_, index) => index % 2 === 0)
+  return `${method} /${kinds.join('/')}${verb === undefined ? '' : `:${verb}`}`
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

@@ -99,7 +99,7 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
     expect([code, stderr]).toEqual([4, expect.stringContaining('does not accept application default credentials')])
   }, 240_000)
 
-  test('doctor tries each source, and says which grant is missing or where it stands', async () => {
+  test('doctor asks for permissions and tries each source, and says which grant is missing or where it stands', async () => {
     await mkdir(join(folder(), 'sources'), { recursive: true })
     await writeFile(
       join(folder(), 'sources', 'activate.yml'),
@@ -117,11 +117,31 @@ sources:
     for (const name of ['shop.read', 'shop.refused'])
       server.engine.tables.set(name, { kind: 'TABLE', columns: [text], rows: [] })
     server.engine.refused.add('shop.refused')
+    server.deny('sources_state', 'bigquery.tables.deleteSnapshot')
+    server.inject('POST /projects:testIamPermissions', {
+      ...{ status: 403, reason: 'accessNotConfigured' },
+      message: 'Cloud Resource Manager API has not been used in project 1 before or it is disabled.',
+    })
     const { stdout, code } = await activate('-C', 'sources', 'doctor', '--json')
     const { checks } = JSON.parse(stdout) as {
       checks: { check: string; status: string; found: string; help: string }[]
     }
     const of = (name: string) => checks.find(({ check }) => check === `source ${name}`)
+    const permissionsOn = (name: string) => checks.find(({ check }) => check === `permissions on ${name}`)
+    expect(permissionsOn('project acme')).toMatchObject({
+      ...{ status: 'warn', found: expect.stringMatching(/^cannot be asked: Cloud Resource Manager API/) },
+      help: expect.stringContaining('gcloud services enable cloudresourcemanager.googleapis.com'),
+    })
+    expect(permissionsOn('acme.sources_state')).toMatchObject({
+      ...{ status: 'fail', found: 'A3053: missing: bigquery.tables.deleteSnapshot' },
+      help: expect.stringContaining('GRANT `roles/bigquery.dataOwner` ON SCHEMA `acme.sources_state`'),
+    })
+    expect(permissionsOn('acme.shop.read')).toMatchObject({ status: 'ok' })
+    expect(permissionsOn('acme.shop.refused')).toMatchObject({
+      ...{ status: 'fail', found: 'A3053: missing: bigquery.tables.get, bigquery.tables.getData' },
+      help: expect.stringContaining('GRANT `roles/bigquery.dataViewer` ON SCHEMA `acme.shop`'),
+    })
+    expect([...server.engine.tables.keys()].filter(name => name.includes('scratch__'))).toEqual([])
     expect(of('read')).toMatchObject({ status: 'ok', found: 'shop.read can be read' })
     expect(of('elsewhere')).toMatchObject({
       ...{
