@@ -36,7 +36,7 @@ export function selectChanges(dialect: Dialect, params: DiffParams): Fragment {
   const differs = params.everyone
     ? raw('')
     : sql`
-where p.key is null or s.key is null or p.digest <> s.digest`
+where ${dialect.rarely(raw('p.key is null or s.key is null or p.digest <> s.digest'))}`
   return sql`select
   coalesce(p.key, s.key) as key,
   case when s.key is null then 'enter' when p.key is null then 'leave' else 'change' end as op,

@@ -39,9 +39,9 @@ export function lookOverAhead(dialect: Dialect, stage: Fragment, { key, notFinit
 }
 
 function selectLook(dialect: Dialect, stage: Fragment, key: Fragment, numbers: readonly Fragment[]): Fragment {
-  const hash = raw(dialect.quickHash(key.texts[0] ?? ''))
+  const hash = dialect.quickHash(key.texts[0] ?? '')
   const counts = [
-    sql`count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, count(distinct ${hash}) as keys`,
+    sql`count(*) as row_count, count(case when ${missing(key)} then 1 end) as missing, ${dialect.countDifferent(hash, stage)} as keys`,
     ...numbers,
   ]
   return sql`select ${join(counts, ', ')} from ${stage}`

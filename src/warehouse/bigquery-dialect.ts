@@ -174,6 +174,8 @@ export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectO
     },
     sha256: expression => `to_hex(sha256(${expression}))`,
     quickHash: expression => `farm_fingerprint(${expression})`,
+    countDifferent: expression => sql`count(distinct ${raw(expression)})`,
+    rarely: condition => condition,
     // Never by `concat`, which is NULL as soon as one part is; the JSON of a row tells NULL from '' and from 'null'.
     rowDigest: values =>
       `farm_fingerprint(to_json_string(struct(${values.map(({ expression }) => expression).join(', ')})))`,

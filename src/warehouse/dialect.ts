@@ -66,6 +66,13 @@ export interface Dialect {
   /** A fast hash for comparing two texts within one query; never stored, it may change with the engine's version. */
   quickHash(expression: string): string
   /**
+   * How many different values an expression has in a relation: a column of a select from that relation which counts other things as
+   * well. It is counted with them, or in a look of its own where that is faster.
+   */
+  countDifferent(expression: string, relation: Fragment): Fragment
+  /** The same condition, said so that an engine which plans by estimates expects it to hold for few of many rows. */
+  rarely(condition: Fragment): Fragment
+  /**
    * A fast digest of a row's values as the state's `bigint`, for leaving out rows that are surely the same. It may change
    * with the engine's version or a column's type, so a difference means nothing until the values themselves are compared.
    */

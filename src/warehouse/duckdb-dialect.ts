@@ -302,6 +302,8 @@ export const duckdbDialect: Dialect = {
   },
   sha256: expression => `sha256(${expression})`,
   quickHash: expression => `hash(${expression})`,
+  countDifferent: expression => sql`count(distinct ${raw(expression)})`,
+  rarely: condition => condition,
   // Half of the range, because the state's bigint is signed.
   rowDigest: values => `cast(hash(${values.map(({ expression }) => expression).join(', ')}) >> 1 as BIGINT)`,
   rowsWhere: (relation, condition) => sql`${relation} where ${condition}`,

@@ -200,6 +200,13 @@ export function postgresDialect({ state, token }: PostgresDialectOptions): Diale
     jsonMember: (expression, name) => plainText(`cast(${expression} as json) -> ${text(name)}`),
     sha256: expression => `encode(sha256(convert_to(${expression}, 'UTF8')), 'hex')`,
     quickHash: expression => `hashtextextended(${expression}, 0)`,
+    // Different values are sorted to be counted. Beside other counts whole rows would be; without a limit of its own the select is
+    // folded into the count, and the columns of the expression are sorted with it. Numbers alone take a third of both (measured).
+    countDifferent: (expression, relation) =>
+      sql`(select count(distinct value) from (select ${raw(expression)} as value from ${relation} offset 0) narrow)`,
+    // No statistics tell how often a case is 1, so 1 in 200 is assumed. From "is null or differs" the server expects every row of a join
+    // to be left, which it would not hand from several processes to one.
+    rarely: condition => sql`case when ${condition} then 1 end = 1`,
     rowDigest: values => `hash_record_extended(row(${values.map(hashable).join(', ')}), 0)`,
     // Without limits of their own the rows are folded into an outer join, below which columns are computed of every row, and the
     // columns into whatever reads them, as often as it does.

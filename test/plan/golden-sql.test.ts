@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
 import { noPolicies } from '../../src/plan/policies/relations.ts'
-import { badKeyTests, lookOverAhead, selectDigests, selectPopulation } from '../../src/plan/population.ts'
+import { badKeyTests, lookOver, lookOverAhead, selectDigests, selectPopulation } from '../../src/plan/population.ts'
 import { countQuarantined, selectQuarantined } from '../../src/plan/quarantine.ts'
 import { rulesFor } from '../../src/plan/rules/index.ts'
 import type { RuleContext } from '../../src/plan/rules/rule.ts'
@@ -45,6 +45,15 @@ test.each(dialects)('the diff is one full join of hashes ($name)', async ({ fold
     comparable: undefined,
   })
   await expect(golden(statement, dialect)).toMatchFileSnapshot(`${folder}/diff.sql`)
+})
+
+test.each(dialects)('one statement looks over keys and numbers before anything is planned ($name)', async ({
+  folder,
+  dialect,
+}) => {
+  const ltv = { name: 'ltv', expression: dialect.quote('ltv'), column: { type: 'number', native: 'DOUBLE' } } as const
+  const statement = lookOver(dialect, raw('stage'), raw(dialect.quote('id')), [ltv])
+  await expect(golden(statement, dialect)).toMatchFileSnapshot(`${folder}/look-over.sql`)
 })
 
 test.each(dialects)('who is in quarantine is in neither side of the diff ($name)', async ({ folder, dialect }) => {

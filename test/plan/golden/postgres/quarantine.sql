@@ -15,4 +15,4 @@ select
   false as kept
 from (select key, digest from (select "id" as key, '{}' as payload, hash_record_extended(row(cast('' as text)), 0) as digest from stage where not ("id" is null or "id" = '') and not exists (select 1 from (select key as excluded_key from quarantine__run) excluded where excluded.excluded_key = "id")) population) p
 full join (select key, digest from snapshot__s where standing <> 'left' and not exists (select 1 from (select key as excluded_key from quarantine__run) excluded where excluded.excluded_key = key)) s on p.key = s.key
-where p.key is null or s.key is null or p.digest <> s.digest
+where case when p.key is null or s.key is null or p.digest <> s.digest then 1 end = 1

@@ -1,0 +1,1 @@
+select count(*) as row_count, count(case when ("id" is null or "id" = '') then 1 end) as missing, count(distinct hash("id")) as keys, count(case when not isfinite("ltv") then 1 end) as not_finite_0 from stage

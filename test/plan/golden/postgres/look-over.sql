@@ -1,0 +1,1 @@
+select count(*) as row_count, count(case when ("id" is null or "id" = '') then 1 end) as missing, (select count(distinct value) from (select hashtextextended("id", 0) as value from stage offset 0) narrow) as keys, count(case when not (("ltv") not in ('NaN', 'Infinity', '-Infinity')) then 1 end) as not_finite_0 from stage
