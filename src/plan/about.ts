@@ -18,6 +18,8 @@ export interface AboutParams {
   readonly columns: readonly Column[]
   readonly fields: readonly MappedField[]
   readonly changes: Fragment
+  /** Holds for the rows of all changes, and lets the engine leave others out. */
+  readonly within?: Fragment | undefined
   readonly subject: Subject
   readonly personKind: string
   /** Columns of the model; undefined where nobody asks, or the model has none of that name. */
@@ -54,7 +56,7 @@ export function selectAbout(dialect: Dialect, params: AboutParams): Fragment {
   ${raw(subject.person)} as person, ${raw(subject.topic)} as topic, ${text(address)} as address,
   ${raw(subjectHashes(dialect, params))} as subjects, ${zone(params.quietZone)} as quiet_zone, ${zone(params.windowZone)} as window_zone,
   ${expired(dialect, params)} as expired${join(strata, '')}
-from ${dialect.rowsWhere(stage, sql`${key} in (select key from ${changes} where op <> 'leave')`)}`
+from ${dialect.rowsWhere(stage, sql`${params.within === undefined ? raw('') : sql`${params.within} and `}${key} in (select key from ${changes} where op <> 'leave')`)}`
 }
 
 function subjectHashes(dialect: Dialect, { subject, personKind }: AboutParams): string {

@@ -9,7 +9,7 @@ import type { Model, Sync } from '../project/project.ts'
 import type { Column } from '../warehouse/dialect.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
-import { selectAbout, selectZonesNamed } from './about.ts'
+import { type AboutParams, selectAbout, selectZonesNamed } from './about.ts'
 import { missingColumn } from './columns.ts'
 import { countIneligible, hasEligibility, selectIneligible } from './policies/eligibility.ts'
 import { isOver, selectDraws, selectReleased } from './policies/holdout.ts'
@@ -218,8 +218,7 @@ export async function describeChanges(
   subject: Subject,
   changes: Fragment,
   today: Today,
-  /** Whether the stage has the payload of each of them. */
-  staged: boolean,
+  rows: Pick<AboutParams, 'stage' | 'ahead' | 'within'>,
 ): Promise<About> {
   const { warehouse, sync, policies, population, runId, asOf, identity } = input
   const columns = population.stage.columns
@@ -229,8 +228,7 @@ export async function describeChanges(
   const holdouts = holdoutsOf(sync, policies)
   const expires = expiryColumn(sync, byName)
   const select = selectAbout(warehouse.dialect, {
-    ahead: staged ? population.stage.ahead : undefined,
-    ...{ stage: population.rows, key: population.key, columns, fields: population.fields, changes, subject },
+    ...{ ...rows, key: population.key, columns, fields: population.fields, changes, subject },
     ...{ personKind: personKindOf(identity), quietZone: column(quiet), windowZone: column(window) },
     ...{ expires, asOf, date: today.date, holdouts },
   })

@@ -5,6 +5,7 @@
  */
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
+import { mayLeave } from './stage-ahead.ts'
 
 export interface DiffParams {
   /** Select of `key` and `digest`, and of `payload` where something is comparable. */
@@ -32,7 +33,7 @@ export function selectChanges(dialect: Dialect, params: DiffParams): Fragment {
   const common = params.comparable === undefined ? undefined : hashOfMembers(dialect, params.comparable)
   const commonColumn = common === undefined ? raw('') : sql`, ${common} as common`
   const kept = common === undefined ? raw('false') : sql`coalesce(p.common = s.common, false)`
-  const standing = raw(params.removesLeavers ? `standing <> 'left'` : `standing in ('member', 'withheld')`)
+  const standing = mayLeave(raw('standing'), params.removesLeavers)
   const differs = params.everyone
     ? raw('')
     : sql`

@@ -31,6 +31,8 @@ export interface OutboxParams {
   readonly everyone: boolean
   /** Relation, or select in parentheses, of `selectAbout`. */
   readonly about: Fragment
+  /** The snapshot, or its rows of all changes at least, as something to select from. The snapshot itself unless told. */
+  readonly known?: Fragment
   /** Where payloads stand apart from the snapshot: those of leavers are read from `ofLeavers`, when they are wanted; no others. */
   readonly apart?: { readonly ofLeavers: Fragment | undefined } | undefined
 }
@@ -80,7 +82,7 @@ function nothing(dialect: Dialect): string {
 }
 
 /** The candidates of the diff with what is known of each; those that prove to be no change are gone. */
-function selectDiffed(dialect: Dialect, { context, about, everyone, apart }: OutboxParams): Fragment {
+function selectDiffed(dialect: Dialect, { context, about, known, everyone, apart }: OutboxParams): Fragment {
   const before = payloadsBefore(dialect, context, apart)
   return sql`  select d.key, d.op, d.kept,
     s.standing as was,
@@ -94,7 +96,7 @@ function selectDiffed(dialect: Dialect, { context, about, everyone, apart }: Out
     a.subjects, a.quiet_zone, a.window_zone, coalesce(a.expired, false) as expired
   from ${context.changes} d
   left join ${about} a on a.key = d.key
-  left join ${context.snapshot} s on s.key = d.key${before.join}${
+  left join ${known ?? context.snapshot} s on s.key = d.key${before.join}${
     everyone
       ? raw('')
       : sql`

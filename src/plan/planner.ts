@@ -8,6 +8,7 @@ import type { Sync } from '../project/project.ts'
 import { type Fragment, raw, sql } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
 import { approvalNeed } from './approval.ts'
+import { type Candidates, countStandings, findCandidates, trustedComparison } from './candidates.ts'
 import {
   type About,
   describeChanges,
@@ -21,7 +22,6 @@ import {
   type Today,
   todayOf,
 } from './decide.ts'
-import { selectChanges } from './diff.ts'
 import { judge } from './guard.ts'
 import { type MappingChange, mappingChange, mappingFingerprint } from './mapping.ts'
 import { type OutboxParams, selectOutbox, summariseOutbox } from './outbox.ts'
@@ -85,12 +85,12 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
   const subject = findSubject(input)
   const { drawing, warnings: ofHoldouts } = await openHoldouts(input, state.tables.holdouts, today)
   const ineligible = await findIneligible(input, subject)
-  const standings = await countStandings(warehouse, state)
-  const changes = await writeScratch(
+  const trusted = await trustedComparison(warehouse, sync, input.population, ineligible?.relation)
+  const standings = await countStandings(warehouse, state.snapshot, input.population, trusted)
+  const candidates = await findCandidates(
     warehouse,
-    `change__${input.runId}`,
-    selectChanges(dialect, {
-      population: reach.keeps ? input.population.populated : input.population.digests,
+    {
+      ...{ sync, runId: input.runId, population: input.population, snapshotRows: state.snapshot },
       snapshot: reach.keeps ? wholeSnapshot(state.snapshot, state.payloads) : state.snapshot,
       removesLeavers: removesLeavers(sync),
       ineligible: ineligible?.relation,
@@ -98,11 +98,11 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
       released: await findReleased(input, state, { drawing, withheld: standings.withheld }),
       everyone: reach.everyone,
       comparable: reach.keeps ? changed?.common : undefined,
-    }),
+    },
+    trusted,
   )
-  const known = await lookAtChanges(input, changes)
-  const about = await describeChanges(input, subject, changes, today, known.staged && !reach.everyone)
-  const night = { changes, about, today, firstRun: last === undefined, changed, reach, leavers: known.leavers }
+  const about = await describeChanges(input, subject, candidates.changes, today, candidates.rows)
+  const night = { candidates, about, today, firstRun: last === undefined, changed, reach }
   const decided = await decide(input, state, night)
   const summary = readSummary(await query(warehouse, summariseOutbox(dialect, decided.outbox)))
   const exposures = await writeExposures(input, state, decided, about, drawing)
@@ -128,24 +128,6 @@ export async function buildPlan(input: PlanInput, state: StateRelations): Promis
   )
   const left = { mapping, ineligible: ineligible?.relation, exposures, drawing, aside }
   return { plan, outbox: decided.outbox, ...left }
-}
-
-/**
- * Where the engine bills by column: whether anybody leaves, and whether the stage has the payload of everybody else among the changes. It lacks
- * those of rows that the snapshot had with the same digest when it was written; another run may have moved the snapshot since.
- */
-async function lookAtChanges(
-  { warehouse, population: { stage } }: PlanInput,
-  changes: Fragment,
-): Promise<{ readonly leavers: boolean; readonly staged: boolean }> {
-  const { ahead, relation } = stage
-  if (ahead === undefined) return { leavers: true, staged: false }
-  const [counts = {}] = await query(
-    warehouse,
-    sql`select count(case when d.op = 'leave' then 1 end) as leavers, count(case when d.op <> 'leave' and st.changed is null then 1 end) as missing
-from ${changes} d left join (select ${ahead.key} as key, ${ahead.changed} as changed from ${relation}) st on st.key = d.key`,
-  )
-  return { leavers: Number(counts.leavers) > 0, staged: Number(counts.missing) === 0 }
 }
 
 /** How far a change of the mapping goes, or a resync. */
@@ -258,18 +240,18 @@ async function decide(
   input: PlanInput,
   state: StateRelations,
   night: {
-    readonly changes: Fragment
+    readonly candidates: Candidates
     readonly about: About
     readonly today: Today
     readonly firstRun: boolean
     readonly changed: MappingChange | undefined
     readonly reach: Reach
-    readonly leavers: boolean
   },
 ): Promise<Decided> {
   const { warehouse, sync, runId, policies, relations, asOf } = input
   const { dialect } = warehouse
-  const { changes, about, today, firstRun, reach } = night
+  const { about, today, firstRun, reach } = night
+  const { changes, known, leavers } = night.candidates
   const context: RuleContext = {
     ...{ dialect, sync, policies, relations, asOf, today, firstRun, changes },
     ...{ quietHours: about.quietHours, sendWindow: about.sendWindow },
@@ -280,8 +262,8 @@ async function decide(
   const rules = rulesFor(sync, policies).filter(rule => rule.concerns(context))
   const select = selectOutbox(dialect, {
     ...{ project: input.project, context, rules, limit: input.limit, everyone: reach.everyone },
-    about: about.relation,
-    apart: payloadsApart(sync, state, night.leavers),
+    ...{ about: about.relation, known },
+    apart: payloadsApart(sync, state, leavers),
   })
   if (!input.keepOutbox) return { outbox: await writeScratch(warehouse, outboxName(runId), select), rules }
   const relation = dialect.relation([...warehouse.state, outboxName(runId)])
@@ -323,16 +305,6 @@ async function lastRun(warehouse: Warehouse, state: StateRelations, sync: string
     sql`select mapping, plan from ${state.tables.runs} where sync = ${sync} order by settled_at desc, run_id desc limit 1`,
   )
   return row === undefined ? undefined : { mapping: String(row.mapping), plan: JSON.parse(String(row.plan)) }
-}
-
-/** How many of the snapshot were in when the last run ended. */
-async function countStandings(
-  warehouse: Warehouse,
-  state: StateRelations,
-): Promise<{ readonly member: number; readonly withheld: number }> {
-  const rows = await query(warehouse, sql`select standing, count(*) as n from ${state.snapshot} group by 1`)
-  const of = (standing: string) => Number(rows.find(row => row.standing === standing)?.n ?? 0)
-  return { member: of('member'), withheld: of('withheld') }
 }
 
 function mappingWarnings(

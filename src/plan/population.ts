@@ -72,7 +72,7 @@ function missing(key: Fragment): Fragment {
 }
 
 /** `quarantined` is a relation with a column `key`, NULL for rows that have none. */
-function isGood(dialect: Dialect, key: Fragment, quarantined: Fragment): Fragment {
+export function isGood(dialect: Dialect, key: Fragment, quarantined: Fragment): Fragment {
   return sql`not ${missing(key)} and ${dialect.absentFrom(key, quarantined, 'key')}`
 }
 

@@ -4,7 +4,7 @@
  */
 import { ActivateError, type Problem } from '../project/problem.ts'
 import type { Model, Sync } from '../project/project.ts'
-import type { Column, Dialect } from '../warehouse/dialect.ts'
+import type { Column, Dialect, TableOptions } from '../warehouse/dialect.ts'
 import { type Fragment, raw, render } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
 import { missingColumn } from './columns.ts'
@@ -31,7 +31,9 @@ import {
   readQuarantine,
   selectQuarantined,
 } from './quarantine.ts'
-import { aheadOf, selectAhead, standsInTheWay } from './stage-ahead.ts'
+import { removesLeavers } from './rules/mode.ts'
+import { markOfSnapshot } from './snapshot-mark.ts'
+import { aheadOf, modelRows, partColumn, selectAhead, standsInTheWay } from './stage-ahead.ts'
 
 export interface Stage {
   readonly relation: Fragment
@@ -39,6 +41,15 @@ export interface Stage {
   readonly columns: readonly Column[]
   /** What stands beside them, where the engine bills by column. */
   readonly ahead?: Ahead | undefined
+  readonly compared?: Compared | undefined
+}
+
+/** The stage as it was compared with the snapshot (stage-ahead.ts). */
+export interface Compared {
+  /** With rows of those who may leave, and all that the snapshot had of whoever is not as it had them. */
+  readonly table: Fragment
+  /** Of the snapshot just before; undefined where nobody can tell whether it has moved since. */
+  readonly mark: string | undefined
 }
 
 export interface StagedPopulation {
@@ -65,10 +76,15 @@ export async function execute(warehouse: Warehouse, statement: Fragment): Promis
   await warehouse.execute(render(statement, warehouse.dialect.placeholder))
 }
 
-/** Writes `select` to a scratch table of this name and returns its relation. */
-export async function writeScratch(warehouse: Warehouse, name: string, select: Fragment): Promise<Fragment> {
+/** Writes `select` to a scratch table of this name and returns its relation. `parts`: a column by which an engine may lay rows apart. */
+export async function writeScratch(
+  warehouse: Warehouse,
+  name: string,
+  select: Fragment,
+  parts?: string,
+): Promise<Fragment> {
   const relation = warehouse.dialect.scratch(name)
-  await writeTable(warehouse, relation, select, { scratch: true })
+  await writeTable(warehouse, relation, select, { scratch: true, ...(parts !== undefined && { parts }) })
   return raw(relation)
 }
 
@@ -77,7 +93,7 @@ export async function writeTable(
   warehouse: Warehouse,
   relation: string,
   select: Fragment,
-  options: { readonly scratch: boolean },
+  options: TableOptions,
 ): Promise<void> {
   const { dialect } = warehouse
   await execute(warehouse, dialect.createTableAs(relation, select, options))
@@ -88,7 +104,7 @@ export async function writeTable(
 /** For whom a stage is written: what its rows are keyed by and mapped to, and the snapshot that they are compared with. */
 export interface StagedFor {
   readonly model: Pick<Model, 'key'>
-  readonly sync: Pick<Sync, 'fields'>
+  readonly sync: Pick<Sync, 'fields' | 'name' | 'mode'>
   readonly snapshot: Fragment
 }
 
@@ -100,10 +116,17 @@ export async function materialise(
   purpose?: StagedFor,
 ): Promise<Stage> {
   if (warehouse.dialect.billsByColumn && purpose !== undefined) {
+    const { dialect } = warehouse
     const columns = await warehouse.describe(compiled)
-    const select = selectStageAhead(warehouse.dialect, compiled, columns, purpose)
-    const relation = select === undefined ? undefined : await writeAhead(warehouse, name, select)
-    if (relation !== undefined) return { relation, columns, ahead: aheadOf(warehouse.dialect) }
+    const select = selectStageAhead(dialect, compiled, columns, purpose)
+    const mark = await markOfSnapshot(warehouse, purpose.sync.name)
+    const table = select === undefined ? undefined : await writeAhead(warehouse, name, select)
+    const names = columns.map(column => column.name)
+    if (table !== undefined)
+      return {
+        ...{ relation: modelRows(dialect, table, names), columns, ahead: aheadOf(dialect) },
+        compared: { table, mark },
+      }
   }
   const relation = await writeScratch(warehouse, name, raw(compiled))
   return { relation, columns: await warehouse.describe(`select * from ${relation.texts[0]}`) }
@@ -115,7 +138,7 @@ export async function materialise(
  */
 async function writeAhead(warehouse: Warehouse, name: string, select: Fragment): Promise<Fragment | undefined> {
   try {
-    return await writeScratch(warehouse, name, select)
+    return await writeScratch(warehouse, name, select, partColumn)
   } catch (error) {
     if (error instanceof ActivateError && error.problems.every(({ code }) => code === 'A3010')) return undefined
     throw error
@@ -135,7 +158,8 @@ function selectStageAhead(
   const names = columns.map(column => column.name)
   if (names.some(standsInTheWay) || new Set(names).size < names.length) return undefined
   const key = keyExpression(dialect, keys)
-  return selectAhead(dialect, { model: raw(compiled), columns: names, key, fields, snapshot })
+  const removes = removesLeavers(sync)
+  return selectAhead(dialect, { model: raw(compiled), columns: names, key, fields, snapshot, removesLeavers: removes })
 }
 
 /** Writes what breaks the tests to a scratch table of this name. */

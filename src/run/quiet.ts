@@ -10,10 +10,11 @@ import type { CompiledProject } from '../models/compile.ts'
 import { isSteady } from '../models/steady.ts'
 import type { Plan } from '../plan/plan.ts'
 import { holdoutsOf } from '../plan/rules/index.ts'
+import { markOfSnapshot } from '../plan/snapshot-mark.ts'
 import { concerns } from '../project/communication.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Source, Sync } from '../project/project.ts'
-import type { Metadata, Warehouse } from '../warehouse/warehouse.ts'
+import type { Metadata } from '../warehouse/warehouse.ts'
 import { configurationOf, modelNamed, type Night } from './night.ts'
 
 /** What a plan rests on, as it was before anything of it was computed. */
@@ -76,7 +77,7 @@ export async function unchangedPlan(
   const before = last?.plan.grounds
   if (last === undefined || before === undefined) return undefined
   const { snapshot, since = last.runId, ...theirs } = before
-  if (asText(theirs) !== asText(grounds) || snapshot !== (await markOfSnapshot(warehouse, sync))) return undefined
+  if (asText(theirs) !== asText(grounds) || snapshot !== (await markOfSnapshot(warehouse, sync.name))) return undefined
   return { plan: { ...last.plan, grounds: { ...before, since } }, since }
 }
 
@@ -88,7 +89,7 @@ export async function keptPlan(
   grounds: Grounds | undefined,
 ): Promise<{ readonly plan?: KeptPlan }> {
   if (grounds === undefined || !isEmpty(plan)) return {}
-  const snapshot = await markOfSnapshot(warehouse, sync)
+  const snapshot = await markOfSnapshot(warehouse, sync.name)
   return snapshot === undefined ? {} : { plan: { ...plan, grounds: { ...grounds, snapshot } } }
 }
 
@@ -116,13 +117,6 @@ function isEmpty({ changes, decisions, rows, guard, approval, warnings }: Plan):
 
 function asText({ written, marks, auditLength }: Grounds): string {
   return JSON.stringify([written, Object.entries(marks).sort(), auditLength])
-}
-
-async function markOfSnapshot({ metadata, state }: Warehouse, sync: Sync): Promise<string | undefined> {
-  const name = metadata?.nameOf([...state, `snapshot__${sync.name}`])
-  if (metadata === undefined || name === undefined) return undefined
-  const marks = await unlessRefused(() => metadata.marksOf([name]))
-  return marks?.[name]
 }
 
 /** Whatever is wrong here, the night that is computed as usual meets it and says so. */

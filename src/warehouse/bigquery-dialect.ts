@@ -140,6 +140,11 @@ function options(days?: number): string {
   return `options (${end}labels = [('tool', 'activate')])`
 }
 
+/** Rows whose value is NULL lie in a partition by themselves ("Introduction to partitioned tables", read 2026-11). */
+function partitions(column: string | undefined): string {
+  return column === undefined ? '' : ` partition by range_bucket(${quoteName(column)}, generate_array(0, 4, 1))`
+}
+
 /** The dialect of one open warehouse: its scratch tables are its own. */
 export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectOptions): Dialect {
   return {
@@ -202,8 +207,8 @@ export function bigqueryDialect({ state, token, undoDays = 7 }: BigqueryDialectO
       `timestamp_add(${timestamp}, interval ${wholeNumber(milliseconds)} millisecond)`,
     absentFrom: (expression, keys, column) =>
       sql`${expression} not in (select ${raw(column)} from ${keys} where ${raw(column)} is not null)`,
-    createTableAs: (relation, select, { scratch }) =>
-      sql`create table ${raw(relation)} ${raw(options(scratch ? scratchDays : undefined))} as ${select}`,
+    createTableAs: (relation, select, { scratch, parts }) =>
+      sql`create table ${raw(relation)}${raw(partitions(parts))} ${raw(options(scratch ? scratchDays : undefined))} as ${select}`,
     // No partitions: the rows of a night lie in all of them.
     layout: lookedUpBy =>
       `${lookedUpBy.length === 0 ? '' : ` cluster by ${lookedUpBy.map(quoteName).join(', ')}`} ${options()}`,

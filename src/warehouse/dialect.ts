@@ -21,6 +21,15 @@ export interface Column {
 /** A value that a model may name as a literal: the clock's readings carry their type. */
 export type Literal = Scalar | { readonly date: string } | { readonly timestamp: string }
 
+export interface TableOptions {
+  readonly scratch: boolean
+  /**
+   * A column of whole numbers from 0 to 3, or NULL, by which rows are laid apart where that is worth something: a select that compares it
+   * with a constant reads only where such rows lie.
+   */
+  readonly parts?: string
+}
+
 export interface Dialect {
   readonly name: 'duckdb' | 'postgres' | 'bigquery'
   /** The identifier quoted; throws on an empty one or one that holds a NUL. */
@@ -125,7 +134,7 @@ export interface Dialect {
    */
   absentFrom(expression: Fragment, keys: Fragment, column: string): Fragment
   /** Empties nothing, fails if it exists: `create table … as select …`; scratch tables live for the run only. */
-  createTableAs(relation: string, select: Fragment, options: { readonly scratch: boolean }): Fragment
+  createTableAs(relation: string, select: Fragment, options: TableOptions): Fragment
   /** What follows the columns of a new table of the state: how its rows are laid out for those that look for these columns. */
   layout(lookedUpBy: readonly string[]): string
   /**

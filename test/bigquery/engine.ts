@@ -12,7 +12,7 @@ import {
   type ZetaSql,
   type ZetaTable,
 } from '../engines/zetasql.ts'
-import { bytesOfColumn, readOf, type Scan, totalOf } from './bytes.ts'
+import { bytesOfColumn, type Reading, readOf, rowsRead, type Scan, totalOf } from './bytes.ts'
 import { find, outermost, splitAt, unquoted } from './text.ts'
 import { coerced, isNull, typeNamed } from './values.ts'
 
@@ -22,6 +22,8 @@ export interface StoredTable {
   readonly rows: ZetaResult['rows']
   /** What a view selects. */
   readonly select?: string
+  /** The column by whose ranges the table is partitioned. */
+  readonly partitionedBy?: string
   /** What else `tables.get` says of it, such as its streaming buffer. */
   readonly more?: object
 }
@@ -117,19 +119,21 @@ export class Engine {
     const { tables, changed } = readOf(await invalidUnlessDone(() => zeta.analyze(text, known, used)))
     const whole = changed === undefined ? [] : [[changed, undefined] as const]
     const scans: Scan[] = []
-    for (const [name, columns] of [...whole, ...[...tables].filter(([table]) => table !== changed)])
-      scans.push(...(await this.#scanOf(name, columns)))
+    for (const [name, reading] of [...whole, ...[...tables].filter(([table]) => table !== changed)])
+      scans.push(...(await this.#scanOf(name, reading)))
     return scans
   }
 
-  /** Of a view, what its select reads. */
-  async #scanOf(name: string, columns: ReadonlySet<string> | undefined): Promise<readonly Scan[]> {
+  /** Of a view, what its select reads; all of a table where no reading is told. */
+  async #scanOf(name: string, reading: Reading | undefined): Promise<readonly Scan[]> {
     const table = this.tables.get(this.#local(name))
     if (table === undefined) return []
     if (table.select !== undefined) return this.scans(table.select)
-    const { rows } = table
-    const names = columns === undefined ? table.columns.map(column => column.name) : [...columns]
-    const sizes = names.map(column => [column, bytesOfColumn(table, column)] as const)
+    const { columns, partitionedBy } = table
+    const names = reading === undefined ? columns.map(column => column.name) : [...reading.columns]
+    const rows =
+      partitionedBy === undefined || reading === undefined ? table.rows : rowsRead(table, partitionedBy, reading)
+    const sizes = names.map(column => [column, bytesOfColumn({ columns, rows }, column)] as const)
     return [{ table: this.#local(name), rows: rows.length, columns: Object.fromEntries(sizes) }]
   }
 
@@ -322,9 +326,12 @@ export class Engine {
     }
     const select = sql.slice(as.to)
     // The select is analysed where it is computed; what stands before it, once for each of its kinds.
-    await this.#analyze(`${sql.slice(0, as.to)} select 1 as one`, [])
+    const [, partitioning] = /^[^(]*\bpartition by range_bucket\((`[^`]*`)/i.exec(sql.slice(0, as.from)) ?? []
+    const one = partitioning ?? 'one'
+    await this.#analyze(`${sql.slice(0, as.to)} select 1 as ${one}`, [])
+    const layout = partitioning === undefined ? {} : { partitionedBy: unquoted(partitioning) }
     if (kind === 'VIEW') return { kind: 'VIEW', select, columns: await this.describe(select), rows: [] }
-    return { kind: 'TABLE', ...(await this.#read(select, parameters)) }
+    return { kind: 'TABLE', ...layout, ...(await this.#read(select, parameters)) }
   }
 
   #target(sql: string): {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { selectCompared } from '../../src/plan/candidates.ts'
 import { selectChanges } from '../../src/plan/diff.ts'
 import { selectOutbox } from '../../src/plan/outbox.ts'
 import { noPolicies } from '../../src/plan/policies/relations.ts'
@@ -89,6 +90,8 @@ test.each(dialects)('who is in quarantine is in neither side of the diff ($name)
 test('where columns are billed, the stage knows keys, digests and the payloads that are new', async () => {
   const dialect = bigqueryDialect({ state: ['activate'], token: 'night' })
   const ahead = aheadOf(dialect)
+  const [quarantine, suppressed, back] = ['quarantine__run', 'ineligible__run', 'released__run'].map(name => raw(name))
+  const of = { quarantined: quarantine, ineligible: suppressed, frozen: quarantine, released: back }
   const statements = [
     selectAhead(dialect, {
       model: raw('select * from `shop.people`'),
@@ -98,10 +101,11 @@ test('where columns are billed, the stage knows keys, digests and the payloads t
         { name: 'score', expression: dialect.quote('score'), column: { type: 'number', native: 'FLOAT64' } },
         { name: 'tier', expression: dialect.quote('tier'), column: text },
       ],
-      snapshot: raw('`activate.snapshot__s`'),
+      ...{ snapshot: raw('`activate.snapshot__s`'), removesLeavers: true },
     }),
     selectDigests(dialect, { stage: raw('stage'), ahead, quarantined: undefined }),
     lookOverAhead(dialect, raw('stage'), ahead),
+    selectCompared(dialect, { table: raw('stage'), ahead }, { removesLeavers: true, ...of }),
   ]
   await expect(statements.map(statement => golden(statement, dialect)).join('\n')).toMatchFileSnapshot(
     'golden/bigquery/stage.sql',
