@@ -59,7 +59,7 @@ function nested(cell: Cell, field: Field): unknown {
 }
 
 /** Microseconds since 1970 as ISO 8601, with a fraction only when it is not zero. */
-function instantOf(microseconds: bigint): string {
+export function instantOf(microseconds: bigint): string {
   const million = 1_000_000n
   const fraction = ((microseconds % million) + million) % million
   const seconds = Number((microseconds - fraction) / million)

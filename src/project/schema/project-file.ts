@@ -96,6 +96,17 @@ export const warehouseSchema = z.discriminatedUnion('type', [
     endpoint: nonEmpty()
       .optional()
       .describe('The root of a private endpoint, such as https://bigquery-eu.p.example.com.'),
+    storage_read: z
+      .enum(['auto', 'always', 'never'])
+      .default('auto')
+      .describe(
+        'How outboxes are read: `auto` over the Storage Read API from 200,000 rows on, where its package is installed, and in pages otherwise; `always` over that API alone; `never` in pages.',
+      ),
+    storage_endpoint: nonEmpty()
+      .optional()
+      .describe(
+        'The root of a private endpoint of the Storage Read API, such as https://bigquerystorage-eu.p.example.com. With `endpoint` and without this, rows come in pages.',
+      ),
   }),
 ])
 
