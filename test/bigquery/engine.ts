@@ -13,7 +13,7 @@ import {
   type ZetaTable,
 } from '../engines/zetasql.ts'
 import { bytesOfColumn, type Reading, readOf, rowsRead, type Scan, totalOf } from './bytes.ts'
-import { find, outermost, splitAt, unquoted } from './text.ts'
+import { find, formOf, listedSelects, outermost, splitAt, unquoted } from './text.ts'
 import { coerced, isNull, typeNamed } from './values.ts'
 
 export interface StoredTable {
@@ -37,6 +37,9 @@ export class EngineError extends Error {
   }
 }
 
+/** From so many rows of a table on, how often something is computed matters. */
+const manyRows = 50
+
 const nothing: ZetaResult = { columns: [], rows: [] }
 
 export class Engine {
@@ -49,7 +52,9 @@ export class Engine {
   readonly datasets = new Map<string, string>()
   #zeta: Promise<ZetaSql>
   readonly #shapes = new Set<string>()
-  readonly #names = new Map<string, readonly string[]>()
+  /** By the form of a statement, its tables: which of its quoted names they are, or how they are written otherwise. */
+  readonly #tablesOfForm = new Map<string, readonly (number | string)[]>()
+  readonly #evaluated = new Map<string, ZetaResult>()
   #writing: Promise<unknown> = Promise.resolve()
 
   constructor(project: string) {
@@ -78,10 +83,17 @@ export class Engine {
 
   /** What the result of a query would look like. */
   async describe(sql: string): Promise<readonly ZetaColumn[]> {
-    const whole = this.tables.get(this.#local(unquoted(/^select \* from (`[^`\\]*`)$/.exec(sql)?.[1] ?? '')))
-    if (whole !== undefined) return whole.columns
+    const whole = this.#wholeTable(sql)
+    if (whole !== undefined) return whole.table.columns
     const tables = await this.#tablesIn(sql, false)
     return (await this.#evaluate(sql, tables, [])).columns
+  }
+
+  /** The table that a select reads as it is, which there is nothing to analyse about. */
+  #wholeTable(sql: string): { readonly name: string; readonly table: StoredTable } | undefined {
+    const name = this.#local(unquoted(/^select \* from (`[^`\\]*`)(?: as \w+)?$/.exec(sql)?.[1] ?? ''))
+    const table = this.tables.get(name)
+    return table === undefined || this.refused.has(name) ? undefined : { name, table }
   }
 
   /** Bytes of all that a statement's tables hold: no less than it reads. */
@@ -113,6 +125,8 @@ export class Engine {
     const isQuery = isRead(sql) || as !== undefined
     if (!isQuery && !['insert', 'delete', 'update'].includes(first)) return []
     const text = as === undefined ? sql : sql.slice(as.to)
+    const read = this.#wholeTable(text)
+    if (read !== undefined) return this.#scanOf(read.name, undefined)
     const known = await this.#tablesIn(text, false)
     const used = parameters.filter(({ name }) => new RegExp(`@${name}\\b`).test(text))
     const zeta = await this.#zeta
@@ -191,7 +205,40 @@ export class Engine {
     const used = parameters.filter(({ name }) => new RegExp(`@${name}\\b`).test(sql))
     // Evaluating analyses as well; only outer joins need to be looked at apart from that.
     if (/\b(left|right|full)\b/i.test(sql)) await this.#analyze(sql, used, tables)
-    return this.#evaluate(sql, tables, used)
+    if (tables.every(({ rows = [] }) => rows.length < manyRows)) return this.#evaluate(sql, tables, used)
+    const { text, lists } = await this.#listed(sql, parameters)
+    if (lists.length > 0) await this.#analyze(sql, used, tables)
+    return this.#evaluate(text, [...tables, ...lists], used)
+  }
+
+  /** The evaluator computes the select of an `in` anew for every row. One that depends on no row is computed once, and stands there as a table. */
+  async #listed(
+    sql: string,
+    parameters: readonly ZetaParameter[],
+  ): Promise<{ readonly text: string; readonly lists: readonly ZetaTable[] }> {
+    const lists: ZetaTable[] = []
+    let text = ''
+    let done = 0
+    for (const { from, to } of listedSelects(sql)) {
+      const list = await this.#alone(sql.slice(from, to), parameters)
+      const [column] = list?.columns ?? []
+      if (list === undefined || column === undefined) continue
+      const name = `listed__${lists.length}`
+      lists.push({ path: [name], columns: [{ name: 'c', type: column.type }], rows: list.rows })
+      text += `${sql.slice(done, from)}select c from \`${name}\``
+      done = to
+    }
+    return { text: text + sql.slice(done), lists }
+  }
+
+  /** Undefined for a select that has to be read within its statement. */
+  async #alone(select: string, parameters: readonly ZetaParameter[]): Promise<ZetaResult | undefined> {
+    try {
+      return await this.#read(select, parameters)
+    } catch (error) {
+      if (error instanceof EngineError) return undefined
+      throw error
+    }
   }
 
   async #evaluate(
@@ -199,8 +246,14 @@ export class Engine {
     tables: readonly ZetaTable[],
     parameters: readonly ZetaParameter[],
   ): Promise<ZetaResult> {
+    const known = keyOf(sql, tables, parameters)
+    const before = known === undefined ? undefined : this.#evaluated.get(known)
+    if (before !== undefined) return before
     const zeta = await this.#zeta
-    return invalidUnlessDone(() => zeta.evaluate(sql, tables, parameters))
+    const result = await invalidUnlessDone(() => zeta.evaluate(sql, tables, parameters))
+    if (this.#evaluated.size > 2_000) this.#evaluated.clear()
+    if (known !== undefined) this.#evaluated.set(known, result)
+    return result
   }
 
   async #analyze(sql: string, parameters: readonly ZetaParameter[], tables?: readonly ZetaTable[]): Promise<void> {
@@ -229,16 +282,19 @@ export class Engine {
     return `${tables} ${parameters.map(({ type }) => type.typeKind).join()}`
   }
 
-  /** Names of tables as a statement has them. */
+  /** Names of tables as a statement has them. Statements of one form have them in the same places: one is parsed, for time's sake. */
   async #written(sql: string): Promise<readonly string[]> {
-    const known = this.#names.get(sql)
-    if (known !== undefined) return known
+    const { form, names } = formOf(sql)
+    const known = this.#tablesOfForm.get(form)
+    if (known !== undefined) return known.map(place => (typeof place === 'string' ? place : (names[place] ?? '')))
     const zeta = await this.#zeta
     const paths = await invalidUnlessDone(() => zeta.tablesOf(sql))
-    const names = [...new Set(paths.map(path => path.join('.')))]
-    if (this.#names.size > 500) this.#names.clear()
-    this.#names.set(sql, names)
-    return names
+    const tables = [...new Set(paths.map(path => path.join('.')))]
+    this.#tablesOfForm.set(
+      form,
+      tables.map(table => (names.includes(table) ? names.indexOf(table) : table)),
+    )
+    return tables
   }
 
   #local(name: string): string {
@@ -437,6 +493,20 @@ select hits__.place__, ${table.columns
     this.tables.set(name, { ...table, columns, rows: table.rows.map(row => [...row, {}]) })
     return nothing
   }
+}
+
+/** What a query's result depends on; undefined where that is more, or too much to keep. */
+function keyOf(sql: string, tables: readonly ZetaTable[], parameters: readonly ZetaParameter[]): string | undefined {
+  if (/\b(rand|generate_uuid|current_\w+)\b/i.test(sql)) return undefined
+  if (tables.reduce((sum, { rows = [] }) => sum + rows.length, 0) > 100) return undefined
+  return JSON.stringify([sql, tables, parameters], (_, value: unknown) =>
+    typeof value === 'number' ? textOf(value) : value,
+  )
+}
+
+/** JSON knows neither NaN nor infinities, and no sign of zero. */
+function textOf(number: number): string {
+  return Object.is(number, -0) ? '-0' : String(number)
 }
 
 function isRead(sql: string): boolean {

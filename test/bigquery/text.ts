@@ -44,3 +44,33 @@ export function unquoted(name: string): string {
     .replace(/\\u([0-9a-f]{4})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .replace(/\\(.)/g, '$1')
 }
+
+const varying = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|--[^\n]*|\/\*[\s\S]*?\*\/|\b\d+\b/g
+
+/** What statements have in common that differ in values and in quoted names alone; and these names, each once. */
+export function formOf(sql: string): { readonly form: string; readonly names: readonly string[] } {
+  const names: string[] = []
+  const form = sql.replace(varying, text => {
+    if (!text.startsWith('`')) return /^["']/.test(text) ? "''" : /^\d/.test(text) ? '0' : ' '
+    const name = unquoted(text)
+    if (!names.includes(name)) names.push(name)
+    return `\`${names.indexOf(name)}\``
+  })
+  return { form, names }
+}
+
+/** Where the selects of `in (select …)` stand, the outer ones of those within one another. */
+export function listedSelects(sql: string): readonly Pick<Word, 'from' | 'to'>[] {
+  const words = [...sql.matchAll(token)].filter(([text]) => !/^\s$|^--|^\/\*/.test(text))
+  const found: Pick<Word, 'from' | 'to'>[] = []
+  for (let at = 2; at < words.length; at += 1) {
+    const [list, open, first] = [words[at - 2], words[at - 1], words[at]]
+    if (list?.[0].toLowerCase() !== 'in' || open?.[0] !== '(' || first?.[0].toLowerCase() !== 'select') continue
+    let depth = 1
+    let end = at
+    for (; end < words.length && depth > 0; end += 1) depth += { '(': 1, ')': -1 }[words[end]?.[0] ?? ''] ?? 0
+    found.push({ from: first.index, to: words[end - 1]?.index ?? sql.length })
+    at = end
+  }
+  return found
+}
