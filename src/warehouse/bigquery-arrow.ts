@@ -79,10 +79,8 @@ function readerOfType({ Type, ...arrow }: Arrow, data: Data): (index: number) =>
   const { typeId, type, values, valueOffsets, children, offset } = data
   switch (typeId) {
     case Type.Int:
-      return index => String(values[index])
     case Type.Float:
-      // `String` would lose the sign of zero.
-      return index => (Object.is(values[index], -0) ? '-0' : String(values[index]))
+      return index => String(values[index])
     case Type.Bool:
       return index => String(((Number(values[(offset + index) >> 3]) >> ((offset + index) & 7)) & 1) === 1)
     case Type.Utf8:

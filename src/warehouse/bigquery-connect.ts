@@ -54,7 +54,7 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
     )
   const endpoint = settings.endpoint ?? env.ACTIVATE_BIGQUERY_ENDPOINT
   const root = endpoint === undefined ? 'https://bigquery.googleapis.com' : rootOf(endpoint, 'endpoint')
-  const storage = storageRoot(settings.storage_endpoint ?? env.ACTIVATE_BIGQUERY_STORAGE_ENDPOINT, endpoint)
+  const storage = storageRoot(settings.storage_endpoint, endpoint)
   const identity = identityOf(settings)
   const { BigQuery: Client } = await import('@google-cloud/bigquery')
   const authClient = await authOf({ ...settings, project }, root, identity, readers)

@@ -24,7 +24,7 @@ import { askPermissions, namingMissing, type PermissionAnswer } from './bigquery
 import { transactionScript } from './bigquery-script.ts'
 import { type StorageLimits, StorageReads, storageLimits } from './bigquery-storage.ts'
 import { columnType } from './bigquery-types.ts'
-import { type Field, nativeOf, parameterOf, toValue } from './bigquery-value.ts'
+import { type Field, nativeOf, parameterOf, rowsOf } from './bigquery-value.ts'
 import type { Bill, TableSize } from './billing.ts'
 import type { Column } from './dialect.ts'
 import type { Statement } from './sql.ts'
@@ -213,7 +213,7 @@ class BigqueryWarehouse implements Warehouse {
       yield* this.#pages(answer, 0, chunkRows)
       return
     }
-    const [row] = rowsOf(answer.page, fieldsOf(answer))
+    const [row] = rowsOf(answer.page.rows ?? [], fieldsOf(answer))
     const ways = {
       fast: () => this.#stored(answer, total, chunkRows),
       slow: (count: number) => this.#pages(answer, count, chunkRows),
@@ -347,7 +347,7 @@ class BigqueryWarehouse implements Warehouse {
     const fields = fieldsOf(answer)
     const pageFrom = (place: string | number) => this.#guarded(() => this.#jobs.page(answer.jobId, place, rowsPerPage))
     for (let page = skipped === 0 ? answer.page : await pageFrom(skipped); ; ) {
-      const rows = rowsOf(page, fields)
+      const rows = rowsOf(page.rows ?? [], fields)
       if (rows.length > 0) yield rows
       if (page.pageToken === undefined) return
       page = await pageFrom(page.pageToken)
@@ -379,9 +379,10 @@ class BigqueryWarehouse implements Warehouse {
       const from = this.#storageRead === 'always' ? '' : ` from ${this.#largeResult.toLocaleString('en')} rows on`
       return { found: `over the Storage Read API${from}`, isAmiss: false }
     } catch (error) {
-      const { problems } = storageFailure(error, this.#context)
       const isLeftOut = error instanceof StorageRefusal && error.code === undefined && this.#storageRead === 'auto'
-      const { message = String(error), help } = problems[0] ?? {}
+      const { message = String(error), help } = isLeftOut
+        ? error
+        : (storageFailure(error, this.#context).problems[0] ?? {})
       return { found: `in pages: ${message}`, isAmiss: !isLeftOut, ...(help === undefined ? {} : { help }) }
     }
   }
@@ -419,10 +420,4 @@ function emptyTable(relation: string, columns: readonly SeedColumn[]): string {
 
 function fieldsOf({ page }: Answer): readonly Field[] {
   return page.schema?.fields ?? []
-}
-
-function rowsOf({ rows = [] }: Page, fields: readonly Field[]): readonly Row[] {
-  return rows.map(({ f }) =>
-    Object.fromEntries(fields.map((field, index) => [field.name, toValue(f[index] ?? { v: null }, field)])),
-  )
 }

@@ -69,6 +69,48 @@ describe.skipIf(zetasqlMissing !== undefined)('large results from BigQuery', () 
     expect([offsets(), storage.sent(), pages()]).toEqual([[0], count, 1])
   })
 
+  test('may begin at any number, as those of one request do', async () => {
+    const range = { sql: `select * from (${many}) q where seq between 301 and 700 order by seq`, params: [] }
+    expect(await read(await open(), {}, range)).toEqual(expected.slice(300, 700))
+    expect(storage.sent()).toBe(400)
+  })
+
+  test('have the values that they have in pages, whatever their types', async () => {
+    const columns = [
+      ...['9223372036854775807', '-9223372036854775808', '9007199254740993', '0'].map(
+        text => `cast('${text}' as int64)`,
+      ),
+      ...['-0.0', 'nan', '-inf', '1.5e300', '5e-324', '0.1'].map(text => `cast('${text}' as float64)`),
+      ...[
+        '99999999999999999999999999999.999999999',
+        '-99999999999999999999999999999.999999999',
+        '1.50',
+        '-0.5',
+        '0',
+      ].map(text => `cast('${text}' as numeric)`),
+      ...['578960446186580977117854925043439539266.34992332820282019728792003956564819967', '-1e-38', '7'].map(
+        text => `cast('${text}' as bignumeric)`,
+      ),
+      ...["''", "'Zoë 日本 \\U0001F600 \\u0000 \\n'", "b''", "b'\\x00\\xff\\x80'", 'true', 'false'],
+      ...['0001-01-01', '1969-12-31', '9999-12-31'].map(text => `date '${text}'`),
+      ...['0001-01-01 00:00:00', '1969-12-31 23:59:59.999999', '9999-12-31 23:59:59.5', '2026-03-01 02:00:00'].flatMap(
+        text => [`timestamp '${text}+00'`, `datetime '${text}'`],
+      ),
+      `json '{"b":[1,null],"a":"x"}'`,
+      ...['[1, 2]', "['a', null, '']", 'array<int64>[]', "struct(1 as a, 'x' as b, [struct(null as c)] as d)"],
+      ...['int64', 'float64', 'numeric', 'string', 'bytes', 'bool', 'date', 'timestamp', 'datetime', 'json'].map(
+        type => `cast(null as ${type})`,
+      ),
+    ]
+    const list = columns.map((expression, index) => `${expression} as c${index}`)
+    const statement = { sql: `select n as seq, ${list.join(', ')} from unnest([1, 2]) as n order by n`, params: [] }
+    const warehouse = await open()
+    const inPages = await warehouse.query(statement)
+    expect(inPages).toHaveLength(2)
+    expect(await read(warehouse, {}, statement)).toStrictEqual(inPages)
+    expect([storage.sent(), Object.keys(inPages[0] ?? {}).length]).toEqual([2, columns.length + 1])
+  })
+
   test('come in chunks no larger than wanted', async () => {
     const sizes: number[] = []
     for await (const rows of (await open()).stream(ordered, { numbered: 'seq', chunkRows: 70 })) sizes.push(rows.length)
