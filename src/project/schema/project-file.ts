@@ -62,7 +62,9 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .describe('After how long the server gives a statement up, such as 30m; never unless set.'),
     work_mem: bytes()
       .prefault('256MB')
-      .describe('How much memory one sort or hash on the server may use before it spills to disk.'),
+      .describe(
+        'How much memory one sort on the server may use before it spills to disk; a hash takes hash_mem_multiplier times that, in each process that builds it.',
+      ),
   }),
   z.strictObject({
     type: z.literal('bigquery').describe('Google BigQuery.'),
