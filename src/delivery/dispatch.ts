@@ -10,9 +10,9 @@ import { performAttempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import type { DeliveryContext, DeliveryTotals } from './delivery-context.ts'
 import { Gate, type Leaving } from './gate.ts'
-import { createPace, type Pace } from './pace.ts'
+import { createPace, mayBegin, type Pace } from './pace.ts'
 import { isOutdated, lookAgain, needsLook } from './recheck.ts'
-import { mostUnrecorded, Recorder } from './recorder.ts'
+import { Recorder } from './recorder.ts'
 import {
   type Resolution,
   resolveOutdated,
@@ -131,11 +131,6 @@ export class Dispatch {
     return this.beginning + this.begun.length + this.sending
   }
 
-  /** Requests with an intent, of which the ledger does not have the outcome: what a crash would leave to be cleared up. */
-  private get unrecorded(): number {
-    return this.underWay + this.recorder.concluding
-  }
-
   private isLeaseEnding(now: number): boolean {
     const { lease, leaseMargin = usualMargin } = this.context
     return lease().expiresAt - now < leaseMargin
@@ -210,8 +205,9 @@ export class Dispatch {
 
   private beginMore(now: number): void {
     const waiting = this.beginning + this.begun.length
+    const { width } = this.gate
     const further = this.pace.further(now, waiting)
-    if (this.underWay >= this.gate.width + further) {
+    if (this.underWay >= width + further) {
       this.wakeWhenDue(now)
       return
     }
@@ -223,8 +219,10 @@ export class Dispatch {
       if (task === undefined) break
       if (this.isLeaseEnding(now)) this.stopForLease('it is about to end')
       const room = roomFor(task) - waiting - lot.length
-      if (this.isStopped() || room <= 0 || !this.mayBegin(task, further)) {
-        this.backlog.putBack([task])
+      const { underWay, backlog, recorder } = this
+      const load = { width, further, underWay, concluding: recorder.concluding, isLight: backlog.isLight }
+      if (this.isStopped() || room <= 0 || !mayBegin(isRepeatable(task), load)) {
+        backlog.putBack([task])
         if (room <= 0) full = task
         break
       }
@@ -234,17 +232,6 @@ export class Dispatch {
     if (lot.length > 0) this.track(this.begin(lot, now))
     else if (full !== undefined && waiting === 0)
       this.waitFor(now, Math.max(1, this.gate.wait(now, this.sending, full)), full)
-  }
-
-  /**
-   * Those that are repeatable ahead of a free connection, many with one commit; others only when one is free for them, and keep it
-   * until they are recorded, so that a crash leaves no more of them in doubt than there are connections.
-   */
-  private mayBegin(task: Task, further: number): boolean {
-    const { width } = this.gate
-    if (!isRepeatable(task)) return this.unrecorded < width
-    if (this.unrecorded >= width + mostUnrecorded) return false
-    return this.underWay < width || (this.underWay < width + further && this.backlog.isLight)
   }
 
   private next(now: number): Task | undefined {

@@ -43,3 +43,33 @@ export function createPace(least: number, most: number): Pace {
     },
   }
 }
+
+/**
+ * Requests that may have an intent or an answer waiting for the ledger, beside one per connection: four commits' worth. When
+ * the ledger commits more slowly than the destination answers, delivery waits for the ledger.
+ */
+export const mostUnrecorded = 1_024
+
+export interface Load {
+  /** Requests that may be under way at the destination at once. */
+  readonly width: number
+  /** What `further` said. */
+  readonly further: number
+  /** Requests with an intent on disk or on its way there, and no answer yet. */
+  readonly underWay: number
+  /** Answered, and not recorded yet. */
+  readonly concluding: number
+  /** Whether few enough records are in memory to begin requests ahead of a free connection. */
+  readonly isLight: boolean
+}
+
+/**
+ * Requests that are repeatable are begun ahead of a free connection, many with one commit; others only when one is free for them, and
+ * keep it until they are recorded, so that a crash leaves no more of them in doubt than there are connections.
+ */
+export function mayBegin(repeatable: boolean, { width, further, underWay, concluding, isLight }: Load): boolean {
+  const unrecorded = underWay + concluding
+  if (!repeatable) return unrecorded < width
+  if (unrecorded >= width + mostUnrecorded) return false
+  return underWay < width || (underWay < width + further && isLight)
+}

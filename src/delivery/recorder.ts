@@ -14,12 +14,6 @@ const longestSettled = 20
 /** So many outcomes fill a commit. */
 const mostSettled = 256
 
-/**
- * Requests that may have an intent or an answer waiting for the ledger, beside one per connection: four commits' worth. When
- * the ledger commits more slowly than the destination answers, delivery waits for the ledger.
- */
-export const mostUnrecorded = 4 * mostSettled
-
 interface Answered {
   readonly task: Task
   readonly resolution: Resolution

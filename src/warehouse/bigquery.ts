@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { SecretReaders } from '../project/secret.ts'
 import { type BigquerySettings, bytesOf, type Connection, connectBigquery } from './bigquery-connect.ts'
+import { prepareDataset } from './bigquery-dataset.ts'
 import { bigqueryDialect, scratchDays } from './bigquery-dialect.ts'
 import {
   bigqueryFailure,
@@ -12,7 +13,6 @@ import {
   closedFailure,
   refusalOf,
   StorageRefusal,
-  settingFailure,
   storageFailure,
 } from './bigquery-error.ts'
 import { inOrder } from './bigquery-in-order.ts'
@@ -29,11 +29,6 @@ import type { Bill, TableSize } from './billing.ts'
 import type { Column } from './dialect.ts'
 import type { Statement } from './sql.ts'
 import type { LargeReads, Row, SeedColumn, StreamOptions, Warehouse } from './warehouse.ts'
-
-/** REST `Dataset`, as far as it is read. */
-interface Dataset {
-  readonly location: string
-}
 
 /**
  * Opens a warehouse, and makes the dataset of the state if need be.
@@ -95,43 +90,6 @@ function ratesOf(settings: BigquerySettings): Pick<Bill, 'budget' | 'dollarsPerT
   const { maximum_bytes_billed: written, price_per_tib: dollarsPerTebibyte = 6.25 } = settings
   const bytes = bytesOf(written)
   return { dollarsPerTebibyte, budget: bytes === undefined || written === undefined ? undefined : { bytes, written } }
-}
-
-async function prepareDataset(
-  jobs: Jobs,
-  { state, location }: BigquerySettings,
-  { project }: Connection,
-): Promise<Dataset> {
-  const dataset = await findDataset(jobs, state)
-  if (dataset === undefined) {
-    const json = {
-      ...{ datasetReference: { projectId: project, datasetId: state }, labels: { tool: 'activate' } },
-      ...(location === undefined ? {} : { location }),
-    }
-    try {
-      return await jobs.send<Dataset>({ method: 'POST', uri: '/datasets', json })
-    } catch (error) {
-      // Somebody else has made it in between, or an earlier request whose answer was lost.
-      const made = refusalOf(error).status === 409 ? await findDataset(jobs, state) : undefined
-      if (made === undefined) throw error
-      return made
-    }
-  }
-  if (location === undefined || location.toLowerCase() === dataset.location.toLowerCase()) return dataset
-  throw settingFailure(
-    'location',
-    `it says ${location}, but the dataset ${state} is in ${dataset.location}`,
-    'a dataset never moves: say where it is, or name another warehouse.state',
-  )
-}
-
-async function findDataset(jobs: Jobs, state: string): Promise<Dataset | undefined> {
-  try {
-    return await jobs.send<Dataset>({ uri: `/datasets/${state}` })
-  } catch (error) {
-    if (refusalOf(error).status === 404) return undefined
-    throw error
-  }
 }
 
 /** Rows of a page; BigQuery ends one earlier where it would outgrow 20 MB. */

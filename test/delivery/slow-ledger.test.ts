@@ -1,7 +1,7 @@
 /** A ledger that commits slowly: delivery slows down with it, and what a crash would leave unsaid stays bounded. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import { mostUnrecorded } from '../../src/delivery/recorder.ts'
+import { mostUnrecorded } from '../../src/delivery/pace.ts'
 import type { PlannedChange } from '../../src/plan/plan.ts'
 import { ok } from '../fault-server.ts'
 import { type Far, rowsOf, Stage } from './delivery-kit.ts'
