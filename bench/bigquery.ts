@@ -3,6 +3,7 @@
 import { type Scan, totalOf } from '../test/bigquery/bytes.ts'
 import { billedAt, countNight } from '../test/bigquery/night.ts'
 import { type Bill, startBigquery } from '../test/bigquery/server.ts'
+import { benchReading } from './bigquery-reading.ts'
 import { atMost, type Figure, print } from './report.ts'
 
 const smallRows = 2000
@@ -10,6 +11,7 @@ const smallRows = 2000
 const hashStateBytes = 24
 
 export async function benchBigquery(): Promise<void> {
+  await benchReading()
   const server = await startBigquery()
   server.count()
   try {

@@ -12,6 +12,8 @@ export interface Shop {
   readonly warehouse: Warehouse
   /** The bare full join of the two nights, on the same columns. */
   readonly bare: () => Promise<void>
+  /** What the engine does by itself, in the day between two nights, with a table that was written. */
+  readonly rest: (relation: string) => Promise<void>
   close(): Promise<void>
 }
 
@@ -39,6 +41,8 @@ export async function openPostgresShop(rows: number, churn: number, columns: rea
       await execute(`create unlogged table shop.bare as select coalesce(a.customer_id, b.customer_id) as k from shop.night2 a
 full join shop.night1 b on a.customer_id = b.customer_id where row(${list('a')}) is distinct from row(${list('b')})`)
     },
+    // Autovacuum, which is off so that it does not fall into a measurement.
+    rest: relation => execute(`vacuum (analyze) ${relation}`),
     async close() {
       await warehouse.close()
       await server.stop()

@@ -203,7 +203,10 @@ async function deliverAndSettle(
           recheck: lastLook(ledger, sync, planned.newestOptOut),
           ledger,
           destination: await wired.destination(sync.destination),
-          rows: readSends(warehouse, planned.outbox, { behind: run.startedAt - options.asOf }),
+          rows: readSends(warehouse, planned.outbox, {
+            behind: run.startedAt - options.asOf,
+            onNote: note => wired.log(sync.name, { kind: 'rows', ...note }),
+          }),
           total,
           routes: routesOf(wired, sync),
           onProgress: at => options.onProgress({ sync: sync.name, step: 'deliver', ...at }),

@@ -132,7 +132,7 @@ export function wire(project: Project, options: WireOptions): Wired {
     clock,
     random: options.random ?? Math.random,
     env: options.env,
-    leaseLength: leaseLengthFrom(options.env),
+    leaseLength: millisecondsFrom(options.env, 'ACTIVATE_LEASE_MS') ?? leaseMilliseconds,
     failpoints,
     identity: { holder, isGone: other => isGone(other, holder) },
     actor: currentActor(options.env),
@@ -188,10 +188,14 @@ function registerSecrets({ destinations, ledger, warehouse }: Project, readers: 
   }
 }
 
-/** `ACTIVATE_LEASE_MS`, for tests that pause a runner past its lease. Throws a TypeError for what is no number of milliseconds. */
-function leaseLengthFrom({ ACTIVATE_LEASE_MS: text }: Environment): number {
-  if (text === undefined || text === '') return leaseMilliseconds
-  if (!/^[1-9]\d*$/.test(text)) throw new TypeError(`ACTIVATE_LEASE_MS is a number of milliseconds, not ${text}`)
+/**
+ * `ACTIVATE_LEASE_MS`, for tests that pause a runner past its lease, and `ACTIVATE_LEDGER_PATIENCE_MS`, for those that take a server away
+ * for good. Undefined where it is not set; throws a TypeError for what is no number of milliseconds.
+ */
+function millisecondsFrom(env: Environment, name: string): number | undefined {
+  const text = env[name]
+  if (text === undefined || text === '') return undefined
+  if (!/^[1-9]\d*$/.test(text)) throw new TypeError(`${name} is a number of milliseconds, not ${text}`)
   return Number(text)
 }
 
@@ -231,9 +235,9 @@ async function openProjectLedger(project: Project, readers: SecretReaders, clock
     letterRetention: retention.deadLetters,
   }
   const { openLedger, openSharedLedger } = await import('./ledger/store.ts')
-  return ledger.type === 'sqlite'
-    ? openLedger(ledger, options)
-    : openSharedLedger(sharedLedger(ledger, readers), options)
+  if (ledger.type === 'sqlite') return openLedger(ledger, options)
+  const patience = millisecondsFrom(readers.env, 'ACTIVATE_LEDGER_PATIENCE_MS')
+  return openSharedLedger(sharedLedger(ledger, readers), { ...options, ...(patience !== undefined && { patience }) })
 }
 
 /** A ledger that is no file has its key file where the file would be; machines that share it are given one `ledger.key`. */

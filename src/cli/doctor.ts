@@ -56,6 +56,7 @@ async function checkWiring(invocation: Invocation, project: Project): Promise<re
     const findings = [clock(project, wired.clock.now())]
     findings.push(await attempt('warehouse', () => openWarehouse(wired)))
     findings.push(...(await checkPermissions(wired)))
+    findings.push(...(await checkLargeReads(wired)))
     findings.push(...(await checkSources(wired)))
     findings.push(await attempt('ledger', () => openLedger(wired)))
     findings.push(...(await checkLedgerClock(wired)))
@@ -131,6 +132,15 @@ async function checkSources({ project, warehouse: open }: Wired): Promise<readon
     )
   }
   return findings
+}
+
+/** By which way large outboxes come; nothing where there is one way, or the warehouse cannot be opened, which has been told. */
+async function checkLargeReads({ project, warehouse: open }: Wired): Promise<readonly Finding[]> {
+  const warehouse = project.warehouse.type === 'bigquery' ? await open().catch(() => undefined) : undefined
+  const reads = await warehouse?.tryLargeReads?.()
+  if (reads === undefined) return []
+  const { found, help = null, isAmiss } = reads
+  return [{ check: 'large outboxes', status: isAmiss ? 'warn' : 'ok', found, help }]
 }
 
 async function openLedger(wired: Wired): Promise<string> {

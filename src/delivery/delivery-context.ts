@@ -28,6 +28,7 @@ export interface DeliveryNote {
     | 'reply'
     | 'late'
     | 'opt_out'
+    | 'rows'
   readonly code: string
   readonly message: string
   readonly requestId?: string

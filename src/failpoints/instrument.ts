@@ -58,6 +58,7 @@ export function instrumentWarehouse(warehouse: Warehouse, { reach }: Failpoints)
     state: warehouse.state,
     ...(warehouse.metadata === undefined ? {} : { metadata: warehouse.metadata }),
     ...(warehouse.bill === undefined ? {} : { bill: warehouse.bill }),
+    ...(warehouse.tryLargeReads === undefined ? {} : { tryLargeReads: warehouse.tryLargeReads.bind(warehouse) }),
     query: statement => warehouse.query(statement),
     stream: (statement, options) => warehouse.stream(statement, options),
     execute: statement => warehouse.execute(statement),

@@ -41,13 +41,16 @@ export async function openLedger(
 
 /**
  * Opens the ledger that several machines share, brings it up to date and erases what has expired. Its schema is made when
- * it is missing.
+ * it is missing. `patience`: milliseconds for which a lost connection is sought anew.
  *
  * @throws A5020 not reached, A5021 wrong credentials, A5022 a grant is missing, A5024 the server cannot hold one, A5026 TLS,
  *   A5027 the schema is of something else, A5028 no URL; A5002, A5004, A5005 as for a file
  */
-export async function openSharedLedger(settings: PostgresLedgerSettings, options: LedgerOptions): Promise<Ledger> {
-  const ledger = ledgerOver(await openPostgres(settings), options)
+export async function openSharedLedger(
+  settings: PostgresLedgerSettings,
+  { patience, ...options }: LedgerOptions & { readonly patience?: number },
+): Promise<Ledger> {
+  const ledger = ledgerOver(await openPostgres(settings, patience === undefined ? {} : { patience }), options)
   await ledger.expireLetters(options.now())
   return ledger
 }

@@ -77,6 +77,10 @@ export type WarehouseSettings =
       readonly impersonate?: string
       /** The root of a private endpoint. */
       readonly endpoint?: string
+      /** Whether large outboxes come over the Storage Read API; `auto` unless set. */
+      readonly storage_read?: 'auto' | 'always' | 'never'
+      /** The root of a private endpoint of that. */
+      readonly storage_endpoint?: string
     }
 
 export type LedgerSettings =

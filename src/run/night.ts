@@ -219,14 +219,22 @@ export function modelNamed({ wired }: Night, name: string): Model {
   return model
 }
 
+interface SendsOptions {
+  readonly range?: { readonly from: number; readonly to: number }
+  /** Milliseconds by which the run's logical clock lags behind the wall clock. */
+  readonly behind: number
+  readonly onNote?: (note: { readonly code: string; readonly message: string }) => void
+}
+
 /** The outbox's sends in `seq` order, with their fields parsed. */
 export async function* readSends(
   warehouse: Warehouse,
   outbox: Fragment,
-  /** `behind`: milliseconds by which the run's logical clock lags behind the wall clock. */
-  { range, behind }: { readonly range?: { readonly from: number; readonly to: number }; readonly behind: number },
+  { range, behind, onNote }: SendsOptions,
 ): AsyncGenerator<readonly PlannedChange[]> {
-  for await (const rows of warehouse.stream(render(selectSends(outbox, range), warehouse.dialect.placeholder))) {
+  const select = render(selectSends(outbox, range), warehouse.dialect.placeholder)
+  // Where a plan is cut off by a limit or not, those that it sends are numbered without a gap.
+  for await (const rows of warehouse.stream(select, { numbered: 'seq', ...(onNote && { onNote }) })) {
     yield rows.map(row => ({
       seq: Number(row.seq),
       key: String(row.key),

@@ -10,12 +10,16 @@ export type BigquerySettings = Extract<WarehouseSettings, { type: 'bigquery' }>
 
 export interface Connection {
   readonly client: BigQuery
+  /** Whose credentials the client sends. */
+  readonly authClient: unknown
   /** Where load jobs send their rows. */
   readonly uploadUrl: string
   /** Above all projects, for those that are not billed. */
   readonly apiUrl: string
   /** Where the Resource Manager answers. */
   readonly resourcesUrl: string
+  /** The root of the Storage Read API; undefined where BigQuery has a private endpoint and this one is not named. */
+  readonly storage: string | undefined
   readonly project: string
   /** Whom messages name: `application default credentials`, `the key in ${env:KEY}`, each perhaps `as <service account>`. */
   readonly identity: string
@@ -49,7 +53,8 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
       'name the one that is billed, there or in GOOGLE_CLOUD_PROJECT',
     )
   const endpoint = settings.endpoint ?? env.ACTIVATE_BIGQUERY_ENDPOINT
-  const root = endpoint === undefined ? 'https://bigquery.googleapis.com' : rootOf(endpoint)
+  const root = endpoint === undefined ? 'https://bigquery.googleapis.com' : rootOf(endpoint, 'endpoint')
+  const storage = storageRoot(settings.storage_endpoint, endpoint)
   const identity = identityOf(settings)
   const { BigQuery: Client } = await import('@google-cloud/bigquery')
   const authClient = await authOf({ ...settings, project }, root, identity, readers)
@@ -63,7 +68,7 @@ export async function connectBigquery(settings: BigquerySettings, readers: Secre
   const apiUrl = `${root}/bigquery/v2`
   const uploadUrl = `${root}/upload/bigquery/v2/projects/${project}/jobs`
   const resourcesUrl = isLoopback(new URL(root)) ? root : 'https://cloudresourcemanager.googleapis.com'
-  return { client, project, identity, apiUrl, uploadUrl, resourcesUrl }
+  return { client, authClient, project, identity, apiUrl, storage, uploadUrl, resourcesUrl }
 }
 
 /** The client would send every request, and the token with it, to that host, and under paths that no BigQuery has. */
@@ -76,12 +81,18 @@ function refuseEmulatorHost(env: SecretReaders['env']): void {
   )
 }
 
-function rootOf(endpoint: string): string {
+/** Rows that are to go by a private endpoint go by no other. */
+function storageRoot(named: string | undefined, endpoint: string | undefined): string | undefined {
+  if (named !== undefined) return rootOf(named, 'storage_endpoint')
+  return endpoint === undefined ? 'https://bigquerystorage.googleapis.com' : undefined
+}
+
+function rootOf(endpoint: string, setting: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
   if (url === undefined || url.pathname !== '/' || url.search !== '')
-    throw settingFailure('endpoint', `${endpoint} is not the root of a server`, 'write https://host')
+    throw settingFailure(setting, `${endpoint} is not the root of a server`, 'write https://host')
   if (url.protocol === 'https:' || isLoopback(url)) return url.origin
-  throw settingFailure('endpoint', `${endpoint} would carry credentials unencrypted`, 'write https://host')
+  throw settingFailure(setting, `${endpoint} would carry credentials unencrypted`, 'write https://host')
 }
 
 function isLoopback({ protocol, hostname }: URL): boolean {

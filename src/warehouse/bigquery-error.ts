@@ -33,6 +33,18 @@ export class JobFailure extends Error {
   }
 }
 
+/** Why rows do not come over the Storage Read API. */
+export class StorageRefusal extends Error {
+  /** gRPC's, where it was asked. */
+  readonly code: number | undefined
+  readonly help: string | undefined
+  constructor(code: number | undefined, message: string, help?: string) {
+    super(message)
+    this.code = code
+    this.help = help
+  }
+}
+
 /** What the client throws: `ApiError` for answers, errors of sockets, errors of Google's authentication. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof JobFailure) return { reason: error.reason, message: error.message }
@@ -148,6 +160,29 @@ export function bigqueryFailure(error: unknown, context: Context): ActivateError
   return failure('failed', 'A3010', message, error)
 }
 
+/** Of the Storage Read API, whose errors have gRPC's codes (grpc.io/docs/guides/status-codes). */
+export function storageFailure(error: unknown, context: Context): ActivateError {
+  if (error instanceof ActivateError) return error
+  const { code, details, message, help } = (error ?? {}) as {
+    readonly code?: unknown
+    readonly details?: string
+    readonly message?: string
+    readonly help?: string
+  }
+  const what = details ?? message ?? String(error)
+  if (code === 7)
+    return denied(/bigquery\.\w+\.\w+/.test(what) ? what : `${what} (bigquery.readsessions.create)`, error, context)
+  if (code === 16 || isOfCredentials(what)) return credentialsFailure(error, context.identity)
+  const why = `rows do not come over the Storage Read API: ${what}`
+  return failure(
+    'failed',
+    'A3061',
+    why,
+    error,
+    help ?? 'with warehouse.storage_read: auto, such rows are read in pages',
+  )
+}
+
 function isOfCredentials(message: string): boolean {
   return /could not load the default credentials|invalid_grant|invalid_client|unauthorized_client|unable to impersonate|invalid jwt/i.test(
     message,
@@ -176,7 +211,7 @@ function holdingOf(
   dataset: string,
   { project, state }: Pick<Context, 'project' | 'state'>,
 ): Holding {
-  const isOfProject = permission.startsWith('bigquery.jobs.') || permission === 'bigquery.datasets.create'
-  if (isOfProject) return { kind: 'project', project, state }
+  const ofProject = ['bigquery.jobs.', 'bigquery.readsessions.', 'bigquery.datasets.create']
+  if (ofProject.some(start => permission.startsWith(start))) return { kind: 'project', project, state }
   return { kind: dataset === `${project}.${state}` ? 'state' : 'source', dataset }
 }

@@ -32,6 +32,7 @@ export interface TableReference {
 /** REST `Job`, as far as it is read. */
 export interface Job {
   readonly jobReference: { readonly jobId: string; readonly location?: string }
+  readonly configuration?: { readonly query?: { readonly destinationTable?: TableReference } }
   readonly status: {
     readonly state: string
     readonly errorResult?: { readonly reason?: string; readonly message?: string }
@@ -51,6 +52,7 @@ export interface Page {
   readonly schema?: { readonly fields?: readonly Field[] }
   readonly rows?: readonly { readonly f: readonly Cell[] }[]
   readonly pageToken?: string
+  readonly totalRows?: string
   readonly totalBytesProcessed?: string
   readonly cacheHit?: boolean
 }
@@ -103,8 +105,15 @@ export class Jobs {
     })
   }
 
-  page(jobId: string, pageToken: string, maxResults: number): Promise<Page> {
-    return this.#send<Page>(this.#results(jobId, { pageToken, maxResults }))
+  /** The page that another one names as the next, or the one from a row on, counted from zero. */
+  page(jobId: string, from: string | number, maxResults: number): Promise<Page> {
+    const place = typeof from === 'string' ? { pageToken: from } : { startIndex: from }
+    return this.#send<Page>(this.#results(jobId, { ...place, maxResults }))
+  }
+
+  /** The table without a name in which BigQuery keeps the rows of a query for a day. */
+  async resultOf(jobId: string): Promise<TableReference | undefined> {
+    return (await this.#get(jobId)).configuration?.query?.destinationTable
   }
 
   /** Bytes that queries were billed so far. */

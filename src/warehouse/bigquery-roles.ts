@@ -27,6 +27,7 @@ export function grantOf(permission: string, on: Holding): string {
   if (on.kind === 'project') {
     const toProject = (role: string) =>
       `let an administrator run: gcloud projects add-iam-policy-binding ${on.project} --member=<principal> --role=${role}`
+    if (permission.startsWith('bigquery.readsessions.')) return toProject('roles/bigquery.readSessionUser')
     if (permission !== 'bigquery.datasets.create') return toProject('roles/bigquery.jobUser')
     return `${toProject('roles/bigquery.user')}, or make the dataset ${on.state} and grant roles/bigquery.dataOwner on it`
   }

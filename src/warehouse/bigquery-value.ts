@@ -1,10 +1,11 @@
 /**
- * BigQuery's values as the port's, from the text of a REST answer. The client's own reading rounds INT64 to a double, so it is
- * not asked to read: integers are numbers where a double is exact and bigints beyond; NUMERIC is text; timestamps come as
+ * BigQuery's values as the port's, from the text of a REST answer, of which `bigquery-arrow.ts` makes the same from Arrow. The client's
+ * own reading rounds INT64 to a double, so it is not asked to read: integers are numbers where a double is exact and bigints beyond; NUMERIC is text; timestamps come as
  * microseconds (`formatOptions.useInt64Timestamp`).
  */
 import { kindOf } from './bigquery-types.ts'
 import type { Value } from './sql.ts'
+import type { Row } from './warehouse.ts'
 
 /** A field of a schema (REST `TableFieldSchema`). */
 export interface Field {
@@ -32,7 +33,8 @@ export function toValue({ v }: Cell, field: Field): Value {
     case 'integer':
       return Number.isSafeInteger(Number(v)) ? Number(v) : BigInt(v)
     case 'double':
-      return Number(v.replace(/^(-?)inf(inity)?$/i, '$1Infinity'))
+      // A zero has no sign: Arrow has kept it where a text has not.
+      return Number(v.replace(/^(-?)inf(inity)?$/i, '$1Infinity')) + 0
     case 'boolean':
       return v === 'true'
     case 'timestamp':
@@ -44,6 +46,13 @@ export function toValue({ v }: Cell, field: Field): Value {
     default:
       return v
   }
+}
+
+/** Rows of a REST answer. */
+export function rowsOf(rows: readonly { readonly f: readonly Cell[] }[], fields: readonly Field[]): readonly Row[] {
+  return rows.map(({ f }) =>
+    Object.fromEntries(fields.map((field, index) => [field.name, toValue(f[index] ?? { v: null }, field)])),
+  )
 }
 
 function nested(cell: Cell, field: Field): unknown {
@@ -59,7 +68,7 @@ function nested(cell: Cell, field: Field): unknown {
 }
 
 /** Microseconds since 1970 as ISO 8601, with a fraction only when it is not zero. */
-function instantOf(microseconds: bigint): string {
+export function instantOf(microseconds: bigint): string {
   const million = 1_000_000n
   const fraction = ((microseconds % million) + million) % million
   const seconds = Number((microseconds - fraction) / million)

@@ -6,19 +6,29 @@ import { randomBytes } from 'node:crypto'
 import type { SecretReaders } from '../project/secret.ts'
 import { type BigquerySettings, bytesOf, type Connection, connectBigquery } from './bigquery-connect.ts'
 import { bigqueryDialect, scratchDays } from './bigquery-dialect.ts'
-import { bigqueryFailure, type Context, closedFailure, refusalOf, settingFailure } from './bigquery-error.ts'
+import {
+  bigqueryFailure,
+  type Context,
+  closedFailure,
+  refusalOf,
+  StorageRefusal,
+  settingFailure,
+  storageFailure,
+} from './bigquery-error.ts'
+import { inOrder } from './bigquery-in-order.ts'
 import { Jobs, type Page, sendOnce } from './bigquery-jobs.ts'
 import { schemaOf, withJsonLines } from './bigquery-load.ts'
 import { TableMetadata } from './bigquery-metadata.ts'
 import { quoteName, scratchPrefix } from './bigquery-name.ts'
 import { askPermissions, namingMissing, type PermissionAnswer } from './bigquery-permissions.ts'
 import { transactionScript } from './bigquery-script.ts'
+import { type StorageLimits, StorageReads, storageLimits } from './bigquery-storage.ts'
 import { columnType } from './bigquery-types.ts'
-import { type Field, nativeOf, parameterOf, toValue } from './bigquery-value.ts'
+import { type Field, nativeOf, parameterOf, rowsOf } from './bigquery-value.ts'
 import type { Bill, TableSize } from './billing.ts'
 import type { Column } from './dialect.ts'
 import type { Statement } from './sql.ts'
-import type { Row, SeedColumn, Warehouse } from './warehouse.ts'
+import type { LargeReads, Row, SeedColumn, StreamOptions, Warehouse } from './warehouse.ts'
 
 /** REST `Dataset`, as far as it is read. */
 interface Dataset {
@@ -31,7 +41,11 @@ interface Dataset {
  * Throws ActivateError: A3050 not reached; A3051 credentials; A3053 a permission, with the grant that gives it; A3054 the
  * dataset is in another location than the settings say; A3059 a setting.
  */
-export async function openBigquery(settings: BigquerySettings, readers: SecretReaders): Promise<Warehouse> {
+export async function openBigquery(
+  settings: BigquerySettings,
+  readers: SecretReaders,
+  limits: StorageLimits = storageLimits,
+): Promise<Warehouse> {
   const maximumBytesBilled = bytesOf(settings.maximum_bytes_billed)
   const connection = await connectBigquery(settings, readers)
   const token = randomBytes(5).toString('hex')
@@ -47,7 +61,7 @@ export async function openBigquery(settings: BigquerySettings, readers: SecretRe
       jobs(location),
       connection,
       { ...context, location },
-      { token, undoDays: settings.undo_days },
+      { token, undoDays: settings.undo_days, storageRead: settings.storage_read ?? 'auto', limits },
       ratesOf(settings),
       ask,
     )
@@ -123,9 +137,17 @@ async function findDataset(jobs: Jobs, state: string): Promise<Dataset | undefin
 /** Rows of a page; BigQuery ends one earlier where it would outgrow 20 MB. */
 const pageRows = 50_000
 
-interface Naming {
+interface Choices {
   readonly token: string
   readonly undoDays: number | undefined
+  readonly storageRead: 'auto' | 'always' | 'never'
+  readonly limits: StorageLimits
+}
+
+/** A query that has run, with the first page of its rows. */
+interface Answer {
+  readonly jobId: string
+  readonly page: Page
 }
 
 class BigqueryWarehouse implements Warehouse {
@@ -136,13 +158,17 @@ class BigqueryWarehouse implements Warehouse {
   readonly #context: Context
   readonly #token: string
   readonly #ask: () => Promise<readonly PermissionAnswer[]>
+  readonly #storageRead: Choices['storageRead']
+  /** The least number of rows that come over it. */
+  readonly #largeResult: number
+  readonly #storage: StorageReads
   readonly bill: Bill
 
   constructor(
     jobs: Jobs,
     connection: Connection,
     context: Context,
-    { token, undoDays }: Naming,
+    { token, undoDays, storageRead, limits }: Choices,
     rates: Pick<Bill, 'budget' | 'dollarsPerTebibyte'>,
     ask: () => Promise<readonly PermissionAnswer[]>,
   ) {
@@ -152,6 +178,9 @@ class BigqueryWarehouse implements Warehouse {
     this.#jobs = jobs
     this.#context = context
     this.#token = token
+    this.#storageRead = storageRead
+    this.#largeResult = storageRead === 'always' ? 1 : limits.largeResult
+    this.#storage = new StorageReads(connection, limits)
     this.metadata = new TableMetadata(jobs, connection, work => this.#guarded(work))
     this.bill = {
       billed: () => jobs.billed(),
@@ -164,13 +193,33 @@ class BigqueryWarehouse implements Warehouse {
 
   async query(statement: Statement): Promise<readonly Row[]> {
     const rows: Row[] = []
-    for await (const page of this.#pages(statement, pageRows)) rows.push(...page)
+    const answer = await this.#guarded(() => this.#run(statement, pageRows))
+    for await (const page of this.#pages(answer, 0, pageRows)) rows.push(...page)
     return rows
   }
 
-  /** BigQuery keeps a result for a day, as it was when it was computed, and gives it out page by page. */
-  async *stream(statement: Statement, { chunkRows = 10_000 } = {}): AsyncGenerator<readonly Row[]> {
-    yield* this.#pages(statement, chunkRows)
+  /**
+   * BigQuery keeps a result for a day, as it was when it was computed, and gives it out page by page, or, where it is large and its rows
+   * are numbered, over the Storage Read API.
+   */
+  async *stream(
+    statement: Statement,
+    { chunkRows = 10_000, numbered, onNote }: StreamOptions = {},
+  ): AsyncGenerator<readonly Row[]> {
+    const answer = await this.#guarded(() => this.#run(statement, chunkRows))
+    const total = Number(answer.page.totalRows ?? 0)
+    const column = this.#storageRead === 'never' ? undefined : numbered
+    if (column === undefined || total < this.#largeResult) {
+      yield* this.#pages(answer, 0, chunkRows)
+      return
+    }
+    const [row] = rowsOf(answer.page.rows ?? [], fieldsOf(answer))
+    const ways = {
+      fast: () => this.#stored(answer, total, chunkRows),
+      slow: (count: number) => this.#pages(answer, count, chunkRows),
+      onEnd: (reason: unknown, count: number) => this.#leaveStorage(reason, count, onNote),
+    }
+    yield* inOrder(ways, { column, first: Number(row?.[column]), total })
   }
 
   async execute(statement: Statement): Promise<void> {
@@ -246,7 +295,7 @@ class BigqueryWarehouse implements Warehouse {
   /** Cancels what is running, and drops the scratch tables. Closing twice does nothing. */
   async close(): Promise<void> {
     if (this.#jobs.isClosed()) return
-    await this.#jobs.close()
+    await Promise.all([this.#jobs.close(), this.#storage.close()])
     // What cannot be dropped ends by itself.
     await this.#dropScratch().catch(() => undefined)
   }
@@ -293,15 +342,48 @@ class BigqueryWarehouse implements Warehouse {
     return `/datasets/${encodeURIComponent(schema.at(-1) ?? '')}${rest}`
   }
 
-  async *#pages(statement: Statement, rowsPerPage: number): AsyncGenerator<readonly Row[]> {
-    const first = await this.#guarded(() => this.#run(statement, rowsPerPage))
-    const fields = first.page.schema?.fields ?? []
-    for (let page = first.page; ; ) {
-      const rows = rowsOf(page, fields)
+  /** Those behind the first `skipped` rows. */
+  async *#pages(answer: Answer, skipped: number, rowsPerPage: number): AsyncGenerator<readonly Row[]> {
+    const fields = fieldsOf(answer)
+    const pageFrom = (place: string | number) => this.#guarded(() => this.#jobs.page(answer.jobId, place, rowsPerPage))
+    for (let page = skipped === 0 ? answer.page : await pageFrom(skipped); ; ) {
+      const rows = rowsOf(page.rows ?? [], fields)
       if (rows.length > 0) yield rows
-      const { pageToken } = page
-      if (pageToken === undefined) return
-      page = await this.#guarded(() => this.#jobs.page(first.jobId, pageToken, rowsPerPage))
+      if (page.pageToken === undefined) return
+      page = await pageFrom(page.pageToken)
+    }
+  }
+
+  async *#stored(answer: Answer, total: number, chunkRows: number): AsyncGenerator<readonly Row[]> {
+    const table = await this.#jobs.resultOf(answer.jobId)
+    if (table === undefined) throw new StorageRefusal(undefined, 'the job does not say where its rows are')
+    yield* this.#storage.rows({ table, fields: fieldsOf(answer), total, chunkRows })
+  }
+
+  /** Rows that can be had in pages are had in pages, unless somebody wants to know when they would have to be. */
+  #leaveStorage(reason: unknown, count: number, onNote: StreamOptions['onNote']): void {
+    if (this.#jobs.isClosed()) throw closedFailure()
+    const failure = storageFailure(reason, this.#context)
+    if (this.#storageRead === 'always') throw failure
+    const [{ code, message, help } = { code: 'A3061', message: String(reason) }] = failure.problems
+    const from = count === 0 ? '' : `, from row ${count + 1} on`
+    onNote?.({ code, message: `rows are read in pages${from}: ${message}${help === undefined ? '' : ` (${help})`}` })
+  }
+
+  async tryLargeReads(): Promise<LargeReads> {
+    const pages = { found: 'in pages', isAmiss: false }
+    if (this.#storageRead === 'never') return { ...pages, found: 'in pages, as warehouse.storage_read says' }
+    try {
+      const answer = await this.#guarded(() => this.#run({ sql: 'select 1 as n', params: [] }, 1))
+      for await (const rows of this.#stored(answer, 1, 1)) if (rows[0]?.n !== 1) throw new Error('another row came')
+      const from = this.#storageRead === 'always' ? '' : ` from ${this.#largeResult.toLocaleString('en')} rows on`
+      return { found: `over the Storage Read API${from}`, isAmiss: false }
+    } catch (error) {
+      const isLeftOut = error instanceof StorageRefusal && error.code === undefined && this.#storageRead === 'auto'
+      const { message = String(error), help } = isLeftOut
+        ? error
+        : (storageFailure(error, this.#context).problems[0] ?? {})
+      return { found: `in pages: ${message}`, isAmiss: !isLeftOut, ...(help === undefined ? {} : { help }) }
     }
   }
 
@@ -336,8 +418,6 @@ function emptyTable(relation: string, columns: readonly SeedColumn[]): string {
   return `create or replace table ${relation} (${list.join(', ')})`
 }
 
-function rowsOf({ rows = [] }: Page, fields: readonly Field[]): readonly Row[] {
-  return rows.map(({ f }) =>
-    Object.fromEntries(fields.map((field, index) => [field.name, toValue(f[index] ?? { v: null }, field)])),
-  )
+function fieldsOf({ page }: Answer): readonly Field[] {
+  return page.schema?.fields ?? []
 }

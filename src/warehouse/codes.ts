@@ -215,4 +215,10 @@ export const warehouseCodes = {
       'A statement of the night would bill more than warehouse.maximum_bytes_billed, by what BigQuery says of the model and by the size of the snapshot. Nothing was computed, billed or sent. Without this, BigQuery would refuse the statement in the midst of the night, or after everything was sent.',
     exit: 'failed',
   },
+  A3061: {
+    title: 'rows do not come over the Storage Read API of BigQuery',
+    explanation:
+      'The package that reads them is not installed, the API was not reached, or what it sent were not the rows of the result in their order. With warehouse.storage_read: auto this is a note, and rows are read in pages from the first that is missing; with always the run ends.',
+    exit: 'failed',
+  },
 } as const satisfies ErrorCodes

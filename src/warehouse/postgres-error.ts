@@ -23,6 +23,8 @@ interface ServerError {
   readonly schema?: string
   /** The server's own function that complained. */
   readonly routine?: string
+  /** Of the server's source. */
+  readonly file?: string
 }
 
 export function sqlState(error: unknown): string | undefined {
@@ -49,6 +51,16 @@ export function isWorthRepeating(error: unknown): boolean {
   const isCatalogs = schema === 'pg_catalog'
   if (routine !== undefined && afterTheCheck.get(code ?? '') === routine) return true
   return (code === '23505' && isCatalogs) || (code === 'XX000' && /concurrently/.test(String(error)))
+}
+
+/**
+ * Whether processes that share a statement found no room for what they share: the server has disk and memory, but its /dev/shm is
+ * small, as that of a container is unless it is told otherwise (64 MB).
+ */
+export function lacksSharedMemory(error: unknown): boolean {
+  const { file } = (error ?? {}) as Partial<ServerError>
+  const isShared = file === 'dsm_impl.c' || /shared memory segment/.test(String(error))
+  return isShared && (sqlState(error) ?? '').startsWith('53')
 }
 
 /** Whether a server is only not ready yet: starting up, or without a free slot. */

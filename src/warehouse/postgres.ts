@@ -16,6 +16,7 @@ import { postgresDialect, scratchPrefix } from './postgres-dialect.ts'
 import {
   closedFailure,
   isWorthRepeating,
+  lacksSharedMemory,
   lossFailure,
   scratchLost,
   stateDenied,
@@ -133,6 +134,8 @@ class PostgresWarehouse implements Warehouse {
   readonly #token: string
   readonly #sessions: Sessions
   #closed = false
+  /** Statements are not shared out among processes any more: the server had no room for what they share. */
+  #alone = false
   #cursors = 0
 
   constructor(settings: PostgresSettings, connector: Connector, { token, alive, first }: Opened) {
@@ -176,12 +179,10 @@ class PostgresWarehouse implements Warehouse {
     this.#cursors += 1
     const cursor = `stream__${this.#cursors}`
     const declare = `declare ${cursor} no scroll cursor with hold for ${statement.sql}`
-    const owner = await this.#guarded(() =>
-      this.#sessions.run(async (session, client) => {
-        await send(client, { sql: declare, params: statement.params })
-        return session
-      }),
-    )
+    const owner = await this.#onAny(async (session, client) => {
+      await send(client, { sql: declare, params: statement.params })
+      return session
+    })
     const fetch = (sql: string) => this.#guarded(() => this.#onSession(owner, { sql, params: [] }))
     try {
       for (;;) {
@@ -195,13 +196,11 @@ class PostgresWarehouse implements Warehouse {
   }
 
   async transaction(statements: readonly Statement[], beforeCommit?: () => Promise<void>): Promise<void> {
-    await this.#guarded(() =>
-      this.#sessions.run((_, client) =>
-        atomically(client, async () => {
-          for (const statement of statements) await send(client, statement)
-          await beforeCommit?.()
-        }),
-      ),
+    await this.#onAny((_, client) =>
+      atomically(client, async () => {
+        for (const statement of statements) await send(client, statement)
+        await beforeCommit?.()
+      }),
     )
   }
 
@@ -306,7 +305,16 @@ class PostgresWarehouse implements Warehouse {
   }
 
   #run(statement: Statement): Promise<Result> {
-    return this.#guarded(() => this.#sessions.run((_, client) => send(client, statement)))
+    return this.#onAny((_, client) => send(client, statement))
+  }
+
+  #onAny<T>(work: (session: Session, client: pg.Client) => Promise<T>): Promise<T> {
+    return this.#guarded(() =>
+      this.#sessions.run(async (session, client) => {
+        if (this.#alone) await client.query('set max_parallel_workers_per_gather = 0')
+        return work(session, client)
+      }),
+    )
   }
 
   #onSession(session: Session, statement: Statement): Promise<Result> {
@@ -322,10 +330,15 @@ class PostgresWarehouse implements Warehouse {
     for (let attempt = 1; ; attempt += 1) {
       if (this.#closed) throw closedFailure()
       const started = performance.now()
+      const alone = this.#alone
       try {
         return await work()
       } catch (error) {
         if (await isToBeRepeated(error, attempt)) continue
+        if (lacksSharedMemory(error) && !alone) {
+          this.#alone = true
+          continue
+        }
         throw statementFailure(error, {
           ...{ endpoint: this.#connector.endpoint, state: this.#settings.state, closed: this.#closed },
           ...{ took: performance.now() - started, timeout: this.#settings.statementTimeout },

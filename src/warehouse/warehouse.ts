@@ -31,6 +31,26 @@ export interface Metadata {
   marksOf(tables: readonly string[]): Promise<Readonly<Record<string, string>> | undefined>
 }
 
+export interface StreamOptions {
+  readonly chunkRows?: number
+  /**
+   * A column of integers in which each row has one more than the row before it. An engine may then read in ways that promise no order,
+   * as it can tell from every row whether it is the next; the rows that come are the same.
+   */
+  readonly numbered?: string
+  /** Told when such a way was tried and left. */
+  readonly onNote?: (note: { readonly code: string; readonly message: string }) => void
+}
+
+/** How large results come from an engine that has several ways. */
+export interface LargeReads {
+  readonly found: string
+  /** What stands in the way of a faster one. */
+  readonly help?: string
+  /** That something is wrong, rather than left out. */
+  readonly isAmiss: boolean
+}
+
 export interface Warehouse {
   readonly dialect: Dialect
   /** Schema (dataset) of the state tables, ready to be prefixed: parts for `dialect.relation`. */
@@ -38,7 +58,7 @@ export interface Warehouse {
   /** All rows of a small result. A cancelled or failed query throws; it never looks like an empty result. */
   query(statement: Statement): Promise<readonly Row[]>
   /** Rows in chunks, without holding the result in memory. Ending early without an error is impossible by contract. */
-  stream(statement: Statement, options?: { readonly chunkRows?: number }): AsyncIterable<readonly Row[]>
+  stream(statement: Statement, options?: StreamOptions): AsyncIterable<readonly Row[]>
   execute(statement: Statement): Promise<void>
   /** All or nothing, in order. `beforeCommit` is awaited when all have run: it lets tests kill a process in between. */
   transaction(statements: readonly Statement[], beforeCommit?: () => Promise<void>): Promise<void>
@@ -60,6 +80,8 @@ export interface Warehouse {
     rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
   ): Promise<number>
   close(): Promise<void>
+  /** Tries how large results come, by a small one; undefined where there is one way. */
+  tryLargeReads?(): Promise<LargeReads>
   /** Where the engine bills what it reads. */
   readonly bill?: Bill
 }

@@ -47,6 +47,8 @@ export interface BigqueryServer {
   allow(): void
   /** The next `times` requests of this kind (the next one unless told). */
   inject(request: string, fault: Fault, times?: number): void
+  /** The rows of a query, by the table that its job says it left them in. */
+  resultOf(dataset: string, table: string): ZetaResult | undefined
   stop(): Promise<void>
 }
 
@@ -68,6 +70,9 @@ interface StoredJob {
 
 export const testProject = 'acme'
 
+/** BigQuery keeps the result of a query in a table that has no name of its own. */
+const resultsDataset = '_f00d'
+
 export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryServer> {
   const service = new Service(location)
   const server = createServer((request, response) => void service.answer(request, response))
@@ -85,6 +90,7 @@ export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryS
     deny: (on, ...permissions) => service.permissions.deny(on, permissions),
     allow: () => service.permissions.allow(),
     inject: (request, fault, times = 1) => service.inject(request, fault, times),
+    resultOf: (dataset, table) => (dataset === resultsDataset ? service.resultOf(table) : undefined),
     async stop() {
       server.closeAllConnections()
       await new Promise<void>(resolve => server.close(() => resolve()))
@@ -237,6 +243,10 @@ class Service {
     }
   }
 
+  resultOf(table: string): ZetaResult | undefined {
+    return this.#jobs.get(table.replace(/^anon/, ''))?.result
+  }
+
   #job(id: string): StoredJob {
     const job = this.#jobs.get(id)
     if (job === undefined) throw new HttpError(404, 'notFound', `Not found: Job ${testProject}:${id}`)
@@ -359,7 +369,7 @@ class Service {
     if (job.state === 'RUNNING') return { jobComplete: false, jobReference: { jobId: job.id } }
     if (job.error !== undefined) throw new HttpError(400, job.error.reason, job.error.message)
     const { columns, rows } = job.result ?? { columns: [], rows: [] }
-    const from = Number(url.searchParams.get('pageToken') ?? 0)
+    const from = Number(url.searchParams.get('pageToken') ?? url.searchParams.get('startIndex') ?? 0)
     const to = Math.min(rows.length, from + Number(url.searchParams.get('maxResults') ?? 10_000))
     const page = rows
       .slice(from, to)
@@ -413,7 +423,9 @@ function schemaOf(columns: readonly ZetaColumn[]): object {
 
 function jobResource({ id, location, state, error }: StoredJob): object {
   const status = { state, ...(state === 'DONE' && error !== undefined ? { errorResult: error } : {}) }
-  return { kind: 'bigquery#job', jobReference: { projectId: testProject, jobId: id, location }, status }
+  const destinationTable = { projectId: testProject, datasetId: resultsDataset, tableId: `anon${id}` }
+  const jobReference = { projectId: testProject, jobId: id, location }
+  return { kind: 'bigquery#job', jobReference, status, configuration: { query: { destinationTable } } }
 }
 
 /** Method and kinds of things, without their names: `POST /jobs`, `POST /datasets/tables:testIamPermissions`. */

@@ -8,6 +8,7 @@ import { type RunDocument, runSyncs } from '../../src/run.ts'
 import { shell } from '../cli/activate.ts'
 import { command, finish, start, until } from '../e2e/command-line.ts'
 import { makeProject, runOptions, type TestProject, withProject } from '../e2e/project.ts'
+import { quickClock } from '../e2e/quick-clock.ts'
 import { type Hubspot, startHubspot } from '../vendors/hubspot.ts'
 
 const token = 's3cret-token'
@@ -68,6 +69,7 @@ async function run(...[yes]: readonly '--yes'[]): Promise<RunDocument['runs'][nu
   const options = runOptions('2026-03-01T02:00:00Z', { yes: yes !== undefined })
   const document = await withProject(project, wired => runSyncs(wired, wired.project.syncs, options), {
     env: { SECRET_TOKEN: token },
+    clock: quickClock(10),
   })
   const [summary] = document.runs
   if (summary === undefined) throw new TypeError('there is one sync')

@@ -4,7 +4,7 @@ import type { RunDocument } from '../../src/run.ts'
 import { type CuttingProxy, startCuttingProxy } from '../ledger/cutting-proxy.ts'
 import { administer } from '../ledger/postgres-ledger.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../postgres-server.ts'
-import { activate, finish, start, until } from './command-line.ts'
+import { command, finish, start, until } from './command-line.ts'
 import { makeProject, type TestProject } from './project.ts'
 import { type Receiver, receiverSettings, startReceiver } from './receiver.ts'
 
@@ -77,7 +77,7 @@ destinations:
   }
 
   async function run(): Promise<RunDocument['runs'][number]> {
-    const { stdout, stderr } = await activate(project.root, 'run', '--json')
+    const { stdout, stderr } = await command(project.root, 'run', '--json')
     const [summary] = (JSON.parse(stdout) as RunDocument).runs
     if (summary === undefined) throw new Error(stderr)
     return summary
@@ -94,15 +94,18 @@ destinations:
 
     test('never repeats what cannot be repeated', async () => {
       await sync('send', 'trigger')
-      await killAfter(60)
+      // Slow enough that at least one is not answered yet whenever it is killed.
+      far.slowness = 60
+      await killAfter(30)
+      far.slowness = 3
       const next = await run()
       await run()
       const keys = far.received.map(({ key }) => key)
       expect(new Set(keys).size).toBe(keys.length)
       const blocked = next.plan?.reasons['unresolved.parked'] ?? 0
       expect(blocked).toBeGreaterThan(0)
-      // Four are on their way at most; on a busy machine some whose answers are just being written down are in doubt as well.
-      expect(blocked).toBeLessThanOrEqual(16)
+      // Four are on their way at most, those whose answers are just being written down among them.
+      expect(blocked).toBeLessThanOrEqual(4)
       expect(keys.length).toBeGreaterThanOrEqual(people - blocked)
     })
   })
@@ -127,7 +130,10 @@ destinations:
 
     test('sends nothing once the server is gone for good, and says so; the next run settles what was on its way', async () => {
       await sync('send', 'trigger')
+      // Nobody comes back, and it is not the waiting that is looked at.
+      process.env.ACTIVATE_LEDGER_PATIENCE_MS = '1500'
       const finished = finish(start(project.root, 'run', '--json'))
+      delete process.env.ACTIVATE_LEDGER_PATIENCE_MS
       await afterRequests(20)
       proxy.shut()
       const { code, stdout } = await finished
@@ -157,7 +163,7 @@ destinations:
     })
     const first = finish(start(project.root, 'run'))
     await until(() => far.requests > 0)
-    const second = await activate(elsewhere.root, 'run', '--json')
+    const second = await command(elsewhere.root, 'run', '--json')
     expect(second.code).toBe(6)
     expect(second.json<RunDocument>().runs[0]).toMatchObject({ status: 'locked', problems: [{ code: 'A9001' }] })
     answer()
@@ -167,13 +173,13 @@ destinations:
 
   test('leaves the server untouched by a dry run, and tells of it in doctor', async () => {
     await sync('upsert', 'mirror')
-    expect((await activate(project.root, 'dry-run')).code).toBe(0)
+    expect((await command(project.root, 'dry-run')).code).toBe(0)
     const schema = `night_${schemas}`
     expect(await administer(server.url, `select from pg_namespace where nspname = '${schema}'`)).toHaveLength(0)
     const bare = await makeProject({
       'activate.yml': `name: acme\nledger: { type: postgres, url: "\${env:LEDGER_URL}", schema: ${schema} }\n`,
     })
-    const { code, stdout } = await activate(bare.root, 'doctor')
+    const { code, stdout } = await command(bare.root, 'doctor')
     await bare.remove()
     expect(stdout).toContain(`postgres opened, schema ${schema}, no runs yet`)
     expect(stdout).toMatch(/ledger clock\s+ok/)
@@ -189,7 +195,7 @@ destinations:
     const url = new URL(proxy.url)
     url.username = user
     process.env.LEDGER_URL = user === '' ? '' : url.href
-    const failed = await activate(project.root, 'run')
+    const failed = await command(project.root, 'run')
     expect([failed.code, failed.stderr]).toEqual([4, expect.stringContaining(code)])
     expect(far.requests).toBe(0)
   })

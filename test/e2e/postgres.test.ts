@@ -125,7 +125,9 @@ destinations:
       return night(project, before === undefined ? undefined : { before, work: kill })
     }
     try {
-      const { count: statements, status, error } = await nightOf({ a: 0, b: 0, gone: 0 })
+      // The first night makes the tables of the state; those that follow have fewer statements.
+      await nightOf({ a: 0, b: 0, early: 0 })
+      const { count: statements, status, error } = await nightOf({ a: -1, b: -1, gone: 0 })
       expect(status, error).toBe('succeeded')
       expect([...crm.records.keys()].sort()).toEqual(['a', 'b', 'gone'])
       const steps = 14

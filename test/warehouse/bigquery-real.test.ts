@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { prepareState } from '../../src/plan/state-tables.ts'
 import { openBigquery } from '../../src/warehouse/bigquery.ts'
-import { connectBigquery } from '../../src/warehouse/bigquery-connect.ts'
+import { type BigquerySettings, connectBigquery } from '../../src/warehouse/bigquery-connect.ts'
 import { noSecrets } from '../bigquery/state.ts'
 import { once } from '../conformance/warehouse/trial.ts'
 import { describeWarehouse } from '../conformance/warehouse.ts'
@@ -14,11 +14,11 @@ import { describeWarehouse } from '../conformance/warehouse.ts'
 const { ACTIVATE_TEST_BQ_PROJECT: project, ACTIVATE_TEST_BQ_LOCATION: location } = process.env
 
 describe.skipIf(project === undefined)('BigQuery, a real project', () => {
-  const open = async () => {
+  const open = async (more: Partial<BigquerySettings> = {}) => {
     const state = `activate_test_${randomBytes(5).toString('hex')}`
     const settings = { type: 'bigquery', state, maximum_bytes_billed: '1GiB' } as const
     const named = {
-      ...settings,
+      ...{ ...settings, ...more },
       ...(project === undefined ? {} : { project }),
       ...(location === undefined ? {} : { location }),
     }
@@ -51,6 +51,21 @@ describe.skipIf(project === undefined)('BigQuery, a real project', () => {
       expect(await warehouse.query({ sql: `select n from ${copy}`, params: [] })).toEqual([{ n: 1 }])
       await execute(dialect.copies?.drop(copy) ?? '')
       await prepareState(warehouse, 'crm')
+    } finally {
+      await cleanup()
+    }
+  })
+
+  test('a large result comes over the Storage Read API whole and in its order', async () => {
+    const { warehouse, cleanup } = await open({ storage_read: 'always' })
+    try {
+      const numbers =
+        'select a * 1000 + b + 1 as seq from unnest(generate_array(0, 299)) a, unnest(generate_array(0, 999)) b'
+      const sql = `select seq, to_hex(sha256(cast(seq as string))) as text from (${numbers}) order by seq`
+      let count = 0
+      // With `always`, a row that is not the next is an error.
+      for await (const rows of warehouse.stream({ sql, params: [] }, { numbered: 'seq' })) count += rows.length
+      expect(count).toBe(300_000)
     } finally {
       await cleanup()
     }

@@ -1,23 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type BigqueryServer, startBigquery } from '../bigquery/server.ts'
 import { openState } from '../bigquery/state.ts'
-import type { Abilities } from '../conformance/warehouse/trial.ts'
 import { describeWarehouse } from '../conformance/warehouse.ts'
 import { zetasqlMissing } from '../engines/zetasql.ts'
-
-/** In what BigQuery differs, and what the evaluator cannot do (`../bigquery/server.ts`). */
-const abilities: Abilities = {
-  storesNul: true,
-  runsInParallel: true,
-  // BigQuery has no names with quotes, dots, semicolons and dollars (cloud.google.com/bigquery/docs/schemas, "Flexible column names").
-  names: { table: 'odd table 日本', columns: ['select', 'order', 'Mixed Case', "apostrophe's", 'ünï', '日本', '1st'] },
-  // TIMESTAMP is an instant, and NUMERIC has nine places.
-  types: { timestamp: 'datetime', 'decimal(38, 19)': 'bignumeric(38, 19)' },
-  // NUMERIC is a number without a scale of its own.
-  decimal: '1.5',
-  // A million rows take the evaluator 35 s (measured).
-  longStream: 20_000,
-}
+import { abilities } from './bigquery-abilities.ts'
 
 describe.skipIf(zetasqlMissing !== undefined)('BigQuery, over ZetaSQL', () => {
   let server: BigqueryServer

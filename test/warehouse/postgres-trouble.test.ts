@@ -55,6 +55,26 @@ describe.skipIf(postgresMissing !== undefined)('PostgreSQL', () => {
     }
   }
 
+  test('what several processes have no room for is done by one, in every session from then on', async () => {
+    await administrator.query(`create function hungry() returns text language plpgsql as $$ begin
+      if current_setting('max_parallel_workers_per_gather') = '0' then return 'alone'; end if;
+      raise exception using errcode = '53100',
+        message = 'could not resize shared memory segment "/PostgreSQL.1" to 8388608 bytes: No space left on device';
+    end $$`)
+    const warehouse = await open({ pool: 2 })
+    const wait = ask(warehouse, 'select pg_sleep(0.05)')
+    expect(await ask(warehouse, 'select hungry() as h')).toEqual([{ h: 'alone' }])
+    await wait
+    const both = await Promise.all([1, 2].map(() => ask(warehouse, 'select hungry() as h, pg_sleep(0.05)')))
+    expect(both.map(([row]) => row?.h)).toEqual(['alone', 'alone'])
+  })
+
+  test('what has no room for one process either is an error', async () => {
+    const warehouse = await open()
+    const full = `do $$ begin raise exception using errcode = '53100', message = 'could not resize shared memory segment'; end $$`
+    expect((await refusal(warehouse.execute({ sql: full, params: [] }))).problems[0]?.code).toBe('A3043')
+  })
+
   describe('opening', () => {
     test('tells who was refused where, and which variable says so', async () => {
       const place = { file: 'activate.yml', line: 4, column: 10 }

@@ -62,7 +62,9 @@ export const warehouseSchema = z.discriminatedUnion('type', [
       .describe('After how long the server gives a statement up, such as 30m; never unless set.'),
     work_mem: bytes()
       .prefault('256MB')
-      .describe('How much memory one sort or hash on the server may use before it spills to disk.'),
+      .describe(
+        'How much memory one sort on the server may use before it spills to disk; a hash takes hash_mem_multiplier times that, in each process that builds it.',
+      ),
   }),
   z.strictObject({
     type: z.literal('bigquery').describe('Google BigQuery.'),
@@ -96,6 +98,17 @@ export const warehouseSchema = z.discriminatedUnion('type', [
     endpoint: nonEmpty()
       .optional()
       .describe('The root of a private endpoint, such as https://bigquery-eu.p.example.com.'),
+    storage_read: z
+      .enum(['auto', 'always', 'never'])
+      .default('auto')
+      .describe(
+        'How outboxes are read: `auto` over the Storage Read API from 200,000 rows on, where its package is installed, and in pages otherwise; `always` over that API alone; `never` in pages.',
+      ),
+    storage_endpoint: nonEmpty()
+      .optional()
+      .describe(
+        'The root of a private endpoint of the Storage Read API, such as https://bigquerystorage-eu.p.example.com. With `endpoint` and without this, rows come in pages.',
+      ),
   }),
 ])
 

@@ -88,16 +88,13 @@ describe('people', () => {
   })
 
   // More than the evaluator bears.
-  test.skipIf(isBigquery())('are found in a chain of ten thousand links within few rounds', async () => {
-    const links: Link[] = Array.from({ length: 10_000 }, (_, index) => [
-      'device',
-      `d${index}`,
-      'device',
-      `d${index + 1}`,
-    ])
-    const { members, summary } = await nights.look([device('a', 'd0'), ...links, device('b', 'd10000')])
+  test.skipIf(isBigquery())('are found in a chain of thousands of links within few rounds', async () => {
+    // The statements of a round are the same on each engine; DuckDB is quick with many rows.
+    const length = isPostgres() ? 2_000 : 10_000
+    const links: Link[] = Array.from({ length }, (_, index) => ['device', `d${index}`, 'device', `d${index + 1}`])
+    const { members, summary } = await nights.look([device('a', 'd0'), ...links, device('b', `d${length}`)])
     expect(members).toEqual({ a: 'a', b: 'a' })
-    expect(summary.rounds).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(10_000)))
+    expect(summary.rounds).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(length)))
   })
 
   // The port does not list BigQuery's scratch tables.
