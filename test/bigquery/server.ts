@@ -31,8 +31,8 @@ export interface BigqueryServer {
   readonly requests: string[]
   /** The SQL of each job in its order. */
   readonly statements: string[]
-  /** Each job is counted from now on before it is done, which takes an analysis more. */
-  count(): void
+  /** Each job is counted from now on before it is done, which takes an analysis more; or no longer. */
+  count(on?: boolean): void
   /** What each query job reads, where the server was asked to count it. */
   readonly bills: Bill[]
   /** What permissions were asked for, and which of them are held, each question in its order. */
@@ -83,8 +83,8 @@ export async function startBigquery({ location = 'EU' } = {}): Promise<BigqueryS
     requests: service.requests,
     statements: service.statements,
     bills: service.bills,
-    count() {
-      service.counting = true
+    count(on = true) {
+      service.counting = on
     },
     asked: service.permissions.asked,
     deny: (on, ...permissions) => service.permissions.deny(on, permissions),

@@ -61,6 +61,8 @@ describe.skipIf(zetasqlMissing !== undefined)('on BigQuery', () => {
       /bills +[\d.]+ [MG]iB a night, (?:about|less than) \$0\.0\d at \$6\.25 a TiB: [\d.]+ [MG]iB to plan, [\d.]+ [MG]iB to settle/,
     )
 
+    server.count(false)
+
     // Payloads stand beside the snapshot: they are shown, pruned and erased.
     const inspected = await activate('-C', 'on-bigquery', '--target', 'bq', 'inspect', '000006', '--json')
     const { standings } = JSON.parse(inspected.stdout) as { standings: { sync: string; fields: { tier: string } }[] }

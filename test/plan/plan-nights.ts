@@ -183,7 +183,9 @@ export async function openNights(): Promise<PlanNights> {
     const acked = await writeScratch(
       warehouse,
       `acked__${planned.runId}`,
-      raw(`select seq as seq_from, seq as seq_to from (${sends}) sends where key not in (${quoted(out)})`),
+      // Merged, as a ledger's are.
+      raw(`select min(seq) as seq_from, max(seq) as seq_to from (
+select seq, seq - row_number() over (order by seq) as island from (${sends}) sends where key not in (${quoted(out)})) islands group by island`),
     )
     const exceptions = await writeScratch(
       warehouse,
