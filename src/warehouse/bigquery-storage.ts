@@ -36,7 +36,8 @@ export interface Result {
 /** The part of `BigQueryReadClient` that is used. */
 interface ReadClient {
   createReadSession(request: object, options: object): Promise<readonly Session[]>
-  readRows(request: object, options: object): RowStream
+  /** The calls beneath those of the client. */
+  initialize(): Promise<{ readRows(request: object, metadata: unknown): RowStream }>
   close(): Promise<void>
 }
 
@@ -46,6 +47,7 @@ interface Session {
 }
 
 interface RowStream extends AsyncIterable<Message> {
+  on(event: 'error', listener: () => void): this
   cancel(): void
 }
 
@@ -54,8 +56,15 @@ interface Message {
   readonly arrowRecordBatch?: { readonly serializedRecordBatch: Uint8Array } | null
 }
 
+/** The part of `@grpc/grpc-js` that is used, which comes with the client. */
+interface Grpc {
+  readonly credentials: { createInsecure(): unknown }
+  readonly Metadata: new () => { set(name: string, value: string): void }
+}
+
 interface Loaded {
   readonly client: ReadClient
+  readonly grpc: Grpc
   readonly arrow: Arrow
 }
 
@@ -63,9 +72,6 @@ interface Loaded {
 const passing: readonly unknown[] = [1, 2, 4, 8, 10, 13, 14]
 /** Without a row in between; with longer and longer pauses, some 30 seconds in all. */
 const mostAttempts = 8
-
-/** The client would repeat a call for reasons and at an offset of its own. */
-const once = { retry: null, retryRequestOptions: { retries: 0, noResponseRetries: 0 } }
 
 export class StorageReads {
   readonly #connection: Connection
@@ -84,17 +90,17 @@ export class StorageReads {
    * StorageRefusal, or what the client throws; never ends before `total` rows were given.
    */
   async *rows(result: Result): AsyncGenerator<readonly Row[]> {
-    const { client, arrow } = await this.#load()
-    const { name, schema } = await this.#open(client, result.table)
+    const loaded = await this.#load()
+    const { name, schema } = await this.#open(loaded.client, result.table)
     let received = 0
     for (let attempt = 1; ; attempt += 1) {
-      const call = client.readRows({ readStream: name, offset: received }, once)
+      const call = await this.#call(loaded, name, received)
       this.#running.add(call)
       try {
         for await (const message of this.#messages(call)) {
           const bytes = message.arrowRecordBatch?.serializedRecordBatch
           if (bytes === undefined) continue
-          const batch = new ArrowRows(arrow, Buffer.concat([schema, bytes]), result.fields)
+          const batch = new ArrowRows(loaded.arrow, Buffer.concat([schema, bytes]), result.fields)
           for (let from = 0; from < batch.count; from += result.chunkRows) {
             // Rows may have come before the warehouse was closed; they end as all others do.
             if (this.#closed) throw closedFailure()
@@ -119,6 +125,18 @@ export class StorageReads {
     this.#closed = true
     for (const call of this.#running) call.cancel()
     await (await this.#loaded?.catch(() => undefined))?.client.close()
+  }
+
+  /**
+   * The client's own call repeats itself for reasons and at an offset of its own, and holds some hundred messages of a megabyte and more
+   * between its layers. The one beneath holds sixteen.
+   */
+  async #call({ client, grpc }: Loaded, readStream: string, offset: number): Promise<RowStream> {
+    const metadata = new grpc.Metadata()
+    metadata.set('x-goog-request-params', `read_stream=${encodeURIComponent(readStream)}`)
+    const call = (await client.initialize()).readRows({ readStream, offset }, metadata)
+    // Whoever reads is told by the loop; that a call was cancelled which nobody reads any more is nobody's error.
+    return call.on('error', () => undefined)
   }
 
   /** A stream that says nothing for too long is given up, and with it this loop, by an error that passes. */
@@ -189,7 +207,7 @@ async function load({ project, storage, authClient }: Connection): Promise<Loade
   const { BigQueryReadClient } = await importPackage()
   const ofPackage = createRequire(createRequire(import.meta.url).resolve(storagePackage))
   const arrow = ofPackage('apache-arrow') as Arrow
-  const { grpc } = ofPackage('google-gax') as { readonly grpc: { readonly credentials: { createInsecure(): unknown } } }
+  const { grpc } = ofPackage('google-gax') as { readonly grpc: Grpc }
   const url = new URL(storage)
   const options = {
     ...{ projectId: project, authClient, apiEndpoint: url.hostname, port: Number(url.port) || 443 },
@@ -197,7 +215,7 @@ async function load({ project, storage, authClient }: Connection): Promise<Loade
     ...(url.protocol === 'http:' ? { sslCreds: grpc.credentials.createInsecure() } : {}),
     ...{ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 },
   }
-  return { arrow, client: new BigQueryReadClient(options) }
+  return { arrow, grpc, client: new BigQueryReadClient(options) }
 }
 
 async function importPackage(): Promise<{ readonly BigQueryReadClient: new (options: object) => ReadClient }> {
