@@ -17,6 +17,7 @@ import {
 } from '../plan/erasure.ts'
 import { isTelling, redactorOf, redactPlan, textsWithin } from '../plan/redaction.ts'
 import { query } from '../plan/stage.ts'
+import { snapshotRelation } from '../plan/state.ts'
 import type { Project, Sync } from '../project/project.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
@@ -209,7 +210,7 @@ async function findLeft(
   for (const sync of syncs) {
     const snapshot = tables.find(({ name }) => name === `snapshot__${sync.name}`)
     if (snapshot === undefined) continue
-    const there = sql`${snapshot.relation} where ${isAbout(snapshot, traces)} and standing in ('member', 'remains')`
+    const there = sql`${snapshotRelation(warehouse.dialect, warehouse.state, sync.name)} where ${isAbout(snapshot, traces)} and standing in ('member', 'remains')`
     if ((await countRows(warehouse, there)) === 0) continue
     left.push({ destination: sync.destination, sync: sync.name, removable: removes(sync) })
   }
