@@ -65,6 +65,16 @@ describe.skipIf(zetasqlMissing !== undefined)('a night in BigQuery', () => {
     await night.close()
   })
 
+  test('of a mirror reads at most 1.25 times a source and a hash state, where leavers go by their key', async () => {
+    const night = await countNight(server, { rows, changes: rows / 100, leavers: 1 }, 'mirror', { leaverFields: [] })
+    expect(billed(night.bills) / (factor * rows * (251 + 24))).toBeLessThan(1.25)
+    expect(night.sends.map(({ payload }) => JSON.parse(String(payload)).country).sort()).toEqual([
+      ...Array(rows / 100 + 1).fill('GB'),
+      null,
+    ])
+    await night.close()
+  })
+
   test.each([
     ['upsert', 0, 5],
     ['mirror', 1, 7],
