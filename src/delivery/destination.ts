@@ -277,7 +277,7 @@ export interface Action<Settings> {
   /** Whether this action can take leavers at all. */
   readonly takesLeavers?: boolean
   /**
-   * Of those who leave: the fields whose values `request` uses, beside the key and the names of all fields. Undefined: all of them. Where
+   * Of those who leave: the fields whose values `request` and `lookup` use, beside the key and the names of all fields. Undefined: all of them. Where
    * looking up what somebody had costs money, the values of other fields are null.
    */
   readonly leaverFields?: readonly string[]
