@@ -3,7 +3,7 @@ import { identityRelation } from '../plan/identity/identity-state.ts'
 import { countReached } from '../plan/policies/holdout.ts'
 import { localTime } from '../plan/policies/local-time.ts'
 import { query, writeScratch } from '../plan/stage.ts'
-import { snapshotColumnsOf, snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
+import { snapshotColumnsOf, snapshotRelation, snapshotTable, stateRelation, stateTables } from '../plan/state.ts'
 import { prepareTable } from '../plan/state-tables.ts'
 import { concerns, isCommunication } from '../project/communication.ts'
 import { measureOf } from '../project/outcomes.ts'
@@ -184,9 +184,8 @@ async function sharedAddresses(
   const { dialect, state } = warehouse
   const snapshots: Fragment[] = []
   for (const sync of syncs.filter(isCommunication)) {
-    const relation = snapshotRelation(dialect, state, sync.name)
-    await prepareTable(warehouse, relation, snapshotColumnsOf(warehouse.dialect))
-    snapshots.push(relation)
+    await prepareTable(warehouse, snapshotTable(dialect, state, sync.name), snapshotColumnsOf(dialect))
+    snapshots.push(snapshotRelation(dialect, state, sync.name))
   }
   if (snapshots.length === 0) return {}
   const [row = {}] = await query(warehouse, countSharedAddresses(people, snapshots, members))

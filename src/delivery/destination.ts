@@ -276,6 +276,11 @@ export interface Action<Settings> {
   readonly leavers?: string
   /** Whether this action can take leavers at all. */
   readonly takesLeavers?: boolean
+  /**
+   * Of those who leave: the fields whose values `request` and `lookup` use, beside the key and the names of all fields. Undefined: all of them. Where
+   * looking up what somebody had costs money, the values of other fields are null.
+   */
+  readonly leaverFields?: readonly string[]
   /** What cannot be taken back of what it does; a dry-run says it before it is done. */
   readonly irrevocable?: string
   readonly request?: (batch: readonly Change[], context: RequestContext<Settings>) => HttpRequest

@@ -41,10 +41,25 @@ function exampleFaults<Settings>(action: Action<Settings>, example: Example, set
   return [
     ...(changes.length > (action.batch?.maxRecords ?? 1) ? ['it has more records than a request takes'] : []),
     ...(isDeepStrictEqual(built, request) ? [] : [`the request is ${JSON.stringify(built)}`]),
+    ...(usesMore(action, example, settings) ? ['the request uses more of leavers than `leaverFields` says'] : []),
     ...(isDeepStrictEqual(read, verdict) ? [] : [`the reply is read as ${JSON.stringify(read)}`]),
     ...(outcomes.length === changes.length && unknown.length === 0 ? [] : ['it names records that were not sent']),
     ...silent.map(text => `a body of ${JSON.stringify(text)} acknowledges records`),
   ]
+}
+
+/** Whether the request is another when all but the fields that it says it uses are null. */
+function usesMore<Settings>(action: Action<Settings>, { changes, request }: Example, settings: Settings): boolean {
+  const { takesLeavers, leaverFields } = action
+  if (takesLeavers !== true || leaverFields === undefined) return false
+  const poor = changes.map(change => {
+    const fields = Object.entries(change.fields).map(([name, value]) => [
+      name,
+      leaverFields.includes(name) ? value : null,
+    ])
+    return { ...change, fields: Object.fromEntries(fields) as typeof change.fields }
+  })
+  return !isDeepStrictEqual(action.request?.(poor, { settings, idempotencyKey: 'request-key' }), request)
 }
 
 function readBy<Settings>(action: Action<Settings>, { changes }: Example, reply: HttpReply) {

@@ -27,7 +27,17 @@ import { type ReadLimits, readRateHeaders } from './rate-headers.ts'
 /** What delivery needs to know of an action; how it speaks stays inside. */
 export type OpenAction = Pick<
   Action<never>,
-  'summary' | 'modes' | 'fields' | 'batch' | 'limits' | 'idempotency' | 'lookup' | 'job' | 'leavers' | 'takesLeavers'
+  | 'summary'
+  | 'modes'
+  | 'fields'
+  | 'batch'
+  | 'limits'
+  | 'idempotency'
+  | 'lookup'
+  | 'job'
+  | 'leavers'
+  | 'takesLeavers'
+  | 'leaverFields'
 >
 
 /** A request whose bytes are frozen: every attempt sends exactly these. */

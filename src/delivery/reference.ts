@@ -51,6 +51,13 @@ export function referencePage(definition: DestinationDefinition, options: Refere
 const callbacksText =
   'What became of a record after it was taken, and who opted out, comes by callback: `activate callbacks` receives it at `/callbacks/<name of the destination>`, believes what is signed, and writes it to the ledger ([jobs and callbacks](../guides/callbacks-and-jobs.md)).'
 
+function leaverText(fields: readonly string[] | undefined): string {
+  if (fields === undefined) return 'all fields as last sent'
+  return ['the key', ...fields.map(name => code(name)), 'and the names of the fields']
+    .join(', ')
+    .replace(', and', ' and')
+}
+
 function actionParts(name: string, action: Action<never>): readonly string[] {
   const facts: readonly (readonly [string, string])[] = [
     [
@@ -67,6 +74,7 @@ function actionParts(name: string, action: Action<never>): readonly string[] {
           ? 'taken by this action'
           : 'not taken',
     ],
+    ...(action.takesLeavers ? [['of leavers it uses', leaverText(action.leaverFields)] as const] : []),
     ...(action.irrevocable === undefined ? [] : [['cannot be taken back', action.irrevocable] as const]),
     ['records in a request', batchText(action.batch)],
     ...(action.limits === undefined ? [] : [['limits of its own', limitsText(action.limits)] as const]),

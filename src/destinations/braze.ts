@@ -176,6 +176,7 @@ function trackActions(own: BrazeSettings): Readonly<Record<string, Action<BrazeS
       summary: 'Removes the attributes that the sync had sent; the user stays',
       modes: [],
       takesLeavers: true,
+      leaverFields: [own.identify_by],
       examples: examples.unset,
     },
     track_event: {

@@ -151,7 +151,7 @@ function objectActions(name: string, own: HubspotObject): Readonly<Record<string
   }
 }
 
-type Own = Pick<Action<HubspotSettings>, 'summary' | 'modes' | 'leavers' | 'takesLeavers' | 'examples'>
+type Own = Pick<Action<HubspotSettings>, 'summary' | 'modes' | 'leavers' | 'takesLeavers' | 'leaverFields' | 'examples'>
 
 /** `archives`: leavers are archived, by an id that is mapped for that alone. */
 interface Target {
@@ -177,7 +177,7 @@ function clearing(type: string, by: string): Action<HubspotSettings> {
     ...objectAction(target, 'update', by, {
       summary: 'Empties the properties that the sync had sent. The record stays, and one that is gone counts as done',
       modes: [],
-      takesLeavers: true,
+      ...{ takesLeavers: true, leaverFields: [by] },
       examples: examples.clear(type, by),
     }),
     request: batch => objectRequest(target, 'update', by, batch, () => ''),

@@ -47,7 +47,7 @@ function actionsOf(settings: TableSettings): Readonly<Record<TableAction, Action
     },
     insert: { ...common, summary: 'Inserts rows; those that are there are left alone', modes: ['insert', 'append'] },
     update: { ...common, summary: 'Updates rows; one that is not there is refused', modes: ['update'] },
-    delete: { ...common, summary: 'Deletes rows by key', modes: [], takesLeavers: true },
+    delete: { ...common, summary: 'Deletes rows by key', modes: [], takesLeavers: true, leaverFields: [] },
   }
 }
 

@@ -31,7 +31,7 @@ function runIdWidth(sync: string): number {
 
 /** Of the key, with the person, topic and address beside it: what a row of the snapshot has over its own bookkeeping. */
 function keyWidth({ rows, bytes }: TableSize, sync: string): number {
-  const bookkeeping = 3 * integer + text(6) + runIdWidth(sync) + integer
+  const bookkeeping = 2 * integer + runIdWidth(sync) + integer
   return rows === 0 ? text(14) : Math.max(3, bytes / rows - bookkeeping)
 }
 
@@ -48,12 +48,8 @@ export function bytesBeforehand({ modelBytes, sync, snapshot }: NightSizes): rea
   const model = { rows: 1, width: modelBytes }
   if (rows === 0) return [named('compute the model', [model])]
   const key = keyWidth(snapshot, sync)
-  const known = { rows, width: key + 3 * integer + word }
-  return [
-    named('compute the model', [model, known]),
-    named('look at its keys', [{ rows, width: key + 1 }]),
-    named('settle', [{ rows, width: snapshot.bytes / rows }]),
-  ]
+  const known = { rows, width: key + 2 * integer }
+  return [named('compute the model', [model, known]), named('look at its keys', [{ rows, width: key + 1 }])]
 }
 
 export interface SettleSizes {
@@ -62,7 +58,10 @@ export interface SettleSizes {
   readonly outbox: TableSize
 }
 
-/** The settle of this outbox: it reads the changes once for each thing that it writes down, and the whole snapshot, which it changes. */
+/**
+ * The settle of this outbox: it reads the changes once for each thing that it writes down. One in many reads the whole snapshot as well, to
+ * take out rows that stand no more; that is not counted here.
+ */
 export function bytesOfSettle({ sync, snapshot, outbox }: SettleSizes): number {
   const { rows } = outbox
   const key = keyWidth(snapshot, sync)
@@ -77,8 +76,7 @@ export function bytesOfSettle({ sync, snapshot, outbox }: SettleSizes): number {
     [of(width), small, small],
     [of(word)],
     [small],
-    [{ rows: 1, width: snapshot.bytes }, of(moves)],
-    [of(moves, standing, key)],
+    [of(moves, standing, key), small],
     [of(moves, word, payload, integer), small],
     [of(key, word, changeId, key, word), small],
     [small],
@@ -86,9 +84,7 @@ export function bytesOfSettle({ sync, snapshot, outbox }: SettleSizes): number {
     [of(key, rowHash, word), small],
     [small, of(moves)],
     [small],
-    [of(key, integer, word, changeId, payload, standing, key, word)],
     [small],
-    [of(key, payload, standing, key, word)],
     [small],
   ]
   return statements.reduce((sum, scans) => sum + billedBytes(scans), 0)

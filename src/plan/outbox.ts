@@ -33,8 +33,8 @@ export interface OutboxParams {
   readonly about: Fragment
   /** The snapshot, or its rows of all changes at least, as something to select from. The snapshot itself unless told. */
   readonly known?: Fragment
-  /** Where payloads stand apart from the snapshot: those of leavers are read from `ofLeavers`, when they are wanted; no others. */
-  readonly apart?: { readonly ofLeavers: Fragment | undefined } | undefined
+  /** Where payloads stand apart from the snapshot: those of leavers are read from `ofLeavers`, when they are wanted, or are all `standIn`; no others. */
+  readonly apart?: { readonly ofLeavers: Fragment | undefined; readonly standIn?: Fragment } | undefined
 }
 
 /** Rows in the shape of `outboxColumns`. */
@@ -124,7 +124,7 @@ function payloadsBefore(dialect: Dialect, { changes }: RuleContext, apart: Outbo
       differs: raw('a.payload <> s.payload'),
     }
   const none = raw(nothing(dialect))
-  const { ofLeavers } = apart
+  const { ofLeavers, standIn = none } = apart
   const leavers = sql`select key from ${changes} where op = 'leave'`
   return {
     join:
@@ -132,7 +132,7 @@ function payloadsBefore(dialect: Dialect, { changes }: RuleContext, apart: Outbo
         ? raw('')
         : sql`
   left join (${selectPayloadsOnce(sql`${ofLeavers} where key in (${leavers})`)}) old on old.key = d.key and old.digest = s.digest`,
-    ofLeaver: ofLeavers === undefined ? none : raw('old.payload'),
+    ofLeaver: ofLeavers === undefined ? standIn : raw('old.payload'),
     previous: none,
     standsFor: dialect.castTo('s.digest', 'string'),
     differs: raw('a.digest <> s.digest'),

@@ -23,6 +23,7 @@ import {
   todayOf,
 } from './decide.ts'
 import { judge } from './guard.ts'
+import { standInForLeavers } from './leavers.ts'
 import { type MappingChange, mappingChange, mappingFingerprint } from './mapping.ts'
 import { type OutboxParams, selectOutbox, summariseOutbox } from './outbox.ts'
 import type { IneligibleSample, Plan, Sample } from './plan.ts'
@@ -263,7 +264,7 @@ async function decide(
   const select = selectOutbox(dialect, {
     ...{ project: input.project, context, rules, limit: input.limit, everyone: reach.everyone },
     ...{ about: about.relation, known },
-    apart: payloadsApart(sync, state, leavers),
+    apart: await payloadsApart(input, state, leavers),
   })
   if (!input.keepOutbox) return { outbox: await writeScratch(warehouse, outboxName(runId), select), rules }
   const relation = dialect.relation([...warehouse.state, outboxName(runId)])
@@ -271,10 +272,17 @@ async function decide(
   return { outbox: raw(relation), rules }
 }
 
-/** What leavers had is read where they are told to the destination. */
-function payloadsApart(sync: Sync, { payloads }: StateRelations, leavers: boolean): OutboxParams['apart'] {
+/** What leavers had is read where they are told to the destination, and it uses that. */
+async function payloadsApart(
+  { warehouse, sync, population, shape }: PlanInput,
+  { payloads, tables }: StateRelations,
+  leavers: boolean,
+): Promise<OutboxParams['apart']> {
   if (payloads === undefined) return undefined
-  return { ofLeavers: leavers && actsOn(sync).includes('leave') ? payloads : undefined }
+  if (!leavers || !actsOn(sync).includes('leave')) return { ofLeavers: undefined }
+  const asked = { fields: population.fields, needed: shape.leaverFields, mapping: mappingFingerprint(sync) }
+  const standIn = await standInForLeavers(warehouse, { ...asked, sync, runs: tables.runs })
+  return standIn === undefined ? { ofLeavers: payloads } : { ofLeavers: undefined, standIn }
 }
 
 async function writeExposures(

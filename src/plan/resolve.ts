@@ -14,7 +14,7 @@ import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
 import type { Row } from '../warehouse/warehouse.ts'
-import { payloadColumns, type StateTable, snapshotColumnsOf, stateTables } from './state.ts'
+import { addToSnapshot, payloadColumns, type SnapshotRow, type StateTable, stateTables } from './state.ts'
 
 export const verdicts = ['acked', 'retry', 'drop'] as const
 export type Verdict = (typeof verdicts)[number]
@@ -82,7 +82,7 @@ export interface ResolveParams {
   /** Undefined means every parked change of the sync. */
   readonly keys: readonly string[] | undefined
   readonly resolvedAt: string
-  readonly snapshot: Fragment
+  readonly snapshotTable: Fragment
   readonly payloads: Fragment | undefined
   readonly tables: Readonly<Record<StateTable, Fragment>>
 }
@@ -96,7 +96,9 @@ export function resolveStatements(dialect: Dialect, params: ResolveParams): read
   const followers = sql`(select * from ${tables.followers} where ${following})`
   return [
     ...takeIn(dialect, params, chosen),
-    ...(params.verdict === 'retry' ? [] : moveSnapshot(dialect, params, followers, raw('version - 1'))),
+    ...(params.verdict === 'retry'
+      ? []
+      : moveSnapshot(dialect, params, { chosen: followers, version: raw('version - 1') })),
     sql`delete from ${tables.followers} where ${following}`,
     sql`delete from ${tables.unresolved} where ${which}`,
   ]
@@ -108,7 +110,7 @@ function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): read
   switch (verdict) {
     case 'acked':
       return [
-        ...moveSnapshot(dialect, params, chosen, raw('version')),
+        ...moveSnapshot(dialect, params, { chosen, version: raw('version'), had: notLeaving }),
         ...confirmDeliveries(dialect, params, chosen, isChosen),
         sql`update ${tables.decisions} set outcome = 'acked' where outcome = 'parked' and ${isChosen}`,
       ]
@@ -116,29 +118,43 @@ function takeIn(dialect: Dialect, params: ResolveParams, chosen: Fragment): read
       return [sql`delete from ${tables.deliveries} where outcome = 'uncertain' and ${isChosen}`]
     case 'drop':
       return [
-        ...moveSnapshot(dialect, params, chosen, raw('version')),
+        ...moveSnapshot(dialect, params, { chosen, version: raw('version'), had: notLeaving }),
         sql`update ${tables.decisions} set outcome = 'dropped' where outcome = 'parked' and ${isChosen}`,
       ]
   }
 }
 
+interface Moved {
+  readonly chosen: Fragment
+  readonly version: Fragment
+  /** Holds for changes whose payload is what the row has from then on; that of a leaver may be no more than what was sent. */
+  readonly had?: Fragment
+}
+
+const notLeaving = raw(` and op <> 'leave'`)
+
 /** A parked key is blocked, so its snapshot still is what the change was planned from. */
 function moveSnapshot(
   dialect: Dialect,
-  { sync, snapshot, payloads, tables }: ResolveParams,
-  chosen: Fragment,
-  version: Fragment,
+  { sync, snapshotTable, payloads, tables }: ResolveParams,
+  { chosen, version, had }: Moved,
 ): readonly Fragment[] {
   const moving = sql`(select * from ${chosen} chosen where standing is not null)`
+  const row: SnapshotRow = {
+    ...{ key: raw('key'), payload: raw('payload'), digest: raw('digest'), episode: raw('episode'), version },
+    ...{ standing: raw('standing'), run_id: raw('run_id'), changed_at: raw('since') },
+    ...{ person: raw('nullif(person, key)'), topic: raw(`nullif(topic, '')`), address: raw('address') },
+  }
   return [
-    sql`delete from ${snapshot} where key in (select key from ${moving} moving)`,
-    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumnsOf(dialect)))})
-select key, ${raw(payloads === undefined ? 'payload, ' : '')}digest, episode, ${version}, standing, run_id, since, nullif(person, key), nullif(topic, ''), address from ${moving} moving`,
+    ...(dialect.billsByColumn
+      ? []
+      : [sql`delete from ${snapshotTable} where key in (select key from ${moving} moving)`]),
+    addToSnapshot(dialect, snapshotTable, row, sql`${moving} moving`),
     ...(payloads === undefined
       ? []
       : [
           sql`insert into ${payloads} (${columnList(Object.keys(payloadColumns))})
-select key, digest, payload from ${moving} moving where payload is not null`,
+select key, digest, payload from ${moving} moving where payload is not null${had ?? raw('')}`,
         ]),
     sql`delete from ${tables.rejections} where sync = ${sync.name} and key in (select key from ${moving} moving)`,
   ]

@@ -9,7 +9,15 @@ import { isCommunication } from '../project/communication.ts'
 import type { Sync } from '../project/project.ts'
 import type { Dialect } from '../warehouse/dialect.ts'
 import { type Fragment, join, raw, sql } from '../warehouse/sql.ts'
-import { type outboxColumns, payloadColumns, type StateTable, snapshotColumnsOf, stateTables } from './state.ts'
+import {
+  addToSnapshot,
+  compactSnapshot,
+  type outboxColumns,
+  payloadColumns,
+  type SnapshotRow,
+  type StateTable,
+  stateTables,
+} from './state.ts'
 
 export interface SettleParams {
   readonly sync: Sync
@@ -28,7 +36,11 @@ export interface SettleParams {
   readonly acked: Fragment
   /** Relation of `seq`, `outcome` (`rejected` or `parked`), `code`, `message`. */
   readonly exceptions: Fragment
-  readonly snapshot: Fragment
+  readonly snapshotTable: Fragment
+  /** How many changes may or may not have arrived. */
+  readonly parked: number
+  /** Whether the snapshot is to be freed of rows in whose place others stand (`isCrowded`). */
+  readonly compacts?: boolean
   readonly payloads: Fragment | undefined
   readonly tables: Readonly<Record<StateTable, Fragment>>
   /** Scratch relation that `selectOutcomes` was written to. */
@@ -104,19 +116,32 @@ export function countMoving({ sync, outcomesOfChanges }: Pick<SettleParams, 'syn
   return sql`select count(*) as n from ${outcomesOfChanges} where ${moving(sync, outcomesOfChanges)}`
 }
 
+const fewMoved = 100
+const mostMoved = 0.25
+
+/** Whether so many rows of a snapshot's table took the place of others that reading around them costs more than taking them out. */
+export function isCrowded(moved: number, rows: number): boolean {
+  return moved > fewMoved && moved > rows * mostMoved
+}
+
 function moveSnapshot(
   dialect: Dialect,
-  { snapshot, payloads, tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
+  { snapshotTable, compacts, payloads, tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
 ): readonly Fragment[] {
   const moves = moving(sync, outcomesOfChanges)
+  const row: SnapshotRow = {
+    ...{ key: raw('key'), payload: raw('payload'), digest: raw('digest'), episode: raw('episode') },
+    version: raw(`case when outcome = 'acked' then version else version - 1 end`),
+    ...{ standing: raw('standing'), run_id: sql`${runId}`, changed_at: instant(dialect, asOf) },
+    ...{ person: raw('nullif(person, key)'), topic: raw(`nullif(topic, '')`), address: raw('address') },
+  }
+  const once = dialect.billsByColumn ? sql` and ${isNew(tables, runId)}` : raw('')
   return [
-    sql`delete from ${snapshot} where key in (select key from ${outcomesOfChanges} where ${moves})`,
-    sql`insert into ${snapshot} (${columnList(Object.keys(snapshotColumnsOf(dialect)))})
-select key, ${raw(payloads === undefined ? 'payload, ' : '')}digest, episode,
-  case when outcome = 'acked' then version else version - 1 end,
-  standing,
-  ${runId}, ${instant(dialect, asOf)}, nullif(person, key), nullif(topic, ''), address
-from ${outcomesOfChanges} where ${moves}`,
+    ...(dialect.billsByColumn
+      ? []
+      : [sql`delete from ${snapshotTable} where key in (select key from ${outcomesOfChanges} where ${moves})`]),
+    addToSnapshot(dialect, snapshotTable, row, sql`${outcomesOfChanges} where ${moves}${once}`),
+    ...(compacts ? compactSnapshot(dialect, snapshotTable) : []),
     ...(payloads === undefined
       ? []
       : [
@@ -186,20 +211,29 @@ and key in (select key from ${outcomesOfChanges} where outcome = 'rejected' or $
 
 function replaceUnresolved(
   dialect: Dialect,
-  { tables, outcomesOfChanges, sync, runId, asOf }: SettleParams,
+  { tables, outcomesOfChanges, sync, runId, asOf, parked }: SettleParams,
 ): readonly Fragment[] {
-  return [
-    sql`delete from ${tables.unresolved} where sync = ${sync.name} and run_id = ${runId}`,
+  const ofRun = sql`sync = ${sync.name} and run_id = ${runId}`
+  const park = [
     sql`insert into ${tables.unresolved} (${columnList(Object.keys(stateTables.unresolved))})
 select ${sync.name}, key, change_id, ${runId}, ${instant(dialect, asOf)},
   seq, op, payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges} where outcome = 'parked'`,
-    sql`delete from ${tables.followers} where sync = ${sync.name} and run_id = ${runId}`,
+  ]
+  const follow = [
     sql`insert into ${tables.followers} (${columnList(Object.keys(stateTables.followers))})
 select ${sync.name}, key, follows, ${runId}, ${instant(dialect, asOf)},
   payload, digest, episode, version, standing, person, topic, address
 from ${outcomesOfChanges}
 where standing is not null and follows in (select key from ${outcomesOfChanges} where outcome = 'parked')`,
+  ]
+  // Looking for what is not there would bill the payloads of all changes, twice.
+  const none = dialect.billsByColumn && parked === 0
+  return [
+    sql`delete from ${tables.unresolved} where ${ofRun}`,
+    ...(none ? [] : park),
+    sql`delete from ${tables.followers} where ${ofRun}`,
+    ...(none ? [] : follow),
   ]
 }
 

@@ -11,6 +11,7 @@ import {
   type StateTable,
   snapshotColumnsOf,
   snapshotRelation,
+  snapshotTable,
   stateRelation,
   stateTables,
 } from './state.ts'
@@ -81,7 +82,10 @@ async function describedNames(warehouse: Warehouse, relation: Fragment): Promise
 
 /** The relations of a sync's state. */
 export interface StateRelations {
+  /** To read: one row for each key. */
   readonly snapshot: Fragment
+  /** To change, or to measure. */
+  readonly snapshotTable: Fragment
   /** Where payloads stand apart from it. */
   readonly payloads: Fragment | undefined
   readonly tables: Readonly<Record<StateTable, Fragment>>
@@ -90,7 +94,7 @@ export interface StateRelations {
 /** Creates the state tables and columns that are missing. Creating them changes nothing that a plan sees. */
 export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
   const { dialect, state } = warehouse
-  const snapshot = snapshotRelation(dialect, state, sync)
+  const snapshot = snapshotTable(dialect, state, sync)
   await prepareTable(warehouse, snapshot, snapshotColumnsOf(dialect))
   const payloads = payloadsRelation(dialect, state, sync)
   if (payloads !== undefined) await prepareTable(warehouse, payloads, payloadColumns)
@@ -100,7 +104,7 @@ export async function prepareState(warehouse: Warehouse, sync: string): Promise<
   })
   for (const { relation, columns } of tables) await prepareTable(warehouse, relation, columns)
   return {
-    ...{ snapshot, payloads },
+    ...{ snapshot: snapshotRelation(dialect, state, sync), snapshotTable: snapshot, payloads },
     tables: Object.fromEntries(tables.map(({ name, relation }) => [name, relation])) as Record<StateTable, Fragment>,
   }
 }

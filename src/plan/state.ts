@@ -42,10 +42,14 @@ export const snapshotColumns = {
  */
 export const payloadColumns = { key: 'text', digest: 'bigint', payload: 'text' } as const satisfies Columns
 
-/** The columns that the snapshot has on this engine. */
+/**
+ * The columns that the snapshot has on this engine. One that bills by column bills all of a table that it changes: there rows are only added,
+ * `moved` numbers the settles that did, and a key's row with the highest number stands (`snapshotRelation`). It is NULL, which is
+ * free and the lowest, in all rows of the first settle, and once rows that stand no more were pruned.
+ */
 export function snapshotColumnsOf({ billsByColumn }: Pick<Dialect, 'billsByColumn'>): Columns {
   const { payload: _apart, ...narrow } = snapshotColumns
-  return billsByColumn ? narrow : snapshotColumns
+  return billsByColumn ? { ...narrow, moved: 'bigint' } : snapshotColumns
 }
 
 export const outboxColumns = {
@@ -252,8 +256,63 @@ export function stateRelation(dialect: Dialect, state: readonly string[], table:
   return raw(dialect.relation([...state, table]))
 }
 
-export function snapshotRelation(dialect: Dialect, state: readonly string[], sync: string): Fragment {
+/** What the columns of most rows hold: there NULL stands for it, where reading it costs money. */
+const usually: Readonly<Record<string, string>> = { standing: `'member'`, episode: '1' }
+
+/** The table of a sync's snapshot, for what changes it or measures it. */
+export function snapshotTable(dialect: Dialect, state: readonly string[], sync: string): Fragment {
   return raw(dialect.relation([...state, `snapshot__${sync}`]))
+}
+
+/** A sync's snapshot, one row for each key, as something to select from. */
+export function snapshotRelation(dialect: Dialect, state: readonly string[], sync: string): Fragment {
+  const table = snapshotTable(dialect, state, sync)
+  if (!dialect.billsByColumn) return table
+  const { moved: _only, ...columns } = snapshotColumnsOf(dialect)
+  const names = Object.keys(columns).map(name => {
+    const usual = usually[name]
+    return usual === undefined ? `r.${name}` : `coalesce(r.${name}, ${usual}) as ${name}`
+  })
+  return sql`(select ${raw(names.join(', '))} from ${table} r
+  left join (select key, max(moved) as moved from ${table} where moved is not null group by key) latest on latest.key = r.key
+  where latest.key is null or latest.moved = r.moved)`
+}
+
+/** One row: `n`, how many rows of the snapshot's table took the place of others or may have; no fewer than stand no more. */
+export function countMoved(table: Fragment): Fragment {
+  return sql`select count(moved) as n from ${table}`
+}
+
+/** Takes out the rows in whose place others stand, in one transaction: bills the whole table, twice. */
+export function compactSnapshot(dialect: Dialect, table: Fragment): readonly Fragment[] {
+  return [
+    sql`delete from ${table} where ${isOvertaken(dialect, table)}`,
+    sql`update ${table} set moved = null where moved is not null`,
+  ]
+}
+
+function isOvertaken(dialect: Dialect, table: Fragment): Fragment {
+  const named = (moved: string) => raw(`key || ':' || coalesce(${dialect.castTo(moved, 'string')}, '')`)
+  const moving = sql`select key, max(moved) as moved from ${table} where moved is not null group by key`
+  return sql`(key in (select key from ${table} where moved is not null) and ${named('moved')} not in (select ${named('moved')} from (${moving}) latest))`
+}
+
+/** A row of the snapshot, as expressions over where it comes from. */
+export type SnapshotRow = Readonly<Record<keyof typeof snapshotColumns, Fragment>>
+
+/** Adds rows to the snapshot; where rows are only added, in place of those that stand for their keys, and else nothing may stand for them. */
+export function addToSnapshot(dialect: Dialect, table: Fragment, row: SnapshotRow, from: Fragment): Fragment {
+  const names = Object.keys(snapshotColumnsOf(dialect))
+  const next = sql`(select case when count(*) = 0 then null else coalesce(max(moved), 0) + 1 end from ${table})`
+  const values = names.map(name => {
+    if (name === 'moved') return next
+    const value = row[name as keyof SnapshotRow]
+    const usual = dialect.billsByColumn ? usually[name] : undefined
+    return usual === undefined ? value : sql`nullif(${value}, ${raw(usual)})`
+  })
+  return sql`insert into ${table} (${raw(names.join(', '))})
+select ${join(values, ', ')}
+from ${from}`
 }
 
 /** Where payloads stand apart. */

@@ -52,6 +52,8 @@ export interface DeliveryShape {
   readonly ofActions?: { readonly change?: SharedLimits; readonly leave?: SharedLimits }
   /** Whether leavers go to an action of their own, and so never share a request with others. */
   readonly leaversApart: boolean
+  /** Of leavers, the fields whose values their action uses; undefined: all. */
+  readonly leaverFields?: readonly string[]
   /** The action that takes leavers where it is one of their own, and what cannot be taken back of what it does. */
   readonly leaversTo?: { readonly action: string; readonly irrevocable?: string }
 }

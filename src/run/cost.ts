@@ -20,14 +20,14 @@ export async function refuseOverBudget(
   model: Model,
   compiled: string,
   sync: Sync,
-  { snapshot }: StateRelations,
+  { snapshotTable }: StateRelations,
 ): Promise<void> {
   if (bill?.budget === undefined) return
   const modelBytes = await bill.estimate(compiled)
   const sizes = {
     modelBytes: modelBytes ?? 0,
     sync: sync.name,
-    snapshot: (await bill.sizeOf(snapshot.texts[0] ?? '')) ?? empty,
+    snapshot: (await bill.sizeOf(snapshotTable.texts[0] ?? '')) ?? empty,
   }
   const { bytes: most, written } = bill.budget
   const over = bytesBeforehand(sizes).filter(({ bytes }) => bytes > most)
@@ -48,11 +48,11 @@ export function startMeter(warehouse: Warehouse): {
   const { bill, dialect } = warehouse
   const before = bill?.billed() ?? 0
   return {
-    async costOf(sync, runId, aside, { snapshot }) {
+    async costOf(sync, runId, aside, { snapshotTable }) {
       if (bill === undefined) return undefined
       const plan = bill.billed() - before - aside
       const sizes = await Promise.all(
-        [snapshot.texts[0] ?? '', dialect.scratch(outboxName(runId))].map(relation => bill.sizeOf(relation)),
+        [snapshotTable.texts[0] ?? '', dialect.scratch(outboxName(runId))].map(relation => bill.sizeOf(relation)),
       )
       const [held = empty, outbox = empty] = sizes
       const settle = bytesOfSettle({ sync: sync.name, snapshot: held, outbox })

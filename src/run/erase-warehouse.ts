@@ -17,6 +17,8 @@ import {
 } from '../plan/erasure.ts'
 import { isTelling, redactorOf, redactPlan, textsWithin } from '../plan/redaction.ts'
 import { query } from '../plan/stage.ts'
+import { snapshotColumnsOf, snapshotRelation } from '../plan/state.ts'
+import { prepareTable } from '../plan/state-tables.ts'
 import type { Project, Sync } from '../project/project.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
@@ -209,7 +211,10 @@ async function findLeft(
   for (const sync of syncs) {
     const snapshot = tables.find(({ name }) => name === `snapshot__${sync.name}`)
     if (snapshot === undefined) continue
-    const there = sql`${snapshot.relation} where ${isAbout(snapshot, traces)} and standing in ('member', 'remains')`
+    const { dialect, state } = warehouse
+    // One of an earlier version lacks the column by which rows overtake one another.
+    if (dialect.billsByColumn) await prepareTable(warehouse, snapshot.relation, snapshotColumnsOf(dialect))
+    const there = sql`${snapshotRelation(dialect, state, sync.name)} where ${isAbout(snapshot, traces)} and standing in ('member', 'remains')`
     if ((await countRows(warehouse, there)) === 0) continue
     left.push({ destination: sync.destination, sync: sync.name, removable: removes(sync) })
   }

@@ -200,13 +200,14 @@ function shapeOf(wired: Wired, sync: Sync): DeliveryShape {
   const routes = routesOf(wired, sync)
   const actionOf = (op: Operation) => actions[routes(op).action]
   const size = (op: Operation) => actionOf(op)?.batch?.maxRecords ?? 1
-  const { irrevocable } = actionOf('leave') ?? {}
+  const { irrevocable, leaverFields } = actionOf('leave') ?? {}
   const [change, leave] = [actionOf('change')?.limits, actionOf('leave')?.limits]
   return {
     maxRecords: { enter: size('enter'), change: size('change'), leave: size('leave') },
     limits,
     ofActions: { ...(change && { change }), ...(leave && { leave }) },
     leaversApart: routes('leave').action !== sync.action,
+    ...(leaverFields && { leaverFields }),
     ...(routes('leave').action !== sync.action && {
       leaversTo: { action: routes('leave').action, ...(irrevocable !== undefined && { irrevocable }) },
     }),

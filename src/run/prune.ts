@@ -3,10 +3,13 @@ import type { Tally } from '../ledger/erasure.ts'
 import { type Cutoffs, cutoffsOf, isAsked, oldRows, selectOldPlans, withoutSamples } from '../plan/retention.ts'
 import { query } from '../plan/stage.ts'
 import {
+  countMoved,
   isSuperseded,
   payloadsRelation,
   type StateTable,
+  snapshotColumnsOf,
   snapshotRelation,
+  snapshotTable,
   stateRelation,
   stateTables,
 } from '../plan/state.ts'
@@ -75,12 +78,15 @@ async function supersededPayloads(
   const removals: Fragment[] = []
   for (const sync of syncs) {
     const payloads = payloadsRelation(dialect, state, sync)
-    const snapshot = snapshotRelation(dialect, state, sync)
+    const snapshot = snapshotTable(dialect, state, sync)
     if (payloads === undefined || bill === undefined) continue
     const held = await bill.sizeOf(snapshot.texts[0] ?? '')
     const kept = await bill.sizeOf(payloads.texts[0] ?? '')
-    if (held === undefined || kept === undefined || kept.rows <= held.rows * mostPayloadsOfRow) continue
-    const where = isSuperseded(dialect, snapshot, await copiesOf(warehouse, sync))
+    if (held === undefined || kept === undefined) continue
+    await prepareTable(warehouse, snapshot, snapshotColumnsOf(dialect))
+    const [moved] = await query(warehouse, countMoved(snapshot))
+    if (kept.rows <= (held.rows - Number(moved?.n)) * mostPayloadsOfRow) continue
+    const where = isSuperseded(dialect, snapshotRelation(dialect, state, sync), await copiesOf(warehouse, sync))
     const [row] = await query(warehouse, sql`select count(*) as n from ${payloads} where ${where}`)
     if (Number(row?.n) === 0) continue
     tally.payloads = (tally.payloads ?? 0) + Number(row?.n)

@@ -6,9 +6,9 @@ import type { DeliveryTotals } from '../delivery/deliver.ts'
 import type { Lease, Ledger, OutcomeCounts, Run } from '../ledger/ledger.ts'
 import { outcomeCounts, type Settlement, settlementOf } from '../ledger/settlement.ts'
 import type { Plan } from '../plan/plan.ts'
-import { isSettled, refuseSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
+import { isCrowded, isSettled, refuseSettled, selectOutcomes, settleStatements } from '../plan/settle.ts'
 import { execute, query, writeScratch } from '../plan/stage.ts'
-import { outboxName, type StateTable, stateRelation } from '../plan/state.ts'
+import { countMoved, outboxName, type StateTable, stateRelation } from '../plan/state.ts'
 import type { StateRelations } from '../plan/state-tables.ts'
 import { ActivateError } from '../project/problem.ts'
 import type { Sync } from '../project/project.ts'
@@ -80,12 +80,13 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     outbox: raw(names.outbox),
     acked: raw(names.acked),
     exceptions: raw(names.exceptions),
-    ...{ snapshot: state.snapshot, payloads: state.payloads },
+    ...{ snapshotTable: state.snapshotTable, compacts: await isDue(warehouse, state), payloads: state.payloads },
+    parked: outcomes.parked,
     tables: state.tables,
     outcomesOfChanges,
   })
   await failpoints.reach('settle.computed')
-  await keepForUndo(input, state.snapshot, outcomesOfChanges)
+  await keepForUndo(input, state.snapshotTable, outcomesOfChanges)
   const guarded = [...refuseSettled(warehouse.dialect, state.tables.runs, run.runId), ...statements]
   try {
     await warehouse.transaction(guarded.map(statement => render(statement, warehouse.dialect.placeholder)))
@@ -99,6 +100,16 @@ export async function settleRun(input: SettleInput, state: StateRelations): Prom
     await drop(warehouse, relation)
   await failpoints.reach('settle.swept')
   return outcomes
+}
+
+/** Where rows are only added to the snapshot: whether it is time to take out those that stand no more, and the budget allows it. */
+async function isDue(warehouse: Warehouse, { snapshotTable }: StateRelations): Promise<boolean> {
+  const { bill, dialect } = warehouse
+  const size = dialect.billsByColumn ? await bill?.sizeOf(snapshotTable.texts[0] ?? '') : undefined
+  if (size === undefined || !isCrowded(size.rows, size.rows)) return false
+  if (bill?.budget !== undefined && size.bytes > bill.budget.bytes) return false
+  const [moved] = await query(warehouse, countMoved(snapshotTable))
+  return isCrowded(Number(moved?.n), size.rows)
 }
 
 /** What came of the run when it is settled already. */

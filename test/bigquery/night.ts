@@ -58,6 +58,7 @@ export async function countNight(
   server: BigqueryServer,
   sizes: NightSizes,
   mode: Sync['mode'] = 'mirror',
+  options: { readonly leaverFields?: readonly string[] } = {},
   /** Happens in the second night, once the stage is written. */
   between: (warehouse: Warehouse, snapshot: Fragment) => Promise<void> = async () => undefined,
 ): Promise<CountedNight> {
@@ -68,12 +69,14 @@ export async function countNight(
     fields: columns.slice(1).map(({ name }) => ({ field: name, from: { column: name }, place })),
   })
   await loadPeople(warehouse, 0, sizes.rows, 0)
-  await night(server, warehouse, sync, 's__20260301t020000_abc123')
-  const { snapshot } = await prepareState(warehouse, sync.name)
-  const size = await warehouse.bill?.sizeOf(snapshot.texts[0] ?? '')
+  await night(server, warehouse, sync, 's__20260301t020000_abc123', options)
+  const { snapshotTable } = await prepareState(warehouse, sync.name)
+  const size = await warehouse.bill?.sizeOf(snapshotTable.texts[0] ?? '')
   await loadPeople(warehouse, sizes.leavers, sizes.rows + sizes.leavers, sizes.changes)
   const before = server.bills.length
-  const second = await night(server, warehouse, sync, 's__20260302t020000_abc123', () => between(warehouse, snapshot))
+  const second = await night(server, warehouse, sync, 's__20260302t020000_abc123', options, () =>
+    between(warehouse, snapshotTable),
+  )
   return {
     ...{
       ...second,
@@ -100,6 +103,7 @@ async function night(
   warehouse: Warehouse,
   sync: Sync,
   runId: string,
+  options: { readonly leaverFields?: readonly string[] },
   between = async () => {},
 ): Promise<Night> {
   const model = { name: 'm', key: ['customer_id'], place }
@@ -114,7 +118,7 @@ async function night(
     {
       ...{ warehouse, project: 'p', sync, runId, asOf: at, recordedAt: at, configuration: compiled, population, model },
       ...{ notes: [], fullResync: false, limit: undefined, samples: 0, keepOutbox: true, timezone: 'UTC' },
-      shape: { maxRecords: { enter: 100, change: 100, leave: 100 }, limits: [], leaversApart: true },
+      shape: { maxRecords: { enter: 100, change: 100, leave: 100 }, limits: [], leaversApart: true, ...options },
       identity: undefined,
       policies: { suppression: [], caps: [], holdouts: [] },
       relations: noPolicies,

@@ -94,7 +94,7 @@ describe.skipIf(zetasqlMissing !== undefined)('a stage that was compared with th
   }
 
   async function remember(rows: readonly (readonly [string, string, string])[], sync: string): Promise<void> {
-    const { snapshot } = await prepareState(opened.warehouse, sync)
+    const { snapshotTable: snapshot } = await prepareState(opened.warehouse, sync)
     await execute(opened.warehouse, sql`delete from ${snapshot} where true`)
     const each = rows.map(
       ([key, v, standing], n) =>

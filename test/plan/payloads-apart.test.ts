@@ -1,12 +1,14 @@
 /** Where the engine bills by column: payloads stand apart from the snapshot, and the stage has those of changed rows alone. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { resolveStatements } from '../../src/plan/resolve.ts'
 import { query } from '../../src/plan/stage.ts'
 import { isSuperseded } from '../../src/plan/state.ts'
 import { prepareState } from '../../src/plan/state-tables.ts'
-import { raw, sql } from '../../src/warehouse/sql.ts'
+import type { Sync } from '../../src/project/project.ts'
+import { raw, render, sql } from '../../src/warehouse/sql.ts'
 import { zetasqlMissing } from '../engines/zetasql.ts'
 import { onBigquery } from './engine.ts'
-import { columnOf, fieldsOf, model, openNights, type PlanNights } from './plan-nights.ts'
+import { columnOf, fieldsOf, model, openNights, type PlanNights, syncOf } from './plan-nights.ts'
 
 describe.skipIf(zetasqlMissing !== undefined)('payloads apart', () => {
   onBigquery()
@@ -49,6 +51,50 @@ describe.skipIf(zetasqlMissing !== undefined)('payloads apart', () => {
       ['change', 'a', '{"v":"x"}'],
       ['change', 'b', '{"v":"z"}'],
     ])
+  })
+
+  describe('of a leaver, the destination is told', () => {
+    const fields = fieldsOf({ v: { column: 'v' }, list: { value: 'vip' } })
+    const leaving = async (sync: Partial<Sync>, leaverFields: readonly string[]) => {
+      await nights.night(model({ b: 'z' }), { sync, leaverFields })
+      return (await sends()).filter(([op]) => op === 'leave')
+    }
+
+    test('names and constants, where it uses no other values', async () => {
+      await nights.night(model({ a: 'x', b: 'z' }), { sync: { fields } })
+      expect(await leaving({ fields }, ['list'])).toEqual([['leave', 'a', '{"list":"vip","v":null}']])
+      await nights.night(model({ a: 'x', b: 'z' }), { sync: { fields } })
+      expect(await sends()).toEqual([['enter', 'a', '{"list":"vip","v":"x"}']])
+    })
+
+    test('what they had, where it uses some of that', async () => {
+      await nights.night(model({ a: 'x', b: 'z' }), { sync: { fields } })
+      expect(await leaving({ fields }, ['v'])).toEqual([['leave', 'a', '{"list":"vip","v":"x"}']])
+    })
+
+    test('what they had, once the mapping was ever another', async () => {
+      const before = fieldsOf({ v: { column: 'v' }, list: { value: 'old' } })
+      await nights.night(model({ a: 'x', b: 'z' }), { sync: { fields: before } })
+      await nights.night(model({ a: 'x', b: 'z' }), { sync: { fields }, pending: ['a'] })
+      expect(await leaving({ fields }, ['list'])).toEqual([['leave', 'a', '{"list":"old","v":"x"}']])
+    })
+
+    test('the same when a person says that it arrived, and what they had stays known', async () => {
+      await nights.night(model({ a: 'x', b: 'z' }), { sync: { fields } })
+      await nights.night(model({ b: 'z' }), { sync: { fields }, leaverFields: ['list'], parked: ['a'] })
+      const { warehouse } = nights
+      const state = await prepareState(warehouse, 's')
+      const asked = {
+        sync: syncOf({ fields }),
+        verdict: 'acked',
+        keys: ['a'],
+        resolvedAt: '2026-03-09T02:00:00.000Z',
+      } as const
+      const statements = resolveStatements(warehouse.dialect, { ...asked, ...state })
+      await warehouse.transaction(statements.map(each => render(each, warehouse.dialect.placeholder)))
+      const [a] = await nights.snapshot()
+      expect([a?.key, a?.standing, a?.payload]).toEqual(['a', 'left', '{"list":"vip","v":"x"}'])
+    })
   })
 
   test('samples show what was before, of changes and of leavers', async () => {

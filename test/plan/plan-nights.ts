@@ -88,6 +88,8 @@ export interface NightOptions {
   readonly onViolation?: OnViolation
   readonly fullResync?: boolean
   readonly limit?: number
+  /** Of leavers, what the destination uses beside the key; all unless told. */
+  readonly leaverFields?: readonly string[]
   readonly samples?: number
   /** Keys that the destination refuses or leaves in doubt; all others are acknowledged. */
   readonly rejected?: readonly string[]
@@ -147,6 +149,7 @@ export async function openNights(): Promise<PlanNights> {
           maxRecords: { enter: 2, change: 2, leave: 2 },
           limits: [{ requests: 1, perMilliseconds: 1000 }],
           leaversApart: true,
+          ...(options.leaverFields && { leaverFields: options.leaverFields }),
         },
         fullResync: options.fullResync ?? false,
         limit: options.limit,
@@ -212,9 +215,8 @@ from (${sends}) sends where key in (${quoted([...(options.rejected ?? []), ...(o
       outbox: planned.outbox,
       acked,
       exceptions,
-      ...{ snapshot: state.snapshot, payloads: state.payloads },
-      tables: state.tables,
-      outcomesOfChanges,
+      ...{ snapshotTable: state.snapshotTable, payloads: state.payloads },
+      ...{ tables: state.tables, outcomesOfChanges, parked: options.parked?.length ?? 0 },
     }
     const { dialect } = warehouse
     const record = {
