@@ -267,6 +267,7 @@ test('names a state schema after a target that inherits a warehouse on a server'
   expect(project.warehouse).toEqual({
     type: 'bigquery',
     price_per_tib: 6.25,
+    storage_read: 'auto',
     project: '123',
     state: 'activate_staging_eu',
   })
