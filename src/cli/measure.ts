@@ -3,8 +3,8 @@ import { identityRelation } from '../plan/identity/identity-state.ts'
 import { countReached } from '../plan/policies/holdout.ts'
 import { localTime } from '../plan/policies/local-time.ts'
 import { query, writeScratch } from '../plan/stage.ts'
-import { snapshotColumnsOf, snapshotRelation, snapshotTable, stateRelation, stateTables } from '../plan/state.ts'
-import { prepareTable } from '../plan/state-tables.ts'
+import { snapshotRelation, stateRelation, stateTables } from '../plan/state.ts'
+import { prepareSnapshot, prepareTable } from '../plan/state-tables.ts'
 import { concerns, isCommunication } from '../project/communication.ts'
 import { measureOf } from '../project/outcomes.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
@@ -184,7 +184,7 @@ async function sharedAddresses(
   const { dialect, state } = warehouse
   const snapshots: Fragment[] = []
   for (const sync of syncs.filter(isCommunication)) {
-    await prepareTable(warehouse, snapshotTable(dialect, state, sync.name), snapshotColumnsOf(dialect))
+    await prepareSnapshot(warehouse, sync.name)
     snapshots.push(snapshotRelation(dialect, state, sync.name))
   }
   if (snapshots.length === 0) return {}

@@ -80,6 +80,14 @@ async function describedNames(warehouse: Warehouse, relation: Fragment): Promise
   return described.map(({ name }) => name)
 }
 
+/** The table of a sync's snapshot, made and brought up to date: one of an earlier version lacks columns by which it is read. */
+export async function prepareSnapshot(warehouse: Warehouse, sync: string): Promise<Fragment> {
+  const { dialect, state } = warehouse
+  const table = snapshotTable(dialect, state, sync)
+  await prepareTable(warehouse, table, snapshotColumnsOf(dialect))
+  return table
+}
+
 /** The relations of a sync's state. */
 export interface StateRelations {
   /** To read: one row for each key. */
@@ -94,8 +102,7 @@ export interface StateRelations {
 /** Creates the state tables and columns that are missing. Creating them changes nothing that a plan sees. */
 export async function prepareState(warehouse: Warehouse, sync: string): Promise<StateRelations> {
   const { dialect, state } = warehouse
-  const snapshot = snapshotTable(dialect, state, sync)
-  await prepareTable(warehouse, snapshot, snapshotColumnsOf(dialect))
+  const snapshot = await prepareSnapshot(warehouse, sync)
   const payloads = payloadsRelation(dialect, state, sync)
   if (payloads !== undefined) await prepareTable(warehouse, payloads, payloadColumns)
   const tables = Object.entries(stateTables).map(([name, columns]) => {

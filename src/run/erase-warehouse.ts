@@ -17,8 +17,8 @@ import {
 } from '../plan/erasure.ts'
 import { isTelling, redactorOf, redactPlan, textsWithin } from '../plan/redaction.ts'
 import { query } from '../plan/stage.ts'
-import { snapshotColumnsOf, snapshotRelation } from '../plan/state.ts'
-import { prepareTable } from '../plan/state-tables.ts'
+import { snapshotRelation } from '../plan/state.ts'
+import { prepareSnapshot } from '../plan/state-tables.ts'
 import type { Project, Sync } from '../project/project.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
 import type { Row, Warehouse } from '../warehouse/warehouse.ts'
@@ -212,8 +212,7 @@ async function findLeft(
     const snapshot = tables.find(({ name }) => name === `snapshot__${sync.name}`)
     if (snapshot === undefined) continue
     const { dialect, state } = warehouse
-    // One of an earlier version lacks the column by which rows overtake one another.
-    if (dialect.billsByColumn) await prepareTable(warehouse, snapshot.relation, snapshotColumnsOf(dialect))
+    if (dialect.billsByColumn) await prepareSnapshot(warehouse, sync.name)
     const there = sql`${snapshotRelation(dialect, state, sync.name)} where ${isAbout(snapshot, traces)} and standing in ('member', 'remains')`
     if ((await countRows(warehouse, there)) === 0) continue
     left.push({ destination: sync.destination, sync: sync.name, removable: removes(sync) })

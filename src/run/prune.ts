@@ -7,13 +7,12 @@ import {
   isSuperseded,
   payloadsRelation,
   type StateTable,
-  snapshotColumnsOf,
   snapshotRelation,
   snapshotTable,
   stateRelation,
   stateTables,
 } from '../plan/state.ts'
-import { prepareTable } from '../plan/state-tables.ts'
+import { prepareSnapshot, prepareTable } from '../plan/state-tables.ts'
 import { ActivateError, type Problem } from '../project/problem.ts'
 import { type Fragment, raw, render, sql } from '../warehouse/sql.ts'
 import type { Warehouse } from '../warehouse/warehouse.ts'
@@ -83,7 +82,7 @@ async function supersededPayloads(
     const held = await bill.sizeOf(snapshot.texts[0] ?? '')
     const kept = await bill.sizeOf(payloads.texts[0] ?? '')
     if (held === undefined || kept === undefined) continue
-    await prepareTable(warehouse, snapshot, snapshotColumnsOf(dialect))
+    await prepareSnapshot(warehouse, sync)
     const [moved] = await query(warehouse, countMoved(snapshot))
     if (kept.rows <= (held.rows - Number(moved?.n)) * mostPayloadsOfRow) continue
     const where = isSuperseded(dialect, snapshotRelation(dialect, state, sync), await copiesOf(warehouse, sync))

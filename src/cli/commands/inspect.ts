@@ -1,6 +1,6 @@
 import type { ReportedChange } from '../../ledger/report.ts'
-import { snapshotColumnsOf, snapshotTable, stateRelation, stateTables } from '../../plan/state.ts'
-import { prepareTable } from '../../plan/state-tables.ts'
+import { stateRelation, stateTables } from '../../plan/state.ts'
+import { prepareSnapshot, prepareTable } from '../../plan/state-tables.ts'
 import type { ExitReason } from '../../project/problem.ts'
 import type { Project } from '../../project/project.ts'
 import {
@@ -95,10 +95,7 @@ async function readSnapshots(
   const snapshots: Record<string, readonly Row[]> = {}
   for (const table of [...present].filter(name => name.startsWith(prefix)).sort()) {
     const sync = table.slice(prefix.length)
-    const { dialect, state } = warehouse
-    // One of an earlier version lacks the column by which rows overtake one another.
-    if (dialect.billsByColumn)
-      await prepareTable(warehouse, snapshotTable(dialect, state, sync), snapshotColumnsOf(dialect))
+    if (warehouse.dialect.billsByColumn) await prepareSnapshot(warehouse, sync)
     snapshots[sync] = await warehouse.query(standingStatement(warehouse.dialect, warehouse.state, sync, key))
   }
   return snapshots
